@@ -1,0 +1,53 @@
+/* What all exchanges of a process share, and the start-up that is the same in all three servers. */
+#ifndef WB_APP_H
+#define WB_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "counters.h"
+#include "http.h"
+#include "pg.h"
+
+struct app {
+    const char *model; /* "threaded", "libuv", "coro" */
+    struct config config;
+    struct http_limits limits;
+    struct pg_target database;
+    unsigned max_connections;     /* after the limits of the system have been looked at */
+    const char *connection_limit; /* which of them it is, for the log line: "RLIMIT_NOFILE 1024" */
+    uint64_t seed;                /* where ids start when a request names no seed; fixed at start */
+    int64_t start_time;           /* seconds since 1970 */
+};
+
+/*
+ * Configuration, log, SIGPIPE ignored, descriptors raised to the hard limit, connection limit
+ * worked out. Ends the process with a sentence when something is wrong (2 for a bad setting).
+ * `descriptors_per_worker`: what an event loop keeps open for itself.
+ */
+void app_init(struct app *app, const char *model, int argc, char **argv);
+
+/*
+ * Lowers app->max_connections to `limit` when that is less, and remembers `why` (static or living as
+ * long as the process) for the line that is logged when it is met.
+ */
+void app_limit_connections(struct app *app, unsigned limit, const char *why);
+
+/*
+ * A non-blocking listening socket on HOST:PORT, or -1 with the reason logged ("port 8080 is in use:
+ * ..."). With `shared`, several sockets of this process may listen there (SO_REUSEPORT); whether
+ * another process already does is found out all the same.
+ */
+int app_listen(const struct app *app, bool shared);
+
+/* TCP_NODELAY, the same in all servers. */
+void app_prepare_client(int fd);
+
+/* "threaded: listening on 127.0.0.1:8080 (pool 16, up to 9000 connections: RLIMIT_NOFILE 20000)" */
+void app_log_ready(const struct app *app);
+
+/* One line, at most once in a second, that a limit is met and new connections get a 503. */
+void app_log_limit(const struct app *app, const char *why);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * HTTP/1.1 as the server side of a connection reads it (RFC 9110, RFC 9112): bytes in, requests out.
+ *
+ * The codec is handed bytes and never reads any. One request is given out at a time; what a client
+ * has pipelined behind it is kept (at most HTTP_PIPELINE_MAX bytes) until the request is answered.
+ *
+ *     event = http_feed(codec, bytes, len)      after a read
+ *     HTTP_EVENT_MORE   read again
+ *     HTTP_EVENT_CONTINUE    send HTTP_100_CONTINUE, then read again
+ *     HTTP_EVENT_REQUEST     codec->request is complete: answer it, then event = http_next(codec)
+ *     HTTP_EVENT_REFUSED     answer with codec->refusal, then close
+ *
+ * The head of a request is looked at as a whole once its last byte is there; llhttp then takes it
+ * apart. That way a check that llhttp leaves out (or has in one version only) is a plain loop over a
+ * line: see http_head.c.
+ *
+ * Memory: an idle codec holds no heap. A head that arrives in one read is not copied.
+ */
+#ifndef WB_HTTP_H
+#define WB_HTTP_H
+
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "str.h"
+
+enum http_method {
+    HTTP_METHOD_GET,
+    HTTP_METHOD_HEAD,
+    HTTP_METHOD_POST,
+    HTTP_METHOD_PUT,
+    HTTP_METHOD_PATCH,
+    HTTP_METHOD_DELETE,
+    HTTP_METHOD_OPTIONS,
+};
+
+enum { HTTP_PIPELINE_MAX = 64 * 1024 };
+
+#define HTTP_100_CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+/*
+ * A complete request. The slices point into the bytes that were fed or into the codec: they are
+ * valid until the next call with this codec and, if the bytes came from the caller's buffer, until
+ * that buffer is used again. exchange_start() keeps none of them.
+ */
+struct http_request {
+    enum http_method method;
+    struct str path;         /* as sent, percent-encoding untouched: "/items/7"; "*" for OPTIONS * */
+    struct str query;        /* without the '?'; ptr is NULL when there was no '?' */
+    struct str content_type; /* ptr is NULL when absent, as in those below */
+    struct str if_match;
+    struct str if_none_match;
+    struct str body; /* decoded from chunks; empty when there was none */
+    bool keep_alive; /* what the client asks for (RFC 9112 9.3) */
+    bool http_1_0;
+};
+
+enum http_event { HTTP_EVENT_MORE, HTTP_EVENT_CONTINUE, HTTP_EVENT_REQUEST, HTTP_EVENT_REFUSED };
+
+struct http_limits {
+    size_t max_header_bytes;
+    size_t max_body_bytes;
+};
+
+/* Why a request was refused: an HTTP status and a sentence (static storage) that says what to change. */
+struct http_refusal {
+    int status;
+    const char *detail;
+};
+
+struct http_codec {
+    /* public, read-only */
+    struct http_request request;
+    struct http_refusal refusal;
+
+    /* private to http.c */
+    const struct http_limits *limits;
+    llhttp_t parser;
+    struct buf in; /* bytes not yet consumed: an unfinished head, or pipelined requests */
+    struct buf body;
+    size_t in_used;       /* bytes of `in` that belong to the request given out */
+    uint64_t body_left;   /* of a body with a length, or of the chunk being read */
+    size_t framing_bytes; /* chunk lines and trailers seen, bounded as the head is */
+    uint8_t state;
+    uint8_t flags;
+    char last_byte;
+};
+
+/* `limits` must outlive the codec. */
+void http_init(struct http_codec *codec, const struct http_limits *limits);
+void http_deinit(struct http_codec *codec);
+
+/* Not while a request is being answered (see http_hold). After HTTP_EVENT_REFUSED: never again. */
+enum http_event http_feed(struct http_codec *codec, const char *bytes, size_t len);
+
+/* The request given out has been answered: forget it and go on with what was pipelined. */
+enum http_event http_next(struct http_codec *codec);
+
+/*
+ * Keeps bytes that arrive while a request is being answered. Returns the bytes now held, so that
+ * the caller can stop reading at HTTP_PIPELINE_MAX, or -ENOMEM (then close the connection).
+ */
+__attribute__((warn_unused_result)) long http_hold(struct http_codec *codec, const char *bytes, size_t len);
+
+/* Part of a request has arrived: a time-out is a 408 now, and silence for an idle connection. */
+bool http_is_mid_request(const struct http_codec *codec);
+
+/* The head is complete and the body is awaited: it has a deadline of its own. */
+bool http_awaits_body(const struct http_codec *codec);
+
+/* "Not Found" for 404; "Unknown" for what we never send. */
+const char *http_status_text(int status);
+
+#endif

@@ -1,0 +1,43 @@
+/* A slice of somebody else's bytes: not terminated, not owned. */
+#ifndef WB_STR_H
+#define WB_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+    const char *ptr;
+    size_t len;
+};
+
+#define STR(literal) ((struct str){.ptr = (literal), .len = sizeof(literal) - 1})
+
+/* For printf: printf("%.*s", STR_ARG(s)). */
+#define STR_ARG(s) (int)(s).len, (s).ptr
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* ASCII case is ignored, as RFC 9110 wants it for field names and tokens. */
+bool str_eq_nocase(struct str a, struct str b);
+
+bool str_starts_with(struct str s, struct str prefix);
+
+/* Without the optional white space (SP and HTAB, RFC 9110 5.6.3) at both ends. */
+struct str str_trim(struct str s);
+
+/*
+ * Cuts the part before the first `separator` off the front of *rest and puts it in *part.
+ * Returns false when nothing is left. "a,,b" gives "a", "", "b"; "" gives nothing.
+ * Start with rest->ptr not NULL.
+ */
+bool str_cut(struct str *rest, char separator, struct str *part);
+
+/* Decimal digits only, no sign, no space, nothing behind; false if it does not fit or is empty. */
+bool str_to_u64(struct str s, uint64_t *out);
+
+#endif
