@@ -31,6 +31,12 @@ enum step answer_padded(struct exchange *x, const char *text, uint64_t padding, 
 __attribute__((format(printf, 4, 5))) enum step answer_problem(struct exchange *x, int status,
                                                                const char *member, const char *format, ...);
 
+/* 405 with Allow: `allow` is "GET, HEAD, POST, OPTIONS". */
+enum step answer_not_allowed(struct exchange *x, const char *allow);
+
+/* The answer to OPTIONS: 204 with Allow. */
+enum step answer_options(struct exchange *x, const char *allow);
+
 /* What a result that is an SQL error means to the client: 503, 504 or 500 by its SQLSTATE. */
 enum step answer_sql_error(struct exchange *x, const PGresult *result);
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "config.h"
 #include "counters.h"
@@ -18,13 +19,13 @@ struct app {
     unsigned max_connections;     /* after the limits of the system have been looked at */
     const char *connection_limit; /* which of them it is, for the log line: "RLIMIT_NOFILE 1024" */
     uint64_t seed;                /* where ids start when a request names no seed; fixed at start */
-    int64_t start_time;           /* seconds since 1970 */
+    time_t start_time;            /* for people */
+    uint64_t start_ms;            /* on clock_ms(), for durations */
 };
 
 /*
  * Configuration, log, SIGPIPE ignored, descriptors raised to the hard limit, connection limit
  * worked out. Ends the process with a sentence when something is wrong (2 for a bad setting).
- * `descriptors_per_worker`: what an event loop keeps open for itself.
  */
 void app_init(struct app *app, const char *model, int argc, char **argv);
 
@@ -47,7 +48,10 @@ void app_prepare_client(int fd);
 /* "threaded: listening on 127.0.0.1:8080 (pool 16, up to 9000 connections: RLIMIT_NOFILE 20000)" */
 void app_log_ready(const struct app *app);
 
-/* One line, at most once in a second, that a limit is met and new connections get a 503. */
+/*
+ * One line, at most once in a second, that a limit is met and new connections get a 503. `why` names
+ * the limit ("RLIMIT_NPROC"); NULL for app->connection_limit.
+ */
 void app_log_limit(const struct app *app, const char *why);
 
 #endif

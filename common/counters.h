@@ -28,6 +28,7 @@ enum counter {
     COUNT_POOL_TIMEOUTS, /* waits that ended in a 503 */
     COUNT_DB_CONNECTS,   /* database connections made */
     COUNT_DB_LOST,       /* database connections lost */
+    COUNT_SEEDS,         /* requests that named no seed: the next one to give out */
     COUNTER_MAX
 };
 

@@ -56,19 +56,32 @@ struct pg {
     struct counters *counters;
     uint64_t sent_ns;
     uint8_t state;
+    char sqlstate[6]; /* of the failure; "" when the server gave none */
 };
 
 /* Finds out target->host and ->where. False with a sentence in `error` if the URL is malformed. */
 bool pg_target_init(struct pg_target *target, const char *url, const char *model, char error[256]);
 
+/* *pg must stay where it is as long as it has a connection. */
 void pg_init(struct pg *pg, struct counters *counters);
 
-/* `address`: numeric, what target->host resolved to; NULL when target->host is "". */
+/*
+ * `address`: numeric, what target->host resolved to; NULL when target->host is "". Resolves no name
+ * (it may read libpq's own files: ~/.pgpass, certificates). PG_WANT_WRITE or PG_FAILED. The deadline
+ * is the caller's: connect_timeout has no effect here.
+ */
 enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, const char *address);
 
-/* Only when connected and with no query under way. Clears the result before. */
+/*
+ * Only when connected and with no query under way. Clears the result before. The query is copied:
+ * it and its text may go as soon as this returns.
+ */
 enum pg_event pg_send(struct pg *pg, const struct query *query);
 
+/*
+ * Goes on with what is under way. Also for an idle connection that has become readable, which is
+ * how a restarted database shows: PG_WANT_READ while the session lives, else PG_FAILED.
+ */
 enum pg_event pg_step(struct pg *pg);
 
 /* -1 when there is none. */

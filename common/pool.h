@@ -28,16 +28,19 @@ enum pool_slot_state {
 struct pool_slot {
     struct pg pg;
     unsigned index;
+    bool suspect; /* may have died unseen while idle: look at its socket before use (see pool_checkout) */
 
     /* private to pool.c */
     enum pool_slot_state state;
     unsigned failures; /* attempts since it was last up */
     uint64_t retry_at_ns;
     uint64_t idle_since_ns;
+    uint64_t connected_ns;
+    uint64_t losses_seen; /* pool->losses when it became idle */
     struct pool_slot *next; /* in the stack of idle slots */
 };
 
-/* One who waits for a connection. Embedded in its owner; must stay put while queued. */
+/* One who waits for a connection. Embedded in its owner, zeroed; must stay put while queued. */
 struct pool_waiter {
     struct pool_waiter *prev, *next;
     uint64_t since_ns;
@@ -54,6 +57,8 @@ struct pool {
     struct pool_slot *idle;
     struct pool_waiter queue; /* head of the circular list of waiters */
     unsigned up;              /* idle or busy */
+    unsigned down;            /* in SLOT_DOWN */
+    uint64_t losses;          /* connections lost so far */
     bool failing;             /* the last attempt to connect failed */
     uint64_t timeout_ns;
 };
@@ -68,6 +73,11 @@ void pool_deinit(struct pool *pool);
 /*
  * POOL_GRANTED: waiter->slot is the caller's. POOL_QUEUED: the caller waits until another call
  * names this waiter. POOL_UNAVAILABLE: no connection is up.
+ *
+ * A granted slot is `suspect` when it was idle for more than a second, or when another connection was
+ * lost since (the database may have been restarted). An event loop that watches idle connections has
+ * seen it already; who has no watcher polls the socket with time-out 0 and, if it is readable, calls
+ * pg_step(): PG_FAILED means pool_lost() and another checkout, nothing having been sent.
  */
 enum pool_answer pool_checkout(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ns);
 
@@ -77,7 +87,10 @@ enum pool_answer pool_checkout(struct pool *pool, struct pool_waiter *waiter, ui
  */
 struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
-/* The connection is gone or could not be made (any state but DOWN). Closes it; it will be due again. */
+/*
+ * The connection is gone or could not be made (any state but DOWN). Closes it, so stop the watcher of
+ * its socket before. It will be due again.
+ */
 void pool_lost(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
 /*

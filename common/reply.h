@@ -19,6 +19,7 @@
 enum {
     REPLY_HEAD_MAX = 512,
     REPLY_FIELDS_MAX = 192,
+    REPLY_TEXT_MAX = 896, /* holds every problem document, so that "out of memory" can be said */
     REPLY_IOV_MAX = 16,
 };
 
@@ -32,7 +33,7 @@ struct reply {
     size_t head_len;
     char fields[REPLY_FIELDS_MAX]; /* extra field lines, on their way into the head */
     size_t fields_len;
-    char text[96]; /* a body too short for the heap */
+    char text[REPLY_TEXT_MAX]; /* a body too short for the heap */
     size_t text_len;
     struct buf body;  /* any other body */
     size_t padding;   /* bytes of padding behind text and body */

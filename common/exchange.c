@@ -1,0 +1,123 @@
+#include "exchange.h"
+
+#include <assert.h>
+
+#include "answer.h"
+#include "status.h"
+
+struct route {
+    struct str path;
+    enum step (*start)(struct exchange *);
+};
+
+static const struct route routes[] = {
+    {STR("/work"), work_start},      {STR("/items"), item_collection_start}, {STR("/healthz"), status_healthz},
+    {STR("/readyz"), status_readyz}, {STR("/stats"), status_stats},          {STR("/metrics"), status_metrics},
+};
+
+void exchange_init(struct exchange *x, const struct app *app, struct counters *counters)
+{
+    /* Field by field: clearing the arrays as well would cost more than the rest of a request. */
+    x->request = NULL;
+    x->app = app;
+    x->counters = counters;
+    x->method = HTTP_METHOD_GET;
+    x->keep_alive = true;
+    x->http_1_0 = false;
+    x->on_result = NULL;
+    x->on_release = NULL;
+
+    struct reply *reply = &x->reply;
+    reply->status = 0;
+    reply->close = false;
+    reply->head_len = reply->fields_len = reply->text_len = 0;
+    reply->padding = 0;
+    reply->tail = "";
+    reply->bodiless = false;
+    buf_init(&reply->body, WORK_M_MAX);
+}
+
+void exchange_deinit(struct exchange *x)
+{
+    if (x->on_release != NULL)
+        x->on_release(x);
+    x->on_release = NULL;
+    reply_release(&x->reply);
+}
+
+/* "/items/7": one segment of digits behind the collection, without leading zeros. */
+static bool path_is_item(struct str path, int64_t *id)
+{
+    const struct str prefix = STR("/items/");
+    if (!str_starts_with(path, prefix))
+        return false;
+    struct str digits = {path.ptr + prefix.len, path.len - prefix.len};
+    uint64_t number;
+    if (!str_to_u64(digits, &number) || digits.ptr[0] == '0' || number > INT64_MAX)
+        return false;
+    *id = (int64_t)number;
+    return true;
+}
+
+static enum step dispatch(struct exchange *x)
+{
+    struct str path = x->request->path;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (str_eq(path, routes[i].path))
+            return routes[i].start(x);
+    int64_t id;
+    if (path_is_item(path, &id))
+        return item_start(x, id);
+    if (str_eq(path, STR("*"))) /* OPTIONS *: the server as a whole (RFC 9110 9.3.7) */
+        return answer_options(x, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    return answer_problem(x, 404, NULL,
+                          "There is nothing here: the paths are /work, /items, /items/{id}, /healthz, "
+                          "/readyz, /stats and /metrics.");
+}
+
+enum step exchange_start(struct exchange *x)
+{
+    assert(x->request != NULL && "exchange_start: set x->request first");
+    x->method = x->request->method;
+    x->http_1_0 = x->request->http_1_0;
+    x->keep_alive = x->keep_alive && x->request->keep_alive;
+    enum step step = dispatch(x);
+    x->request = NULL; /* its bytes are not ours to keep */
+    return step;
+}
+
+enum step exchange_resume(struct exchange *x, const PGresult *result)
+{
+    assert(x->on_result != NULL && "exchange_resume: the exchange has asked for no query");
+    return x->on_result(x, result);
+}
+
+enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
+{
+    static const struct {
+        int status;
+        const char *detail;
+    } answers[] = {
+        [FAIL_UNAVAILABLE] = {503, "The database cannot be reached; try again later."},
+        [FAIL_POOL_TIMEOUT] = {503,
+                               "No database connection became free in time; send less load, or raise DB_POOL."},
+        [FAIL_LOST] = {503,
+                       "The connection to the database broke during the request, whose last query may or may "
+                       "not have been carried out; try again."},
+        [FAIL_QUERY_TIMEOUT] = {504,
+                                "The database did not answer in time; ask for less, or raise QUERY_TIMEOUT."},
+        [FAIL_DRAINING] = {503, "The server is shutting down; try again."},
+    };
+    return answer_problem(x, answers[failure].status, NULL, "%s", answers[failure].detail);
+}
+
+enum step exchange_refuse(struct exchange *x, struct http_refusal refusal)
+{
+    x->keep_alive = false;
+    return answer_problem(x, refusal.status, NULL, "%s", refusal.detail);
+}
+
+void exchange_close_after(struct exchange *x)
+{
+    x->keep_alive = false;
+}

@@ -1,0 +1,227 @@
+/*
+ * What the fields of a head mean: llhttp takes the head apart, this file looks at each field.
+ *
+ * Framing and Connection are decided here rather than read off llhttp: 8.1 takes "close<TAB>" for
+ * keep-alive, and the versions differ in which pairs of framing fields they refuse.
+ */
+#include "http_head.h"
+
+enum field {
+    FIELD_HOST,
+    FIELD_CONTENT_LENGTH,
+    FIELD_TRANSFER_ENCODING,
+    FIELD_CONNECTION,
+    FIELD_EXPECT,
+    FIELD_CONTENT_TYPE,
+    FIELD_IF_MATCH,
+    FIELD_IF_NONE_MATCH,
+    FIELD_OTHER,
+};
+
+struct parse {
+    struct http_request *request;
+    struct http_framing *framing;
+    const struct http_limits *limits;
+    struct http_refusal refusal; /* the first; status 0 while there is none */
+    struct str name, value;      /* the field at hand */
+    unsigned seen;               /* a bit for each enum field */
+    bool close, keep_alive;      /* options of Connection */
+};
+
+static enum field find_field(struct str name)
+{
+    static const struct str names[] = {
+        [FIELD_HOST] = STR("host"),
+        [FIELD_CONTENT_LENGTH] = STR("content-length"),
+        [FIELD_TRANSFER_ENCODING] = STR("transfer-encoding"),
+        [FIELD_CONNECTION] = STR("connection"),
+        [FIELD_EXPECT] = STR("expect"),
+        [FIELD_CONTENT_TYPE] = STR("content-type"),
+        [FIELD_IF_MATCH] = STR("if-match"),
+        [FIELD_IF_NONE_MATCH] = STR("if-none-match"),
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (str_eq_nocase(names[i], name))
+            return (enum field)i;
+    return FIELD_OTHER;
+}
+
+static bool has_seen(const struct parse *parse, enum field field)
+{
+    return (parse->seen & 1u << field) != 0;
+}
+
+/* Only digits: "+5", "5, 5" and "" are shapes that another parser may read differently. RFC 9112 6.3 */
+static bool read_content_length(struct parse *parse)
+{
+    if (!str_to_u64(parse->value, &parse->framing->length))
+        return http_refuse(&parse->refusal, 400, "Content-Length is not one decimal number that fits 64 bits.");
+    return true;
+}
+
+/* RFC 9112 6.1 and 6.3: without chunked at the end nobody can tell where the body ends. */
+static bool read_transfer_encoding(struct parse *parse)
+{
+    if (parse->request->http_1_0)
+        return http_refuse(&parse->refusal, 400, "HTTP/1.0 has no Transfer-Encoding; use Content-Length.");
+    struct str rest = parse->value, coding = STR("");
+    size_t codings = 0, chunked = 0;
+    while (str_cut(&rest, ',', &coding)) {
+        codings++;
+        chunked += str_eq_nocase(str_trim(coding), STR("chunked"));
+    }
+    if (chunked != 1 || !str_eq_nocase(str_trim(coding), STR("chunked")))
+        return http_refuse(&parse->refusal, 400, "Transfer-Encoding does not end in chunked, once.");
+    if (codings > 1)
+        return http_refuse(&parse->refusal, 501, "A transfer coding other than chunked is not known here.");
+    parse->framing->chunked = true;
+    return true;
+}
+
+static bool read_connection(struct parse *parse)
+{
+    struct str rest = parse->value, option;
+    while (str_cut(&rest, ',', &option)) {
+        option = str_trim(option);
+        parse->close |= str_eq_nocase(option, STR("close"));
+        parse->keep_alive |= str_eq_nocase(option, STR("keep-alive"));
+    }
+    return true;
+}
+
+/* RFC 9110 10.1.1; an HTTP/1.0 client cannot mean it. */
+static bool read_expect(struct parse *parse)
+{
+    if (parse->request->http_1_0)
+        return true;
+    if (!str_eq_nocase(parse->value, STR("100-continue")))
+        return http_refuse(&parse->refusal, 417, "The only expectation that can be met is 100-continue.");
+    parse->framing->expects_continue = true;
+    return true;
+}
+
+static bool read_host(struct parse *parse)
+{
+    if (!http_authority_is_valid(parse->value, true))
+        return http_refuse(&parse->refusal, 400, "The Host field is not a host name or address with an optional port.");
+    return true;
+}
+
+static bool read_field(struct parse *parse)
+{
+    enum field field = find_field(parse->name);
+    bool repeated = has_seen(parse, field);
+    parse->seen |= 1u << field;
+    if (repeated && field != FIELD_CONNECTION && field != FIELD_EXPECT && field != FIELD_OTHER)
+        return http_refuse(&parse->refusal, 400, "A field that must stand in a head once stands there twice.");
+    switch (field) {
+    case FIELD_HOST:
+        return read_host(parse);
+    case FIELD_CONTENT_LENGTH:
+        return read_content_length(parse);
+    case FIELD_TRANSFER_ENCODING:
+        return read_transfer_encoding(parse);
+    case FIELD_CONNECTION:
+        return read_connection(parse);
+    case FIELD_EXPECT:
+        return read_expect(parse);
+    case FIELD_CONTENT_TYPE:
+        parse->request->content_type = parse->value;
+        return true;
+    case FIELD_IF_MATCH:
+        parse->request->if_match = parse->value;
+        return true;
+    case FIELD_IF_NONE_MATCH:
+        parse->request->if_none_match = parse->value;
+        return true;
+    case FIELD_OTHER:
+        return true;
+    }
+    return true;
+}
+
+/* llhttp gives a span in pieces; those of a head that lies in memory as a whole are neighbours. */
+static void extend(struct str *span, const char *at, size_t len)
+{
+    if (span->ptr == NULL)
+        span->ptr = at;
+    span->len = (size_t)(at + len - span->ptr);
+}
+
+static int on_header_field(llhttp_t *parser, const char *at, size_t len)
+{
+    struct parse *parse = parser->data;
+    extend(&parse->name, at, len);
+    return 0;
+}
+
+static int on_header_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct parse *parse = parser->data;
+    extend(&parse->value, at, len);
+    return 0;
+}
+
+static int on_header_value_complete(llhttp_t *parser)
+{
+    struct parse *parse = parser->data;
+    if (parse->value.ptr == NULL)
+        parse->value = STR("");
+    parse->value = str_trim(parse->value);
+    bool read = read_field(parse);
+    parse->name = parse->value = (struct str){0};
+    return read ? 0 : -1;
+}
+
+/* The head is all that is wanted here; pausing also keeps llhttp from acting on Upgrade. */
+static int on_headers_complete(llhttp_t *parser)
+{
+    (void)parser;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_header_field = on_header_field,
+    .on_header_value = on_header_value,
+    .on_header_value_complete = on_header_value_complete,
+    .on_headers_complete = on_headers_complete,
+};
+
+/* What no single field tells. */
+static bool check_together(struct parse *parse)
+{
+    bool host = has_seen(parse, FIELD_HOST);
+    struct http_framing *framing = parse->framing;
+    if (!host && !parse->request->http_1_0)
+        return http_refuse(&parse->refusal, 400, "The Host field is missing; HTTP/1.1 requires exactly one.");
+    if (framing->chunked && has_seen(parse, FIELD_CONTENT_LENGTH))
+        return http_refuse(&parse->refusal, 400, "Content-Length and Transfer-Encoding exclude each other; send one.");
+    if (framing->length > parse->limits->max_body_bytes)
+        return http_refuse(&parse->refusal, 413, "The body is longer than the server's limit; send a shorter one.");
+    parse->request->keep_alive = !parse->close && (!parse->request->http_1_0 || parse->keep_alive);
+    return true;
+}
+
+bool http_head_parse(struct str head, const struct http_limits *limits, struct http_request *request,
+                     struct http_framing *framing, struct http_refusal *refusal)
+{
+    struct http_request_line line;
+    struct parse parse = {.request = request, .framing = framing, .limits = limits};
+    *request = (struct http_request){0};
+    *framing = (struct http_framing){0};
+    if (!http_head_check(head, &line, refusal) || !http_target_parse(&line, request, refusal))
+        return false;
+    request->method = line.method;
+    request->http_1_0 = line.http_1_0;
+
+    llhttp_t parser;
+    llhttp_init(&parser, HTTP_REQUEST, &settings);
+    parser.data = &parse;
+    llhttp_errno_t error = llhttp_execute(&parser, head.ptr, head.len);
+    if (error != HPE_PAUSED && parse.refusal.status == 0)
+        http_refuse(&parse.refusal, 400, llhttp_get_error_reason(&parser));
+    if (parse.refusal.status == 0)
+        check_together(&parse);
+    *refusal = parse.refusal;
+    return refusal->status == 0;
+}
