@@ -93,8 +93,7 @@ enum pool_answer pool_checkout(struct pool *pool, struct pool_waiter *waiter, ui
     if (slot != NULL) {
         pool->idle = slot->next;
         slot->state = SLOT_BUSY;
-        slot->suspect =
-            slot->losses_seen != pool->losses || now_ns > slot->idle_since_ns + SUSPECT_AFTER_NS;
+        slot->suspect = slot->losses_seen != pool->losses || now_ns > slot->idle_since_ns + SUSPECT_AFTER_NS;
         waiter->answer = POOL_GRANTED;
     } else if (is_unavailable(pool)) {
         waiter->answer = POOL_UNAVAILABLE;
