@@ -19,12 +19,12 @@
 #ifndef WB_HTTP_H
 #define WB_HTTP_H
 
-#include <llhttp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "buf.h"
+#include "http_chunked.h"
 #include "str.h"
 
 enum http_method {
@@ -37,7 +37,10 @@ enum http_method {
     HTTP_METHOD_OPTIONS,
 };
 
-enum { HTTP_PIPELINE_MAX = 64 * 1024 };
+enum {
+    HTTP_READ_BYTES = 16 * 1024, /* what each server offers to one read, so that none has the larger buffer */
+    HTTP_PIPELINE_MAX = 64 * 1024,
+};
 
 #define HTTP_100_CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -71,6 +74,16 @@ struct http_refusal {
     const char *detail;
 };
 
+/* For exchange_refuse() when HEADER_TIMEOUT has passed within a request. */
+#define HTTP_TIMED_OUT                                                                                         \
+    ((struct http_refusal){408, "The request was not complete in time; send it again without pausing."})
+
+/* How far the search for a head's end has come, so that no byte is looked at twice. All zero at first. */
+struct http_scan {
+    size_t seen; /* bytes looked at */
+    size_t line; /* where the line that is not ended yet begins */
+};
+
 struct http_codec {
     /* public, read-only */
     struct http_request request;
@@ -78,22 +91,25 @@ struct http_codec {
 
     /* private to http.c */
     const struct http_limits *limits;
-    llhttp_t parser;
-    struct buf in; /* bytes not yet consumed: an unfinished head, or pipelined requests */
-    struct buf body;
-    size_t in_used;       /* bytes of `in` that belong to the request given out */
-    uint64_t body_left;   /* of a body with a length, or of the chunk being read */
-    size_t framing_bytes; /* chunk lines and trailers seen, bounded as the head is */
+    struct buf in;      /* bytes not yet consumed: an unfinished head, or pipelined requests */
+    size_t in_start;    /* where in `in` the request at hand begins */
+    size_t in_used;     /* bytes of `in` from there that belong to it, once that is known */
+    struct buf body;    /* of a request that came in several reads, or in chunks */
+    uint64_t body_left; /* bytes to come of a body with a length */
+    struct http_scan scan;
+    struct http_chunked chunked;
     uint8_t state;
-    uint8_t flags;
-    char last_byte;
+    uint8_t empty_lines; /* before the request line */
 };
 
-/* `limits` must outlive the codec. */
+/* `limits` must outlive the codec, which must not be moved in memory. */
 void http_init(struct http_codec *codec, const struct http_limits *limits);
 void http_deinit(struct http_codec *codec);
 
-/* Not while a request is being answered (see http_hold). After HTTP_EVENT_REFUSED: never again. */
+/*
+ * Not while a request is being answered (see http_hold). After HTTP_EVENT_REFUSED: never again.
+ * `len` is at most HTTP_PIPELINE_MAX, here and in http_hold: one read.
+ */
 enum http_event http_feed(struct http_codec *codec, const char *bytes, size_t len);
 
 /* The request given out has been answered: forget it and go on with what was pipelined. */
@@ -101,7 +117,8 @@ enum http_event http_next(struct http_codec *codec);
 
 /*
  * Keeps bytes that arrive while a request is being answered. Returns the bytes now held, so that
- * the caller can stop reading at HTTP_PIPELINE_MAX, or -ENOMEM (then close the connection).
+ * the caller can stop reading at HTTP_PIPELINE_MAX, or -ENOMEM, or -EMSGSIZE if it did not stop
+ * (then close the connection).
  */
 __attribute__((warn_unused_result)) long http_hold(struct http_codec *codec, const char *bytes, size_t len);
 

@@ -103,7 +103,8 @@ static bool read_expect(struct parse *parse)
 static bool read_host(struct parse *parse)
 {
     if (!http_authority_is_valid(parse->value, true))
-        return http_refuse(&parse->refusal, 400, "The Host field is not a host name or address with an optional port.");
+        return http_refuse(&parse->refusal, 400,
+                           "The Host field is not a host name or address with an optional port.");
     return true;
 }
 
@@ -195,9 +196,11 @@ static bool check_together(struct parse *parse)
     if (!host && !parse->request->http_1_0)
         return http_refuse(&parse->refusal, 400, "The Host field is missing; HTTP/1.1 requires exactly one.");
     if (framing->chunked && has_seen(parse, FIELD_CONTENT_LENGTH))
-        return http_refuse(&parse->refusal, 400, "Content-Length and Transfer-Encoding exclude each other; send one.");
+        return http_refuse(&parse->refusal, 400,
+                           "Content-Length and Transfer-Encoding exclude each other; send one.");
     if (framing->length > parse->limits->max_body_bytes)
-        return http_refuse(&parse->refusal, 413, "The body is longer than the server's limit; send a shorter one.");
+        return http_refuse(&parse->refusal, 413,
+                           "The body is longer than the server's limit; send a shorter one.");
     parse->request->keep_alive = !parse->close && (!parse->request->http_1_0 || parse->keep_alive);
     return true;
 }

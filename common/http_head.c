@@ -87,9 +87,9 @@ long http_head_scan(struct http_scan *scan, struct str bytes)
 static bool find_method(struct str token, enum http_method *method)
 {
     static const struct str names[] = {
-        [HTTP_METHOD_GET] = STR("GET"),       [HTTP_METHOD_HEAD] = STR("HEAD"),
-        [HTTP_METHOD_POST] = STR("POST"),     [HTTP_METHOD_PUT] = STR("PUT"),
-        [HTTP_METHOD_PATCH] = STR("PATCH"),   [HTTP_METHOD_DELETE] = STR("DELETE"),
+        [HTTP_METHOD_GET] = STR("GET"),         [HTTP_METHOD_HEAD] = STR("HEAD"),
+        [HTTP_METHOD_POST] = STR("POST"),       [HTTP_METHOD_PUT] = STR("PUT"),
+        [HTTP_METHOD_PATCH] = STR("PATCH"),     [HTTP_METHOD_DELETE] = STR("DELETE"),
         [HTTP_METHOD_OPTIONS] = STR("OPTIONS"),
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -106,7 +106,8 @@ static bool check_version(struct str version, bool *http_1_0, struct http_refusa
 {
     if (version.len != 8 || !str_starts_with(version, STR("HTTP/")) || !is_digit(version.ptr[5]) ||
         version.ptr[6] != '.' || !is_digit(version.ptr[7]))
-        return http_refuse(refusal, 400, "The request line does not end in an HTTP version; end it in HTTP/1.1.");
+        return http_refuse(refusal, 400,
+                           "The request line does not end in an HTTP version; end it in HTTP/1.1.");
     if (version.ptr[5] != '1' || version.ptr[7] > '1')
         return http_refuse(refusal, 505, "This version of HTTP is not served; use HTTP/1.1.");
     *http_1_0 = version.ptr[7] == '0';
@@ -134,8 +135,8 @@ static bool check_request_line(struct str text, struct http_request_line *line, 
     if (!check_version(version, &line->http_1_0, refusal))
         return false;
     if (!find_method(method, &line->method))
-        return http_refuse(refusal, 501,
-                           "This method is not known here; use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.");
+        return http_refuse(
+            refusal, 501, "This method is not known here; use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.");
     if (line->target.len > TARGET_MAX)
         return http_refuse(refusal, 414, "The request target is longer than 8192 bytes; shorten it.");
     return true;
@@ -250,8 +251,9 @@ static bool cut_authority(struct str *target, struct http_refusal *refusal)
 {
     size_t scheme = scheme_len(*target);
     if (scheme == 0)
-        return http_refuse(refusal, 400, "The request target is neither a path that begins with '/' nor an "
-                                         "http or https URL.");
+        return http_refuse(refusal, 400,
+                           "The request target is neither a path that begins with '/' nor an "
+                           "http or https URL.");
     struct str rest = {target->ptr + scheme, target->len - scheme};
     size_t len = 0;
     while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?')
@@ -275,9 +277,11 @@ bool http_target_parse(const struct http_request_line *line, struct http_request
             return false;
     for (size_t i = 0; i < target.len; i++) {
         if (target.ptr[i] == '#')
-            return http_refuse(refusal, 400, "The request target has a fragment; leave out '#' and what follows.");
+            return http_refuse(refusal, 400,
+                               "The request target has a fragment; leave out '#' and what follows.");
         if (!is(target.ptr[i], TARGET))
-            return http_refuse(refusal, 400, "The request target holds a character that must be percent-encoded.");
+            return http_refuse(refusal, 400,
+                               "The request target holds a character that must be percent-encoded.");
     }
     const char *mark = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
     size_t path_len = mark != NULL ? (size_t)(mark - target.ptr) : target.len;

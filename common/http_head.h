@@ -10,12 +10,6 @@
 
 #include "http.h"
 
-/* How far the search for a head's end has come, so that no byte is looked at twice. All zero at first. */
-struct http_scan {
-    size_t seen; /* bytes looked at */
-    size_t line; /* where the line that is not ended yet begins */
-};
-
 enum { HTTP_HEAD_UNFINISHED = 0, HTTP_HEAD_BARE_LF = -1 };
 
 /*

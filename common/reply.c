@@ -9,17 +9,17 @@ enum { PADDING_RUN = 64 * 1024 };
 /* One run for all replies of all threads: 16 MiB of padding are 256 iovecs and no memory. */
 static const char padding_run[PADDING_RUN + 1] = X16(X16(X16("xxxxxxxxxxxxxxxx")));
 
-#define OVERLOADED_BODY                                                                                     \
-    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"                         \
+#define OVERLOADED_BODY                                                                                        \
+    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"                              \
     "\"detail\":\"The server has as many connections as it may have; try again in a moment.\"}"
 
 /* No Date: RFC 9110 6.6.1 lets a server leave it out of a 5xx. */
-#define OVERLOADED_HEAD                                                                                     \
-    "HTTP/1.1 503 Service Unavailable\r\n"                                                                  \
-    "Content-Type: application/problem+json\r\n"                                                            \
-    "Content-Length: 150\r\n"                                                                               \
-    "Retry-After: 1\r\n"                                                                                    \
-    "Connection: close\r\n"                                                                                 \
+#define OVERLOADED_HEAD                                                                                        \
+    "HTTP/1.1 503 Service Unavailable\r\n"                                                                     \
+    "Content-Type: application/problem+json\r\n"                                                               \
+    "Content-Length: 150\r\n"                                                                                  \
+    "Retry-After: 1\r\n"                                                                                       \
+    "Connection: close\r\n"                                                                                    \
     "\r\n"
 
 _Static_assert(sizeof(OVERLOADED_BODY) - 1 == 150, "Content-Length of the overload reply");
