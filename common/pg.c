@@ -1,6 +1,7 @@
 #include "pg.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -282,6 +283,17 @@ enum pg_event pg_step(struct pg *pg)
         break;
     }
     assert(!"pg_step: there is no connection");
+    return PG_FAILED;
+}
+
+enum pg_event pg_give_up(struct pg *pg, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(pg->error, sizeof pg->error, format, args);
+    va_end(args);
+    pg->cause = PG_CAUSE_NETWORK;
+    pg->state = BROKEN;
     return PG_FAILED;
 }
 

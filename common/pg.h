@@ -84,6 +84,12 @@ enum pg_event pg_send(struct pg *pg, const struct query *query);
  */
 enum pg_event pg_step(struct pg *pg);
 
+/*
+ * The caller gives up for a reason of its own: its deadline has passed, or there is no address to
+ * connect to. PG_FAILED with that reason in pg->error; pg_close() it like any other failure.
+ */
+__attribute__((format(printf, 2, 3))) enum pg_event pg_give_up(struct pg *pg, const char *format, ...);
+
 /* -1 when there is none. */
 int pg_socket(const struct pg *pg);
 

@@ -1,0 +1,252 @@
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "log.h"
+#include "server.h"
+
+enum { CONNECT_TIMEOUT_MS = 5000 };
+
+/* A thread in the pool's queue, on its own stack. */
+struct queued {
+    struct pool_waiter waiter;
+    pthread_cond_t granted;
+};
+
+static struct queued *queued_of(struct pool_waiter *waiter)
+{
+    return (struct queued *)((char *)waiter - offsetof(struct queued, waiter));
+}
+
+static void cond_init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns)
+{
+    if (at_ns == UINT64_MAX) {
+        pthread_cond_wait(cond, lock);
+        return;
+    }
+    struct timespec at = {.tv_sec = (time_t)(at_ns / 1000000000u), .tv_nsec = (long)(at_ns % 1000000000u)};
+    pthread_cond_timedwait(cond, lock, &at);
+}
+
+/*
+ * With the lock held. The one who is woken may return at once and take its stack with it, so it is
+ * woken before the lock is let go.
+ */
+static void wake(struct pool_waiter *waiter)
+{
+    if (waiter != NULL)
+        pthread_cond_signal(&queued_of(waiter)->granted);
+}
+
+static void turn_away(struct pool *pool)
+{
+    struct pool_waiter *waiter;
+    while ((waiter = pool_take_turned_away(pool, clock_ns())) != NULL)
+        wake(waiter);
+}
+
+/* Blocks until libpq is done or has failed; false when `deadline_ms` has passed before. */
+static bool pg_wait(struct pg *pg, enum pg_event *event, uint64_t deadline_ms)
+{
+    while (event == PG_WANT_READ || event == PG_WANT_WRITE) {
+        uint64_t now = clock_ms();
+        struct pollfd ready = {.fd = pg_socket(pg),
+                               .events = event == PG_WANT_READ ? POLLIN : POLLIN | POLLOUT};
+        int timeout = now < deadline_ms ? (int)(deadline_ms - now) : 0;
+        if (poll(&ready, 1, timeout) == 0) {
+            *timed_out = true;
+            return PG_FAILED;
+        }
+        event = pg_step(pg);
+    }
+    return event;
+}
+
+/* Blocks in the resolver. 0 or a status of getaddrinfo(3). */
+static int resolve(const char *host, char address[INET6_ADDRSTRLEN])
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
+    int status = getaddrinfo(host, NULL, &hints, &found);
+    if (status != 0)
+        return status;
+    getnameinfo(found->ai_addr, found->ai_addrlen, address, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST);
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* Blocks, without the lock. */
+static enum pg_event connect_slot(const struct app *app, struct pool_slot *slot)
+{
+    const struct pg_target *target = &app->database;
+    struct pg *pg = &slot->pg;
+    char address[INET6_ADDRSTRLEN];
+    bool has_name = target->host[0] != '\0';
+    int status = has_name ? resolve(target->host, address) : 0;
+    if (status != 0)
+        return pg_give_up(pg, "cannot resolve %s: %s", target->host, gai_strerror(status));
+    enum pg_event event = pg_connect_start(pg, target, has_name ? address : NULL);
+    if (!pg_wait(pg, &event, clock_ms() + CONNECT_TIMEOUT_MS))
+        return pg_give_up(pg, "no answer from %s in %d ms", target->where, CONNECT_TIMEOUT_MS);
+    return event;
+}
+
+static void *keeper(void *argument)
+{
+    struct database *database = argument;
+    struct pool *pool = &database->pool;
+    pthread_mutex_lock(&database->lock);
+    while (!database->stopping) {
+        struct pool_slot *slot = pool_take_due(pool, clock_ns());
+        if (slot == NULL) {
+            wait_until(&database->keeper_wake, &database->lock, pool_next_ns(pool));
+            turn_away(pool);
+            continue;
+        }
+        pthread_mutex_unlock(&database->lock);
+        enum pg_event event = connect_slot(database->app, slot);
+        pthread_mutex_lock(&database->lock);
+        if (event == PG_DONE) {
+            wake(pool_checkin(pool, slot, clock_ns()));
+        } else {
+            log_warn("database connection %u: %s", slot->index, slot->pg.error);
+            pool_lost(pool, slot, clock_ns());
+            turn_away(pool);
+        }
+    }
+    pthread_mutex_unlock(&database->lock);
+    return NULL;
+}
+
+bool database_start(struct database *database, const struct app *app)
+{
+    database->app = app;
+    database->stopping = false;
+    pthread_mutex_init(&database->lock, NULL);
+    cond_init_monotonic(&database->keeper_wake);
+
+    struct pool *pool = &database->pool;
+    if (pool_init(pool, app->config.db_pool, app->config.pool_timeout, counters_shard(0)) < 0) {
+        log_error("no memory for a pool of %u connections", app->config.db_pool);
+        return false;
+    }
+    struct pool_slot *first = pool_take_due(pool, clock_ns());
+    if (connect_slot(app, first) != PG_DONE) {
+        log_error("cannot use the database at %s: %s. %s", app->database.where, first->pg.error,
+                  pg_advice(&first->pg));
+        goto failed;
+    }
+    pool_checkin(pool, first, clock_ns());
+    if (pthread_create(&database->keeper, NULL, keeper, database) != 0) {
+        log_error("cannot start a thread");
+        goto failed;
+    }
+    return true;
+failed:
+    pool_deinit(pool);
+    return false;
+}
+
+void database_stop(struct database *database)
+{
+    pthread_mutex_lock(&database->lock);
+    database->stopping = true;
+    pthread_cond_signal(&database->keeper_wake);
+    pthread_mutex_unlock(&database->lock);
+    pthread_join(database->keeper, NULL);
+    pool_deinit(&database->pool);
+}
+
+static void give_up(struct database *database, struct pool_slot *slot)
+{
+    pthread_mutex_lock(&database->lock);
+    log_warn("database connection %u lost: %s", slot->index, slot->pg.error);
+    pool_lost(&database->pool, slot, clock_ns());
+    turn_away(&database->pool);
+    pthread_cond_signal(&database->keeper_wake);
+    pthread_mutex_unlock(&database->lock);
+}
+
+static void give_back(struct database *database, struct pool_slot *slot)
+{
+    pthread_mutex_lock(&database->lock);
+    wake(pool_checkin(&database->pool, slot, clock_ns()));
+    pthread_mutex_unlock(&database->lock);
+}
+
+/* Blocks first come, first served; POOL_GRANTED with *slot, or why there is none to be had. */
+static enum pool_answer take(struct database *database, struct pool_slot **slot)
+{
+    struct pool *pool = &database->pool;
+    struct queued self = {0};
+    pthread_mutex_lock(&database->lock);
+    if (pool_checkout(pool, &self.waiter, clock_ns()) == POOL_QUEUED) {
+        cond_init_monotonic(&self.granted);
+        while (self.waiter.answer == POOL_QUEUED) {
+            wait_until(&self.granted, &database->lock, self.waiter.since_ns + pool->timeout_ns);
+            turn_away(pool);
+        }
+        pthread_cond_destroy(&self.granted);
+    }
+    pthread_mutex_unlock(&database->lock);
+    *slot = self.waiter.slot;
+    return self.waiter.answer;
+}
+
+/*
+ * An event loop sees at once when an idle connection dies. A thread has no eye on it and looks
+ * before it uses one that may have died unseen.
+ */
+static bool is_usable(struct pool_slot *slot)
+{
+    struct pollfd ready = {.fd = pg_socket(&slot->pg), .events = POLLIN};
+    return !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
+}
+
+static enum pool_answer take_usable(struct database *database, struct pool_slot **slot)
+{
+    enum pool_answer answer;
+    while ((answer = take(database, slot)) == POOL_GRANTED && !is_usable(*slot))
+        give_up(database, *slot);
+    return answer;
+}
+
+void database_run(struct database *database, struct exchange *x, const atomic_bool *draining)
+{
+    const uint64_t query_timeout_ms = database->app->config.query_timeout * 1000u;
+    struct pool_slot *slot;
+    enum pool_answer answer = take_usable(database, &slot);
+    if (answer != POOL_GRANTED) {
+        exchange_fail(x, answer == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE);
+        return;
+    }
+    enum step step = STEP_QUERY;
+    while (step == STEP_QUERY) {
+        enum exchange_failure failure = FAIL_LOST;
+        enum pg_event event = pg_send(&slot->pg, &x->query);
+        if (!pg_wait(&slot->pg, &event, clock_ms() + query_timeout_ms)) {
+            event = pg_give_up(&slot->pg, "no result in QUERY_TIMEOUT");
+            failure = FAIL_QUERY_TIMEOUT;
+        }
+        if (event == PG_FAILED) {
+            give_up(database, slot);
+            exchange_fail(x, failure);
+            return;
+        }
+        if (atomic_load_explicit(draining, memory_order_relaxed))
+            exchange_close_after(x);
+        step = exchange_resume(x, slot->pg.result);
+    }
+    give_back(database, slot);
+}
