@@ -60,18 +60,15 @@ static void turn_away(struct pool *pool)
 /* Blocks until libpq is done or has failed; false when `deadline_ms` has passed before. */
 static bool pg_wait(struct pg *pg, enum pg_event *event, uint64_t deadline_ms)
 {
-    while (event == PG_WANT_READ || event == PG_WANT_WRITE) {
+    while (*event == PG_WANT_READ || *event == PG_WANT_WRITE) {
         uint64_t now = clock_ms();
         struct pollfd ready = {.fd = pg_socket(pg),
-                               .events = event == PG_WANT_READ ? POLLIN : POLLIN | POLLOUT};
-        int timeout = now < deadline_ms ? (int)(deadline_ms - now) : 0;
-        if (poll(&ready, 1, timeout) == 0) {
-            *timed_out = true;
-            return PG_FAILED;
-        }
-        event = pg_step(pg);
+                               .events = *event == PG_WANT_READ ? POLLIN : POLLIN | POLLOUT};
+        if (poll(&ready, 1, now < deadline_ms ? (int)(deadline_ms - now) : 0) == 0)
+            return false;
+        *event = pg_step(pg);
     }
-    return event;
+    return true;
 }
 
 /* Blocks in the resolver. 0 or a status of getaddrinfo(3). */
