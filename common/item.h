@@ -1,16 +1,34 @@
-/* /items: ordinary CRUD over JSON. */
+/* /items: ordinary CRUD over JSON. API.md says what each request answers. */
 #ifndef WB_ITEM_H
 #define WB_ITEM_H
 
+#include <jansson.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "step.h"
 
 struct exchange;
 
-/* What an exchange about items keeps between its steps. */
+enum {
+    ITEM_NAME_MAX = 200, /* characters: Unicode code points */
+    ITEM_PAYLOAD_DEPTH_MAX = 32,
+    ITEM_LIST_LIMIT = 20,
+    ITEM_LIST_LIMIT_MAX = 100,
+    ITEM_ATTEMPTS_MAX = 10, /* of a write that other writers keep overtaking */
+};
+
+/* What an exchange about items keeps between its steps. Small: there is one for each connection. */
 struct item_op {
     int64_t id;
+    int64_t version; /* the one that the write replaces; 0 for whatever is there */
+    int64_t value;
+    struct buf texts; /* the name, then the payload as JSON: what the query's parameters point to */
+    size_t name_len;
+    struct buf if_match, if_none_match; /* copies of the fields; empty when absent */
+    json_t *patch;                      /* of PATCH; NULL otherwise */
+    unsigned limit;                     /* of a page */
+    unsigned attempts;
 };
 
 /* /items */

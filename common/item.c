@@ -1,0 +1,424 @@
+#include "item.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+
+#include "answer.h"
+#include "etag.h"
+#include "item_body.h"
+#include "item_row.h"
+#include "json.h"
+#include "params.h"
+
+static void release(struct exchange *x)
+{
+    struct item_op *op = &x->item;
+    buf_release(&op->texts);
+    buf_release(&op->if_match);
+    buf_release(&op->if_none_match);
+    json_decref(op->patch);
+}
+
+static void begin(struct exchange *x, int64_t id)
+{
+    x->item = (struct item_op){.id = id};
+    /* The name cannot be more, and a payload that needs more than a body may have would not come back in. */
+    buf_init(&x->item.texts, 4 * ITEM_NAME_MAX + x->app->limits.max_body_bytes);
+    buf_init(&x->item.if_match, x->app->limits.max_header_bytes);
+    buf_init(&x->item.if_none_match, x->app->limits.max_header_bytes);
+    x->on_release = release;
+}
+
+/* --- what a request brings; a function that returns false has answered --- */
+
+static bool take_condition(struct exchange *x, struct buf *kept, struct str field, const char *name)
+{
+    if (field.ptr == NULL)
+        return true;
+    if (!etag_list_is_valid(field)) {
+        answer_problem(x, 400, NULL, "%s must be \"*\" or a list of entity tags in double quotes.", name);
+        return false;
+    }
+    if (buf_append(kept, field.ptr, field.len) != 0) {
+        item_answer_no_memory(x);
+        return false;
+    }
+    return true;
+}
+
+static bool take_conditions(struct exchange *x)
+{
+    return take_condition(x, &x->item.if_match, x->request->if_match, "If-Match") &&
+           take_condition(x, &x->item.if_none_match, x->request->if_none_match, "If-None-Match");
+}
+
+/* --- the new content of an item, kept for the query --- */
+
+/* `payload` is JSON, or NULL for `text`, which is JSON already. */
+static bool keep_texts(struct exchange *x, struct str name, const json_t *payload, struct str text)
+{
+    struct item_op *op = &x->item;
+    buf_consume(&op->texts, op->texts.len);
+    int error = buf_append(&op->texts, name.ptr, name.len);
+    op->name_len = op->texts.len;
+    if (error == 0)
+        error = payload != NULL ? json_write(&op->texts, payload) : buf_append(&op->texts, text.ptr, text.len);
+    if (error == -EMSGSIZE)
+        return item_refuse(x, "payload", "The payload would take more bytes than MAX_BODY_BYTES allows.");
+    if (error != 0)
+        item_answer_no_memory(x);
+    return error == 0;
+}
+
+static struct str string_of(const json_t *string)
+{
+    return (struct str){json_string_value(string), json_string_length(string)};
+}
+
+/* Of a POST or PUT: `body` is all there is. */
+static bool keep_item(struct exchange *x, const json_t *body)
+{
+    x->item.value = json_integer_value(json_object_get(body, "value")); /* 0 when absent */
+    return keep_texts(x, string_of(json_object_get(body, "name")), json_object_get(body, "payload"),
+                      STR("null"));
+}
+
+/* *out becomes the stored payload with the object `patch` merged into it: the caller's. */
+static bool merge_payload(struct exchange *x, json_t **out, struct str stored, json_t *patch)
+{
+    struct json_complaint complaint;
+    json_t *target;
+    int error = json_read(&target, stored, ITEM_PAYLOAD_DEPTH_MAX, &complaint);
+    if (error == -EBADMSG || error == -EDOM) /* another program wrote it */
+        return item_refuse(x, "payload", "The stored payload cannot be read for a merge; replace it with PUT.");
+    if (error == 0) {
+        *out = json_merge(target, patch);
+        json_decref(target);
+        if (*out != NULL)
+            return true;
+    }
+    item_answer_no_memory(x);
+    return false;
+}
+
+/* RFC 7396 on {"name","value","payload"}. A payload that is not part of the patch is not even read. */
+static bool keep_patched(struct exchange *x, const struct item_row *current)
+{
+    struct item_op *op = &x->item;
+    const json_t *name = json_object_get(op->patch, "name");
+    const json_t *value = json_object_get(op->patch, "value");
+    json_t *payload = json_incref(json_object_get(op->patch, "payload"));
+    op->value = value != NULL ? json_integer_value(value) : current->value; /* null is 0 */
+    if (json_is_object(payload)) {
+        json_t *patch = payload;
+        bool merged = merge_payload(x, &payload, current->payload, patch);
+        json_decref(patch);
+        if (!merged)
+            return false;
+    }
+    bool kept = keep_texts(x, name != NULL ? string_of(name) : current->name, payload, current->payload);
+    json_decref(payload);
+    return kept;
+}
+
+/* --- queries and what they answer --- */
+
+static enum step answer_item(struct exchange *x, int status, const struct item_row *item)
+{
+    struct buf body;
+    buf_init(&body, item_row_json_max(item));
+    if (item_row_write(&body, item) != 0) {
+        buf_release(&body);
+        return item_answer_no_memory(x);
+    }
+    if (status == 201)
+        answer_field(x, "Location", "/items/%" PRId64, item->id);
+    answer_field(x, "ETag", "\"%" PRId64 "\"", item->version);
+    return answer_json(x, status, &body);
+}
+
+/* An If-Match cannot hold where nothing is, not even "*" (RFC 9110 13.1.1). */
+static enum step answer_missing(struct exchange *x)
+{
+    if (x->item.if_match.len > 0)
+        return answer_problem(x, 412, NULL, "If-Match cannot hold: there is no item %" PRId64 ".", x->item.id);
+    return answer_problem(x, 404, NULL, "There is no item %" PRId64 ".", x->item.id);
+}
+
+static bool check_result(struct exchange *x, const PGresult *result)
+{
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        return true;
+    answer_sql_error(x, result);
+    return false;
+}
+
+static bool take_row(struct exchange *x, struct item_row *item, const PGresult *result, int row)
+{
+    if (item_row_read(item, result, row))
+        return true;
+    answer_problem(x, 500, NULL, "The table items is not the one of db/schema.sql.");
+    return false;
+}
+
+static struct str str_of(const struct buf *buf)
+{
+    return (struct str){buf->data, buf->len};
+}
+
+/* The conditions in the order of RFC 9110 13.2.2. */
+static bool check_conditions(struct exchange *x, const struct item_row *current)
+{
+    const struct item_op *op = &x->item;
+    bool is_read = x->method == HTTP_METHOD_GET || x->method == HTTP_METHOD_HEAD;
+    if (op->if_match.len > 0 && !etag_list_matches(str_of(&op->if_match), current->version, ETAG_STRONG)) {
+        answer_problem(x, 412, NULL, "The item has changed: it is at version %" PRId64 ". Get it again.",
+                       current->version);
+        return false;
+    }
+    if (op->if_none_match.len == 0 ||
+        !etag_list_matches(str_of(&op->if_none_match), current->version, ETAG_WEAK))
+        return true;
+    if (is_read) {
+        answer_field(x, "ETag", "\"%" PRId64 "\"", current->version);
+        answer_empty(x, 304);
+    } else {
+        answer_problem(x, 412, NULL, "If-None-Match does not hold: the item is at version %" PRId64 ".",
+                       current->version);
+    }
+    return false;
+}
+
+static enum step on_current(struct exchange *x, const PGresult *result);
+
+static enum step ask_current(struct exchange *x, enum step (*on_result)(struct exchange *, const PGresult *))
+{
+    query_begin(&x->query, SQL_ITEM_GET);
+    query_add_int8(&x->query, x->item.id);
+    return ask(x, on_result);
+}
+
+static enum step on_read(struct exchange *x, const PGresult *result)
+{
+    struct item_row item;
+    if (!check_result(x, result))
+        return STEP_REPLY;
+    if (PQntuples(result) == 0)
+        return answer_missing(x);
+    if (!take_row(x, &item, result, 0) || !check_conditions(x, &item))
+        return STEP_REPLY;
+    return answer_item(x, 200, &item);
+}
+
+static enum step on_created(struct exchange *x, const PGresult *result)
+{
+    struct item_row item;
+    if (!check_result(x, result) || !take_row(x, &item, result, 0))
+        return STEP_REPLY;
+    return answer_item(x, 201, &item);
+}
+
+/* No row: the item is gone, or it is no longer at the version that was read, and is read again. */
+static enum step on_written(struct exchange *x, const PGresult *result)
+{
+    struct item_op *op = &x->item;
+    struct item_row item;
+    if (!check_result(x, result))
+        return STEP_REPLY;
+    if (PQntuples(result) == 0) {
+        if (op->version == 0)
+            return answer_missing(x);
+        if (++op->attempts == ITEM_ATTEMPTS_MAX)
+            return answer_problem(x, 503, NULL, "Other writers changed the item %d times meanwhile; try again.",
+                                  ITEM_ATTEMPTS_MAX);
+        return ask_current(x, on_current);
+    }
+    if (x->method == HTTP_METHOD_DELETE)
+        return answer_empty(x, 204);
+    if (!take_row(x, &item, result, 0))
+        return STEP_REPLY;
+    return answer_item(x, 200, &item);
+}
+
+static void add_texts(struct exchange *x)
+{
+    struct item_op *op = &x->item;
+    query_add_text(&x->query, (struct str){op->texts.data, op->name_len});
+    query_add_int8(&x->query, op->value);
+    query_add_text(&x->query, (struct str){op->texts.data + op->name_len, op->texts.len - op->name_len});
+}
+
+static enum step ask_write(struct exchange *x)
+{
+    struct item_op *op = &x->item;
+    bool is_delete = x->method == HTTP_METHOD_DELETE;
+    query_begin(&x->query, is_delete ? SQL_ITEM_DELETE : SQL_ITEM_REPLACE);
+    query_add_int8(&x->query, op->id);
+    if (!is_delete)
+        add_texts(x);
+    if (op->version != 0)
+        query_add_int8(&x->query, op->version);
+    else
+        query_add_null(&x->query);
+    return ask(x, on_written);
+}
+
+/* What is there now, before a write that depends on it. */
+static enum step on_current(struct exchange *x, const PGresult *result)
+{
+    struct item_row item;
+    if (!check_result(x, result))
+        return STEP_REPLY;
+    if (PQntuples(result) == 0)
+        return answer_missing(x);
+    if (!take_row(x, &item, result, 0) || !check_conditions(x, &item))
+        return STEP_REPLY;
+    if (x->method == HTTP_METHOD_PATCH && !keep_patched(x, &item))
+        return STEP_REPLY;
+    x->item.version = item.version;
+    return ask_write(x);
+}
+
+/* The row beyond the limit, which was asked for as well, says whether there is a next page. */
+static int write_page(struct buf *body, const PGresult *result, int rows)
+{
+    struct item_row item = {.id = 0};
+    int error = buf_append(body, "{\"items\":[", strlen("{\"items\":["));
+    for (int row = 0; row < rows && error == 0; row++) {
+        bool is_item = item_row_read(&item, result, row);
+        assert(is_item && "a row of the page has changed since its size was taken");
+        if (row > 0)
+            error = buf_append(body, ",", 1);
+        if (error == 0)
+            error = item_row_write(body, &item);
+    }
+    if (error != 0)
+        return error;
+    return rows < PQntuples(result) ? buf_printf(body, "],\"next\":%" PRId64 "}", item.id)
+                                    : buf_append(body, "],\"next\":null}", strlen("],\"next\":null}"));
+}
+
+static enum step on_page(struct exchange *x, const PGresult *result)
+{
+    struct item_row item;
+    struct buf body;
+    if (!check_result(x, result))
+        return STEP_REPLY;
+    int limit = (int)x->item.limit;
+    int rows = PQntuples(result) < limit ? PQntuples(result) : limit;
+    size_t max = 64; /* around the items: two names and a number */
+    for (int row = 0; row < rows; row++) {
+        if (!take_row(x, &item, result, row))
+            return STEP_REPLY;
+        max += 1 + item_row_json_max(&item);
+    }
+    buf_init(&body, max);
+    if (write_page(&body, result, rows) != 0) {
+        buf_release(&body);
+        return item_answer_no_memory(x);
+    }
+    return answer_json(x, 200, &body);
+}
+
+/* --- the requests --- */
+
+static enum step list(struct exchange *x)
+{
+    struct params params;
+    uint64_t limit = ITEM_LIST_LIMIT, after = 0;
+    if (!params_parse(&params, x->request->query) ||
+        !params_take_u64(&params, "limit", 1, ITEM_LIST_LIMIT_MAX, &limit) ||
+        !params_take_u64(&params, "after", 0, INT64_MAX, &after) || !params_all_taken(&params))
+        return answer_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+    x->item.limit = (unsigned)limit;
+    query_begin(&x->query, SQL_ITEM_LIST);
+    query_add_int8(&x->query, (int64_t)after);
+    query_add_int4(&x->query, (int32_t)limit + 1);
+    return ask(x, on_page);
+}
+
+static enum step create(struct exchange *x)
+{
+    json_t *body;
+    if (!item_body_take(x, &body))
+        return STEP_REPLY;
+    bool kept = keep_item(x, body);
+    json_decref(body);
+    if (!kept)
+        return STEP_REPLY;
+    query_begin(&x->query, SQL_ITEM_INSERT);
+    add_texts(x);
+    return ask(x, on_created);
+}
+
+/* PUT, PATCH, DELETE. Only what depends on the item as it is now reads it first. */
+static enum step change(struct exchange *x)
+{
+    struct item_op *op = &x->item;
+    json_t *body;
+    if (!take_conditions(x))
+        return STEP_REPLY;
+    if (x->method == HTTP_METHOD_PATCH) {
+        if (!item_body_take(x, &op->patch))
+            return STEP_REPLY;
+        return ask_current(x, on_current);
+    }
+    if (x->method == HTTP_METHOD_PUT) {
+        if (!item_body_take(x, &body))
+            return STEP_REPLY;
+        bool kept = keep_item(x, body);
+        json_decref(body);
+        if (!kept)
+            return STEP_REPLY;
+    }
+    if (op->if_match.len > 0 || op->if_none_match.len > 0)
+        return ask_current(x, on_current);
+    return ask_write(x);
+}
+
+/* An item takes no parameter, and one that means nothing to us is not passed over. */
+static bool check_no_params(struct exchange *x)
+{
+    struct params params;
+    if (params_parse(&params, x->request->query) && params_all_taken(&params))
+        return true;
+    answer_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+    return false;
+}
+
+enum step item_collection_start(struct exchange *x)
+{
+    static const char allow[] = "GET, HEAD, POST, OPTIONS";
+    begin(x, 0);
+    switch (x->method) {
+    case HTTP_METHOD_GET:
+    case HTTP_METHOD_HEAD:
+        return list(x);
+    case HTTP_METHOD_POST:
+        return check_no_params(x) ? create(x) : STEP_REPLY;
+    case HTTP_METHOD_OPTIONS:
+        return answer_options(x, allow);
+    default:
+        return answer_not_allowed(x, allow);
+    }
+}
+
+enum step item_start(struct exchange *x, int64_t id)
+{
+    static const char allow[] = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+    begin(x, id);
+    switch (x->method) {
+    case HTTP_METHOD_GET:
+    case HTTP_METHOD_HEAD:
+        return check_no_params(x) && take_conditions(x) ? ask_current(x, on_read) : STEP_REPLY;
+    case HTTP_METHOD_PUT:
+    case HTTP_METHOD_PATCH:
+    case HTTP_METHOD_DELETE:
+        return check_no_params(x) ? change(x) : STEP_REPLY;
+    case HTTP_METHOD_OPTIONS:
+        return answer_options(x, allow);
+    default:
+        return answer_not_allowed(x, allow);
+    }
+}
