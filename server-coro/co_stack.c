@@ -1,0 +1,160 @@
+#include "co_stack.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "co_tools.h"
+
+/* linux/mman.h of 6.13; Debian 12 and 13 have older headers, kernels may be newer. */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+enum {
+    /* More than the biggest frame of our code or of a library, which could else step over the guard. */
+    GUARD_BYTES = 16 * 1024,
+    /* What serving a request touches; a pooled stack stays warm that far. */
+    WARM_BYTES = 8192,
+};
+
+static size_t page_size;
+static size_t guard_size;
+static bool light_guards; /* MADV_GUARD_INSTALL works */
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + page_size - 1) & ~(page_size - 1);
+}
+
+/*
+ * An answer of 0 is not enough: emulators (qemu-user 7.2) ignore advice that they do not know. A guard
+ * that is really there cannot be populated.
+ */
+static void probe(void)
+{
+    page_size = (size_t)sysconf(_SC_PAGESIZE);
+    guard_size = round_up(GUARD_BYTES);
+    void *page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return;
+    light_guards = madvise(page, page_size, MADV_GUARD_INSTALL) == 0 &&
+                   madvise(page, page_size, MADV_POPULATE_READ) == -1 && errno == EFAULT;
+    munmap(page, page_size);
+}
+
+static void probe_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, probe);
+}
+
+int co_stacks_init(struct co_stacks *stacks, size_t size, size_t keep)
+{
+    probe_once();
+    *stacks = (struct co_stacks){.size = round_up(size), .keep = keep};
+    stacks->free = malloc((keep > 0 ? keep : 1) * sizeof *stacks->free);
+    return stacks->free != NULL ? 0 : -ENOMEM;
+}
+
+/*
+ * MAP_NORESERVE: most of a stack is never touched and must not count against the commit limit.
+ * MAP_STACK: no transparent huge page (Linux 6.7), which would make 2 MiB of one touched page.
+ */
+static int stack_map(struct co_stack *stack, size_t size)
+{
+    char *map = mmap(NULL, guard_size + size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (map == MAP_FAILED)
+        return -ENOMEM;
+    if (light_guards ? madvise(map, guard_size, MADV_GUARD_INSTALL) : mprotect(map, guard_size, PROT_NONE)) {
+        munmap(map, guard_size + size);
+        return -ENOMEM;
+    }
+    stack->base = map + guard_size;
+    stack->size = size;
+    stack->valgrind_id = valgrind_stack_register(stack->base, stack->size);
+    return 0;
+}
+
+static void stack_unmap(const struct co_stack *stack)
+{
+    valgrind_stack_deregister(stack->valgrind_id);
+    munmap(stack->base - guard_size, guard_size + stack->size);
+}
+
+void co_stacks_deinit(struct co_stacks *stacks)
+{
+    while (stacks->free_count > 0)
+        stack_unmap(&stacks->free[--stacks->free_count]);
+    free(stacks->free);
+    stacks->free = NULL;
+}
+
+int co_stack_get(struct co_stacks *stacks, struct co_stack *stack)
+{
+    if (stacks->free_count == 0)
+        return stack_map(stack, stacks->size);
+    *stack = stacks->free[--stacks->free_count];
+    return 0;
+}
+
+void co_stack_put(struct co_stacks *stacks, const struct co_stack *stack)
+{
+    /* Frames that were left for good (the last one never returns) are still poisoned. */
+    asan_unpoison(stack->base, stack->size);
+    if (stacks->free_count == stacks->keep) {
+        stack_unmap(stack);
+        return;
+    }
+    if (stack->size > WARM_BYTES)
+        madvise(stack->base, stack->size - WARM_BYTES, MADV_DONTNEED);
+    stacks->free[stacks->free_count++] = *stack;
+}
+
+static size_t read_number(const char *path, size_t otherwise)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return otherwise;
+    size_t number;
+    if (fscanf(file, "%zu", &number) != 1)
+        number = otherwise;
+    fclose(file);
+    return number;
+}
+
+static size_t count_lines(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t lines = 0;
+    for (int c; (c = getc(file)) != EOF;)
+        lines += c == '\n';
+    fclose(file);
+    return lines;
+}
+
+/*
+ * A quarter of what is left (at most 4096 maps) stays for everything else: malloc's big blocks, threads,
+ * libraries that load later. Neighbouring stacks with light guards usually merge into one map, but a
+ * stack that is unmapped between two others parts them, so each is counted as one.
+ */
+size_t co_stack_limit(void)
+{
+    probe_once();
+    size_t maximum = read_number("/proc/sys/vm/max_map_count", 65530);
+    size_t used = count_lines("/proc/self/maps");
+    size_t left = maximum > used ? maximum - used : 0;
+    size_t reserve = left / 4 < 4096 ? left / 4 : 4096;
+    return (left - reserve) / (light_guards ? 1 : 2);
+}

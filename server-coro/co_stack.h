@@ -1,0 +1,45 @@
+/*
+ * Stacks for coroutines: mapped, with a guard below them that turns an overflow into SIGSEGV, and kept
+ * for reuse when a coroutine ends.
+ *
+ * Not thread-safe: each event loop has a pool of its own.
+ */
+#ifndef WB_CO_STACK_H
+#define WB_CO_STACK_H
+
+#include <stddef.h>
+
+struct co_stack {
+    char *base;  /* lowest usable byte, right above the guard */
+    size_t size; /* usable bytes, a multiple of the page size */
+    unsigned valgrind_id;
+};
+
+struct co_stacks {
+    size_t size; /* usable bytes of each stack */
+    size_t keep; /* free stacks that are kept at most */
+
+    /* private to co_stack.c */
+    struct co_stack *free;
+    size_t free_count;
+};
+
+/* Every stack will have at least `size` bytes. At most `keep` free ones are kept mapped. 0 or -ENOMEM. */
+__attribute__((warn_unused_result)) int co_stacks_init(struct co_stacks *stacks, size_t size, size_t keep);
+
+/* Unmaps the free stacks. None may be in use. */
+void co_stacks_deinit(struct co_stacks *stacks);
+
+/* A free stack or a new one; its contents are undefined. 0 or -ENOMEM. Does not block. */
+__attribute__((warn_unused_result)) int co_stack_get(struct co_stacks *stacks, struct co_stack *stack);
+
+/* Takes a stack back. It is kept with its topmost pages, the memory of the others is given back. */
+void co_stack_put(struct co_stacks *stacks, const struct co_stack *stack);
+
+/*
+ * How many stacks this process can map: what vm.max_map_count leaves, seen from now. A guard that is
+ * a mapping of its own makes it two for each stack; MADV_GUARD_INSTALL (Linux 6.13) needs none.
+ */
+size_t co_stack_limit(void);
+
+#endif
