@@ -1,59 +1,157 @@
-# Every command of waitbench. `make help` lists them.
+# Every command of waitbench; `make help` lists them. The load test's settings (N=20 DURATION=5 ...)
+# go before or behind `make bench` alike.
 #
-#   BUILD=DIR   where objects and programs go (build)
-#   CC=clang    another compiler
-#   SANITIZE=address,undefined | thread
+#   BUILD=DIR      where objects and programs go (build)
+#   CC=clang       another compiler; CFLAGS are -O2 -g, the same for all three servers
+#   SANITIZE=...   address,undefined or thread, say; into a BUILD of its own
+#   DEPS=skip      install nothing: say what is missing, and the command that installs it
 
 BUILD ?= build
-CC ?= cc
+CC = cc
+CFLAGS = -O2 -g
+FUZZ_SECONDS ?= 60
 
-# Debian 13 has a library with a .pc file; Debian 12's node-llhttp ships the C sources.
-LLHTTP_PC := $(shell pkg-config --exists libllhttp 2>/dev/null && echo libllhttp)
-PACKAGES  := libpq libuv jansson $(LLHTTP_PC)
+MODELS   := threaded libuv coro
+PROGRAMS := $(MODELS:%=$(BUILD)/server-%)
+PYTHON   := /usr/bin/python3
 
-CFLAGS   ?= -O2 -g
-WARNINGS := -Wall -Wextra -Werror
-ALL_CFLAGS = -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -MMD -MP -Icommon $(CFLAGS) \
-    $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(shell pkg-config --cflags $(PACKAGES))
-ALL_LIBS = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(shell pkg-config --libs $(PACKAGES)) -lpthread
+all: $(PROGRAMS) ## build the three servers: build/server-threaded, -libuv and -coro
 
-ifeq ($(LLHTTP_PC),)
-LLHTTP_DIR := /usr/share/llhttp
-LLHTTP_OBJECTS := $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
-ALL_CFLAGS += -isystem /usr/share/include/llhttp
+# ---- What is needed, from Debian's packages, and where the compiler finds it. Make remakes this file
+# ---- first and reads itself again, so that nothing below is evaluated before the packages are there.
+
+PACKAGES_FOR = $(sort build $(foreach goal,$(MAKECMDGOALS),$(PACKAGES_FOR_$(goal))))
+PACKAGES_FOR_bench    := bench
+PACKAGES_FOR_compare  := bench
+PACKAGES_FOR_selftest := bench
+PACKAGES_FOR_test     := bench test
+PACKAGES_FOR_sanitize := bench test
+PACKAGES_FOR_fuzz     := lint
+PACKAGES_FOR_lint     := bench test lint
+
+ifneq ($(filter-out clean help deps,$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/packages.mk
 endif
 
-MODELS := threaded libuv coro
-PROGRAMS := $(MODELS:%=$(BUILD)/server-%)
-COMMON_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
+$(BUILD)/packages.mk: .ci/deps
+	@.ci/deps $(PACKAGES_FOR)
+	@mkdir -p $(@D)
+	@.ci/deps --flags >$@.new && mv $@.new $@
 
-all: $(PROGRAMS)
+# ---- Building
 
-$(BUILD)/common.a: $(COMMON_OBJECTS) $(LLHTTP_OBJECTS)
+WARNINGS   := -Wall -Wextra -Werror
+INSTRUMENT  = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -MMD -MP -Icommon $(CFLAGS) $(INSTRUMENT) $(PACKAGES_CFLAGS) \
+    $(DEFINES)
+
+objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(wildcard $(1))))
+COMMON  := $(call objects,common/*.c)
+CO      := $(call objects,server-coro/co.c server-coro/co_*.c server-coro/co_*.S)
+SERVERS := $(foreach model,$(MODELS),$(call objects,server-$(model)/*.c server-$(model)/*.S))
+
+$(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/llhttp/%.o)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
 define SERVER
-$(BUILD)/server-$(1): $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard server-$(1)/*.c server-$(1)/*.S))) $(BUILD)/common.a
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+$(BUILD)/server-$(1): $$(call objects,server-$(1)/*.c server-$(1)/*.S) $$(BUILD)/common.a
+	$$(CC) $$(CFLAGS) $$(INSTRUMENT) $$(LDFLAGS) -o $$@ $$^ $$(PACKAGES_LIBS)
 endef
 $(foreach model,$(MODELS),$(eval $(call SERVER,$(model))))
 
-$(BUILD)/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/%.o: %.S
+$(BUILD)/obj/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# Debian's own sources, compiled strict: 8.1.0 is loose unless told (PITFALLS).
-$(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c
+# Debian 12's node-llhttp ships C sources. Strict: 8.1.0 is loose unless told.
+$(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -DLLHTTP_STRICT_MODE=1 -isystem /usr/share/include/llhttp -c -o $@ $<
+	$(CC) $(CFLAGS) $(INSTRUMENT) -DLLHTTP_STRICT_MODE=1 $(PACKAGES_CFLAGS) -c -o $@ $<
 
-clean:
+# Other flags or another compiler rebuild everything; another revision, version.c alone.
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+$(BUILD)/obj/common/version.o: private DEFINES = \
+    -DWB_VERSION='"$(VERSION)"' -DWB_FLAGS='"$(strip $(CFLAGS) $(INSTRUMENT))"'
+$(BUILD)/obj/common/version.o: $(BUILD)/version
+
+$(BUILD)/flags: NOTE = $(CC) $(ALL_CFLAGS)
+$(BUILD)/version: NOTE = $(VERSION)
+$(BUILD)/flags $(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(NOTE)' | cmp -s - $@ || echo '$(NOTE)' >$@
+
+-include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(FUZZERS:$(BUILD)/%=$(BUILD)/obj/%.o))
+
+# A unit test is one cmocka program a file. From the archives it takes what it needs.
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
+	$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
+$(BUILD)/obj/tests/unit/%.o: private DEFINES = -Iserver-coro
+
+$(BUILD)/co.a: $(CO)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# A fuzzer is one libFuzzer program a file; clang's alone, and the objects want `fuzzer-no-link`.
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
+	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PACKAGES_LIBS)
+
+unit-tests: $(UNIT_TESTS)
+fuzzers: $(FUZZERS)
+
+# ---- Running
+
+bench: all ## answer the question: private PostgreSQL, three servers, a table (N= M= C= ...: loadtest/run --help)
+	@.ci/deps bench
+	loadtest/run
+
+compare: ## hold two results folders against each other: make compare A=results/... B=results/...
+	@.ci/deps bench
+	loadtest/compare '$(A)' '$(B)'
+
+selftest: all ## prove the load test: a server against itself, planted differences and faults
+	@.ci/deps bench
+	loadtest/selftest
+
+# ---- Testing
+
+test: all unit-tests ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
+	@.ci/deps bench test
+	BUILD=$(BUILD) tests/run unit http loadtest
+
+# Each build has a folder of its own. halt_on_error: what a sanitizer says fails the test it happens in.
+sanitize: ## the suite under ASan and UBSan (all servers), then under TSan
+	@.ci/deps bench test
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit-tests
+	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all
+	BUILD=$(BUILD)/asan UBSAN_OPTIONS=print_stacktrace=1 tests/run unit http
+	BUILD=$(BUILD)/tsan TSAN_OPTIONS=halt_on_error=1 WORKERS=4 tests/run http
+
+fuzz: ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
+	@.ci/deps fuzz
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	BUILD=$(BUILD)/fuzz tests/fuzz/run $(FUZZ_SECONDS)
+
+lint: ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
+	@.ci/deps lint
+	.ci/lint '$(ALL_CFLAGS)'
+
+# ---- The rest
+
+deps: ## install what all of this needs, from Debian's packages
+	@.ci/deps all
+
+clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all clean
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+FORCE:
+.PHONY: all unit-tests fuzzers bench compare selftest test sanitize fuzz lint deps clean help FORCE

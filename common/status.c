@@ -229,7 +229,7 @@ static int write_metrics(struct buf *body, const struct app *app, const struct f
                 buf_printf(body, "# HELP waitbench_%.*s %s\n# TYPE waitbench_%.*s %s\n", family, figure->metric,
                            figure->help, family, figure->metric, figure->type == GAUGE ? "gauge" : "counter");
         if (error == 0)
-            error = buf_printf(body, "waitbench_%s %.17g\n", figure->metric, figure->value * figure->scale);
+            error = buf_printf(body, "waitbench_%s %.15g\n", figure->metric, figure->value * figure->scale);
     }
     return error;
 }
