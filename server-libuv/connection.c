@@ -1,0 +1,408 @@
+/*
+ * One client: its bytes in, its requests answered one after another, its bytes out.
+ *
+ * Reading stays on for the life of a connection, so a request costs no epoll_ctl(2). What arrives
+ * while a request is being answered is held by the codec, up to a limit at which reading stops. A
+ * connection waits for its database query: it is never closed while CONNECTION_ANSWERING, so nothing
+ * that a query will answer to can go away.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "server.h"
+
+enum {
+    LINGER_BYTES = 1024 * 1024,
+    REQUESTS_PER_TURN = 32, /* of one client's pipeline, before the other clients' turn */
+};
+
+static uv_stream_t *stream_of(struct connection *c)
+{
+    return (uv_stream_t *)&c->tcp;
+}
+
+/* An iovec may be cast to a uv_buf_t (libuv's uv/unix.h). */
+static uv_buf_t *bufs_of(struct iovec *iov)
+{
+    return (uv_buf_t *)iov;
+}
+
+static struct job *job_take(struct connection *c)
+{
+    struct worker *worker = c->worker;
+    struct job *job = STAILQ_FIRST(&worker->free_jobs);
+    if (job != NULL) {
+        STAILQ_REMOVE_HEAD(&worker->free_jobs, entry);
+        worker->free_job_count--;
+    } else if ((job = malloc(sizeof *job)) == NULL) {
+        return NULL;
+    }
+    exchange_init(&job->exchange, worker->app, worker->counters);
+    job->waiter = (struct pool_waiter){0};
+    job->connection = c;
+    job->sent = 0;
+    return c->job = job;
+}
+
+static void job_release(struct connection *c)
+{
+    struct worker *worker = c->worker;
+    struct job *job = c->job;
+    c->job = NULL;
+    exchange_deinit(&job->exchange);
+    if (worker->free_job_count < JOBS_KEPT) {
+        STAILQ_INSERT_HEAD(&worker->free_jobs, job, entry);
+        worker->free_job_count++;
+    } else {
+        free(job);
+    }
+}
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    struct worker *worker = c->worker;
+    if (c->job != NULL)
+        job_release(c);
+    LIST_REMOVE(c, entry);
+    http_deinit(&c->codec);
+    free(c);
+    counters_add(worker->counters, COUNT_CLOSED, 1);
+    worker_connection_closed(worker);
+}
+
+/* The one place that changes the state. It arms the deadline that the state has, from now. */
+static void connection_move(struct connection *c, enum connection_state state)
+{
+    struct deadline_list *timeout = &c->worker->timeouts[state];
+    if (c->state == CONNECTION_CLOSING)
+        return;
+    c->state = state;
+    if (timeout->length_ms > 0)
+        deadline_arm(timeout, &c->deadline, uv_now(&c->worker->loop));
+    else
+        deadline_disarm(&c->deadline);
+    if (state == CONNECTION_CLOSING)
+        uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+}
+
+static void connection_fail(struct connection *c, const char *what, int error)
+{
+    log_debug("client: %s: %s", what, uv_strerror(error));
+    connection_move(c, CONNECTION_CLOSING);
+}
+
+static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct connection *c = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(c->worker->read_buffer, sizeof c->worker->read_buffer);
+}
+
+static void on_bytes_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf);
+
+static void pause_reading(struct connection *c)
+{
+    c->reading_paused = true;
+    uv_read_stop(stream_of(c));
+}
+
+static void resume_reading(struct connection *c)
+{
+    if (c->reading_paused && !c->client_is_done)
+        must(uv_read_start(stream_of(c), on_buffer_wanted, on_bytes_read), "uv_read_start");
+    c->reading_paused = false;
+}
+
+/*
+ * Closing a socket that still holds unread bytes makes the kernel send a reset, which can destroy
+ * the reply before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
+ * until the client has closed too.
+ */
+static void connection_linger(struct connection *c)
+{
+    if (c->client_is_done || uv_shutdown(&c->job->shutdown, stream_of(c), NULL) < 0) {
+        connection_move(c, CONNECTION_CLOSING);
+        return;
+    }
+    connection_move(c, CONNECTION_LINGERING);
+    resume_reading(c);
+}
+
+/* All of the reply is with the kernel. True when the connection goes on. */
+static bool reply_sent(struct connection *c)
+{
+    if (c->job->exchange.reply.close) {
+        connection_linger(c);
+        return false;
+    }
+    job_release(c);
+    return true;
+}
+
+static void on_chunk_written(uv_write_t *write, int status);
+
+/* Sends what is left, a chunk at a time: a reply of 16 MiB takes no memory. True when nothing was left. */
+static bool send_rest(struct connection *c)
+{
+    struct job *job = c->job;
+    struct iovec iov[REPLY_IOV_MAX];
+    size_t count = reply_iov(&job->exchange.reply, job->sent, iov, REPLY_IOV_MAX);
+    if (count == 0)
+        return reply_sent(c);
+    job->chunk = 0;
+    for (size_t i = 0; i < count; i++)
+        job->chunk += iov[i].iov_len;
+    int error = uv_write(&job->write, stream_of(c), bufs_of(iov), (unsigned)count, on_chunk_written);
+    if (error < 0) {
+        connection_fail(c, "write", error);
+        return false;
+    }
+    job->pending = uv_stream_get_write_queue_size(stream_of(c));
+    connection_move(c, CONNECTION_SENDING);
+    return false;
+}
+
+/* True when all of the reply is sent and the connection goes on. */
+static bool send_reply(struct connection *c)
+{
+    struct job *job = c->job;
+    struct iovec iov[REPLY_IOV_MAX];
+    size_t count = reply_iov(&job->exchange.reply, 0, iov, REPLY_IOV_MAX);
+    int taken = uv_try_write(stream_of(c), bufs_of(iov), (unsigned)count);
+    if (taken < 0 && taken != UV_EAGAIN) {
+        connection_fail(c, "write", taken);
+        return false;
+    }
+    job->sent = taken > 0 ? (uint64_t)taken : 0;
+    return send_rest(c);
+}
+
+static void on_continue_sent(uv_write_t *write, int status)
+{
+    (void)status; /* reading tells when the client is gone */
+    free(write);
+}
+
+static void send_continue(struct connection *c)
+{
+    uv_buf_t line = uv_buf_init((char *)(uintptr_t)HTTP_100_CONTINUE, sizeof HTTP_100_CONTINUE - 1);
+    int taken = uv_try_write(stream_of(c), &line, 1);
+    if (taken == (int)line.len)
+        return;
+    if (taken > 0) {
+        line.base += taken;
+        line.len -= (size_t)taken;
+    }
+    uv_write_t *write = malloc(sizeof *write); /* only behind a reply that the client has yet to read */
+    int error = write != NULL ? uv_write(write, stream_of(c), &line, 1, on_continue_sent) : UV_ENOMEM;
+    if (error < 0) {
+        free(write);
+        connection_fail(c, "write", error);
+    }
+}
+
+static bool has_unread_bytes(struct connection *c)
+{
+    uv_os_fd_t fd;
+    int bytes = 0;
+    return uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* Waits for the (rest of the) next request. */
+static void await_request(struct connection *c)
+{
+    enum connection_state state = http_awaits_body(&c->codec)      ? CONNECTION_BODY
+                                  : http_is_mid_request(&c->codec) ? CONNECTION_HEAD
+                                                                   : CONNECTION_IDLE;
+    bool is_last = state == CONNECTION_IDLE && c->worker->draining && !has_unread_bytes(c);
+    if (c->client_is_done || is_last) {
+        connection_move(c, CONNECTION_CLOSING);
+        return;
+    }
+    if (state != c->state) /* else more bytes of the same part, whose deadline stays */
+        connection_move(c, state);
+    resume_reading(c);
+}
+
+/* Answers the request (or the refusal) that the codec gave out. True when the reply can be sent. */
+static bool answer(struct connection *c, enum http_event event)
+{
+    struct job *job = job_take(c);
+    if (job == NULL) {
+        struct iovec reply = reply_overloaded();
+        uv_try_write(stream_of(c), bufs_of(&reply), 1);
+        connection_fail(c, "request", UV_ENOMEM);
+        return false;
+    }
+    struct exchange *x = &job->exchange;
+    connection_move(c, CONNECTION_ANSWERING);
+    c->discarded = 0;
+    if (event == HTTP_EVENT_REFUSED)
+        return exchange_refuse(x, c->codec.refusal) == STEP_REPLY;
+    if (c->worker->draining)
+        exchange_close_after(x);
+    x->request = &c->codec.request;
+    return exchange_start(x) == STEP_REPLY || database_query(job);
+}
+
+/* A loop and not a recursion: a client may have pipelined a thousand requests. */
+static void go_on(struct connection *c, enum http_event event)
+{
+    unsigned answered = 0;
+    while (event == HTTP_EVENT_REQUEST || event == HTTP_EVENT_REFUSED) {
+        if (!answer(c, event) || !send_reply(c))
+            return; /* a callback goes on */
+        if (++answered == REQUESTS_PER_TURN) {
+            connection_move(c, CONNECTION_YIELDING);
+            STAILQ_INSERT_TAIL(&c->worker->yielding, c, later);
+            return;
+        }
+        event = http_next(&c->codec);
+    }
+    if (event == HTTP_EVENT_CONTINUE)
+        send_continue(c);
+    if (c->state != CONNECTION_CLOSING)
+        await_request(c);
+}
+
+static void on_chunk_written(uv_write_t *write, int status)
+{
+    struct job *job = owner_of(write, struct job, write);
+    struct connection *c = job->connection;
+    if (c->state == CONNECTION_CLOSING)
+        return; /* the close callback comes next and releases the job */
+    if (status < 0) {
+        connection_fail(c, "write", status);
+        return;
+    }
+    job->sent += job->chunk;
+    if (send_rest(c))
+        go_on(c, http_next(&c->codec));
+    database_run_woken(&c->worker->database);
+}
+
+void connection_answered(struct connection *c)
+{
+    if (send_reply(c))
+        go_on(c, http_next(&c->codec));
+}
+
+void connections_resume_yielding(struct worker *worker)
+{
+    struct connection_queue turn = STAILQ_HEAD_INITIALIZER(turn);
+    STAILQ_CONCAT(&turn, &worker->yielding);
+    while (!STAILQ_EMPTY(&turn)) {
+        struct connection *c = STAILQ_FIRST(&turn);
+        STAILQ_REMOVE_HEAD(&turn, later);
+        go_on(c, http_next(&c->codec));
+    }
+}
+
+/* Bytes that come while a request is being answered belong to the next one, if there will be one. */
+static void hold_bytes(struct connection *c, const char *bytes, size_t len)
+{
+    bool is_last =
+        c->state == CONNECTION_LINGERING || (c->state == CONNECTION_SENDING && c->job->exchange.reply.close);
+    if (is_last) {
+        c->discarded += len;
+        if (c->discarded <= LINGER_BYTES)
+            return;
+        if (c->state == CONNECTION_SENDING)
+            pause_reading(c);
+        else
+            connection_move(c, CONNECTION_CLOSING);
+        return;
+    }
+    long held = http_hold(&c->codec, bytes, len);
+    if (held < 0 || held >= HTTP_PIPELINE_MAX)
+        pause_reading(c);
+    if (held < 0)
+        c->client_is_done = true; /* bytes are missing: what came before them is answered, no more */
+}
+
+static void client_is_gone(struct connection *c, int error)
+{
+    bool under_way = c->state == CONNECTION_ANSWERING || c->state == CONNECTION_YIELDING;
+    c->client_is_done = true;
+    if (error == UV_EOF) {
+        if (!under_way && c->state != CONNECTION_SENDING)
+            connection_move(c, CONNECTION_CLOSING);
+    } else if (!under_way) { /* else sending the reply will fail */
+        connection_fail(c, "read", error);
+    }
+}
+
+static void on_bytes_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+    struct connection *c = stream->data;
+    if (len < 0) {
+        client_is_gone(c, (int)len);
+        return;
+    }
+    if (len == 0)
+        return; /* libuv's EAGAIN */
+    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+        go_on(c, http_feed(&c->codec, buf->base, (size_t)len));
+    else
+        hold_bytes(c, buf->base, (size_t)len);
+    database_run_woken(&c->worker->database);
+}
+
+int connection_open(struct worker *worker, int fd)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return -ENOMEM;
+    c->worker = worker;
+    c->tcp.data = c;
+    http_init(&c->codec, &worker->app->limits);
+    LIST_INSERT_HEAD(&worker->connections, c, entry);
+    counters_add(worker->counters, COUNT_ACCEPTED, 1);
+    must(uv_tcp_init(&worker->loop, &c->tcp), "uv_tcp_init");
+    must(uv_tcp_open(&c->tcp, fd), "uv_tcp_open");
+    must(uv_read_start(stream_of(c), on_buffer_wanted, on_bytes_read), "uv_read_start");
+    connection_move(c, CONNECTION_IDLE);
+    return 0;
+}
+
+void connection_drain(struct connection *c)
+{
+    if (c->state == CONNECTION_IDLE && !has_unread_bytes(c))
+        connection_move(c, CONNECTION_CLOSING);
+    else if (c->state == CONNECTION_ANSWERING)
+        exchange_close_after(&c->job->exchange);
+}
+
+static void timed_out(struct connection *c)
+{
+    switch (c->state) {
+    case CONNECTION_HEAD:
+    case CONNECTION_BODY:
+        c->codec.refusal = HTTP_TIMED_OUT;
+        go_on(c, HTTP_EVENT_REFUSED);
+        break;
+    case CONNECTION_SENDING:
+        /* Libuv does not say when part of a chunk has gone out, only how much is left. */
+        if (uv_stream_get_write_queue_size(stream_of(c)) < c->job->pending) {
+            c->job->pending = uv_stream_get_write_queue_size(stream_of(c));
+            connection_move(c, CONNECTION_SENDING);
+            break;
+        }
+        connection_fail(c, "write", UV_ETIMEDOUT);
+        break;
+    default:
+        connection_move(c, CONNECTION_CLOSING);
+    }
+}
+
+void connections_check_time(struct worker *worker)
+{
+    uint64_t now = uv_now(&worker->loop);
+    struct deadline *passed;
+    for (unsigned state = 0; state < CONNECTION_STATES; state++)
+        while ((passed = deadline_take_expired(&worker->timeouts[state], now)) != NULL)
+            timed_out(owner_of(passed, struct connection, deadline));
+}
