@@ -90,6 +90,7 @@ $(BUILD)/flags $(BUILD)/version: FORCE
 # A unit test is one cmocka program a file. From the archives it takes what it needs.
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
 $(BUILD)/obj/tests/unit/%.o: private DEFINES = -Iserver-coro
 
@@ -100,6 +101,7 @@ $(BUILD)/co.a: $(CO)
 # A fuzzer is one libFuzzer program a file; clang's alone, and the objects want `fuzzer-no-link`.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PACKAGES_LIBS)
 
 unit-tests: $(UNIT_TESTS)
