@@ -1,0 +1,298 @@
+"""The statistics against examples worked by others and by hand, then against made-up measurements
+whose truth is known (fixed seeds, so these pass or fail the same way for ever)."""
+
+import math
+
+import numpy
+import pytest
+from waitbench import stats
+
+# Hours of sleep gained with two drugs by ten patients (Student 1908). R's t.test documents the
+# paired result (t 4.0621, df 9) and Welch's (t 1.8608, df 17.776).
+DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+DRUG_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+
+BLOCKS = 12
+NOISE = 0.02  # sd of a log throughput; 2% from run to run is what two quiet cores show
+
+
+def exp(values):
+    return [math.exp(value) for value in values]
+
+
+# --- worked examples ---
+
+
+def test_paired_t_is_students_own_example():
+    estimate = stats.paired(exp(DRUG_2), exp(DRUG_1))
+    assert math.log(estimate.ratio) == pytest.approx(1.58)
+    assert math.log(estimate.low) == pytest.approx(0.7001142, abs=1e-7)
+    assert math.log(estimate.high) == pytest.approx(2.4598858, abs=1e-7)
+    assert estimate.p == pytest.approx(0.002833, abs=1e-6)
+    assert estimate.count == 10
+
+
+def test_welch_is_the_same_data_unpaired():
+    estimate = stats.unpaired(exp(DRUG_2), exp(DRUG_1))
+    assert math.log(estimate.low) == pytest.approx(-0.2054832, abs=1e-7)
+    assert math.log(estimate.high) == pytest.approx(3.3654832, abs=1e-7)
+    assert estimate.p == pytest.approx(0.07939, abs=1e-5)
+
+
+def test_holm_by_hand():
+    # Sorted: 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1, and never less than the one before.
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_leaves_out_what_was_not_tested_and_stops_at_one():
+    assert stats.holm([0.02, None, 0.9]) == [pytest.approx(0.04), None, pytest.approx(0.9)]
+    assert stats.holm([0.8, 0.9]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+
+
+def test_equivalence_by_hand():
+    # Twelve log ratios alternating around 0.01 by +-s: sd = s * sqrt(12/11), error = s / sqrt(11).
+    # t(0.95; 11) = 1.795885, so the 90% interval ends at 0.01 + 1.795885 * s / sqrt(11), and meets
+    # log(1.05) = 0.0487902 at s = 0.0716383. The mean never differs from 0 there.
+    def alternating(s):
+        return stats.paired(exp([0.01 + s, 0.01 - s] * 6), [1.0] * 12)
+
+    assert math.log(alternating(0.0716383).high90) == pytest.approx(math.log(1.05), abs=1e-6)
+    for s, expected in ((0.0716, "same"), (0.0717, "inconclusive")):
+        estimate = alternating(s)
+        assert stats.verdict(estimate, estimate.p) == expected
+
+
+@pytest.mark.parametrize(
+    "count,k", [(6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8)]
+)
+def test_order_statistics_of_the_median(count, k):
+    # The ranks of the 95% interval in the tables of the sign test (Conover 1999, table A3).
+    values = list(range(1, count + 1))
+    assert stats.median_interval(values) == ((count + 1) / 2, k, count + 1 - k)
+
+
+def test_five_values_are_too_few_for_the_medians_interval():
+    assert stats.median_interval([5, 1, 4, 2, 3]) == (3, None, None)
+
+
+def test_detectable_effect_is_cohens():
+    # pwr.t.test(d = 0.5, power = 0.8, type = "paired") asks for 33.37 pairs.
+    at_33 = math.log(stats.detectable(1 / math.sqrt(33), 32))
+    at_34 = math.log(stats.detectable(1 / math.sqrt(34), 33))
+    assert at_34 < 0.5 < at_33
+    assert at_33 - at_34 < 0.01
+
+
+# --- edges ---
+
+
+def test_one_pair_has_a_ratio_and_no_verdict():
+    estimate = stats.paired([300.0], [100.0])
+    assert estimate.ratio == pytest.approx(3)
+    assert (estimate.low, estimate.p, estimate.detectable) == (None, None, None)
+    assert stats.verdict(estimate, None) == "inconclusive"
+    assert stats.paired([], []) is None
+    assert stats.unpaired([], [1.0]) is None
+
+
+def test_no_noise_at_all():
+    equal = stats.paired([100.0] * 3, [100.0] * 3)
+    assert (equal.low, equal.high, equal.p) == (1, 1, 1)
+    assert stats.verdict(equal, 1.0) == "same"
+    double = stats.paired([200.0] * 3, [100.0] * 3)
+    assert double.p == 0 and stats.verdict(double, 0.0) == "faster"
+    # 1.1/3.3 and 0.1/0.3 differ in the last bit: that is rounding, no noise.
+    assert stats.paired([1.1, 0.1, 0.2], [3.3, 0.3, 0.6]).low == pytest.approx(1 / 3)
+
+
+def test_wild_noise_of_two_pairs_overflows_nothing():
+    estimate = stats.paired([1.0, 1e9], [1e9, 1.0])
+    assert estimate.low < 1e-50 and estimate.high > 1e50
+    assert stats.verdict(estimate, estimate.p) == "inconclusive"
+
+
+def test_pairs_must_match():
+    with pytest.raises(ValueError):
+        stats.paired([1.0, 2.0], [1.0])
+
+
+def test_the_four_verdicts_and_their_direction():
+    up = stats.paired(exp([0.2, 0.21, 0.19, 0.2]), [1.0] * 4)
+    assert stats.verdict(up, up.p) == "faster"
+    assert stats.verdict(up, up.p, more_is_better=False) == "slower"
+    assert stats.verdict(up, 0.06) == "inconclusive"
+    small = stats.paired(exp([0.02, 0.021, 0.019, 0.02]), [1.0] * 4)
+    assert stats.verdict(small, small.p) == "faster", "a difference that is real comes before same"
+    assert stats.verdict(small, 0.06) == "same", "one that the family does not support is not"
+    assert stats.verdicts([up, None, small]) == ["faster", None, "faster"]
+
+
+def test_combined_points_count_once_each():
+    # Two points with error e each: the mean has error sqrt(2) e / 2, with all the freedom of both.
+    group = [0.1 - 0.03, 0.1 + 0.03, 0.1 - 0.03, 0.1 + 0.03]
+    single, double = stats.combined([group]), stats.combined([group, group])
+    assert single == stats.combined([group]) and single.ratio == pytest.approx(math.exp(0.1))
+    reach = {1: math.log(single.high) - 0.1, 2: math.log(double.high) - 0.1}
+    # t(0.975; 3) = 3.182446, t(0.975; 6) = 2.446912
+    assert reach[2] / reach[1] == pytest.approx(2.446912 / 3.182446 / math.sqrt(2), abs=1e-6)
+    assert stats.combined([[0.1], [0.3]]).ratio == pytest.approx(math.exp(0.2))
+    assert stats.combined([[0.1], [0.3]]).low is None
+    assert stats.combined([]) is None
+
+
+# --- simulated measurements of known truth ---
+
+TRUTH = math.log(1.10)
+
+
+def noise(random, shape, share=0.0, size=1.0):
+    """Normal; a share of the runs is disturbed so that its noise is that many times as large."""
+    disturbed = random.random(shape) < share
+    return random.normal(0, NOISE, shape) * numpy.where(disturbed, size, 1)
+
+
+def coverage(differences, truth):
+    """How often the t-interval and the order-statistic interval hold the truth."""
+    estimates = [stats.paired(exp(row), [1.0] * len(row)) for row in differences]
+    held = math.exp(truth)
+    return (
+        numpy.mean([e.low <= held <= e.high for e in estimates]),
+        numpy.mean([e.median_low <= held <= e.median_high for e in estimates]),
+    )
+
+
+def simulate(seed, runs, **disturbance):
+    random = numpy.random.default_rng(seed)
+    shape = (runs, BLOCKS)
+    return TRUTH + noise(random, shape, **disturbance) - noise(random, shape, **disturbance)
+
+
+def test_coverage_with_normal_noise():
+    t, order = coverage(simulate(1, 4000), TRUTH)
+    assert 0.93 <= t <= 0.97
+    assert 0.93 <= order <= 0.97
+
+
+def test_coverage_with_outliers():
+    # One run in twenty with five times the noise: about one block in ten is hit.
+    t, order = coverage(simulate(2, 4000, share=0.05, size=5), TRUTH)
+    assert 0.93 <= t <= 0.97
+    assert 0.93 <= order <= 0.97
+
+
+def test_gross_outliers_make_the_t_interval_wider_and_never_bolder():
+    # One run in ten with ten times the noise leaves 93-97% upwards: the t-interval holds the truth
+    # in 98% of cases, that is, it says "cannot tell" too often rather than too rarely. The
+    # order-statistic interval, which no outlier moves, keeps its 96%: that is why it stands beside.
+    t, order = coverage(simulate(3, 4000, share=0.10, size=10), TRUTH)
+    assert 0.97 < t < 0.99
+    assert 0.93 <= order <= 0.97
+
+
+def test_stalls_of_one_server_only():
+    # The honest limit: when one server alone stalls now and then (a run in twenty at 20% less),
+    # twelve blocks often hold no stall, and the t-interval holds the mean *with* its share of
+    # stalls in only 89% of cases. Both intervals still hold what a block without a stall shows.
+    random = numpy.random.default_rng(4)
+    shape = (4000, BLOCKS)
+    stalls = (random.random(shape) < 0.05) * 10 * NOISE
+    differences = TRUTH + noise(random, shape) - noise(random, shape) - stalls
+    t, _ = coverage(differences, TRUTH - 0.05 * 10 * NOISE)
+    assert 0.86 <= t <= 0.92
+    t, order = coverage(differences, TRUTH)
+    assert t >= 0.93 and order >= 0.93
+
+
+def families_with_a_false_difference(draw, families=1000, points=8):
+    false = 0
+    for _ in range(families):
+        estimates = [stats.paired(exp(draw()), [1.0] * BLOCKS) for _ in range(points)]
+        found = stats.verdicts(estimates)
+        false += "faster" in found or "slower" in found
+    return false / families
+
+
+def test_a_server_against_itself_is_not_found_different():
+    # 1,000 runs of eight points each: at most 5% may hold any false difference. The bound adds two
+    # standard errors of the simulation itself, sqrt(0.05 * 0.95 / 1000) = 0.007.
+    random = numpy.random.default_rng(5)
+    rate = families_with_a_false_difference(
+        lambda: noise(random, BLOCKS) - noise(random, BLOCKS)
+    )
+    assert 0 < rate <= 0.05 + 2 * 0.007
+
+
+def test_nor_with_outliers():
+    random = numpy.random.default_rng(6)
+    rate = families_with_a_false_difference(
+        lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5)
+    )
+    assert rate <= 0.05 + 2 * 0.007
+
+
+def test_a_server_against_itself_is_called_the_same():
+    random = numpy.random.default_rng(7)
+    found = [
+        stats.verdict(estimate, estimate.p)
+        for estimate in (
+            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
+            for _ in range(500)
+        )
+    ]
+    assert found.count("same") > 0.9 * len(found)
+
+
+def test_power_is_what_detectable_promises():
+    # Twelve blocks at 2% noise promise 80% power for about 2.5%. Plant just that.
+    random = numpy.random.default_rng(8)
+    freedom, error = BLOCKS - 1, NOISE * math.sqrt(2 / BLOCKS)
+    planted = math.log(stats.detectable(error, freedom))
+    assert 0.020 < planted < 0.030
+    found = 0
+    for _ in range(2000):
+        differences = planted + noise(random, BLOCKS) - noise(random, BLOCKS)
+        estimate = stats.paired(exp(differences), [1.0] * BLOCKS)
+        found += stats.verdict(estimate, estimate.p) == "faster"
+    assert found / 2000 == pytest.approx(0.80, abs=0.03)
+
+
+def test_a_planted_five_percent_is_found():
+    # At 2% noise, with a family of eight points of which all are planted: 1/1.05 is found slower
+    # at more than 98% of the points.
+    random = numpy.random.default_rng(9)
+    found = []
+    for _ in range(250):
+        estimates = [
+            stats.paired(
+                exp(-math.log(1.05) + noise(random, BLOCKS) - noise(random, BLOCKS)),
+                [1.0] * BLOCKS,
+            )
+            for _ in range(8)
+        ]
+        found += stats.verdicts(estimates)
+    assert found.count("slower") > 0.98 * len(found)
+    assert "faster" not in found
+
+
+def test_welch_coverage_with_unequal_noise_and_size():
+    random = numpy.random.default_rng(10)
+    held = 0
+    for _ in range(2000):
+        a, b = random.normal(TRUTH, 3 * NOISE, 6), random.normal(0, NOISE, 12)
+        estimate = stats.unpaired(exp(a), exp(b))
+        held += estimate.low <= math.exp(TRUTH) <= estimate.high
+    assert 0.93 <= held / 2000 <= 0.97
+
+
+def test_combined_coverage():
+    random = numpy.random.default_rng(11)
+    held = 0
+    for _ in range(2000):
+        groups = [
+            list(random.normal(shift, NOISE * size, 5))
+            for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))
+        ]
+        estimate = stats.combined(groups)
+        held += estimate.low <= math.exp(0.1) <= estimate.high
+    assert 0.93 <= held / 2000 <= 0.97
