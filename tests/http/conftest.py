@@ -1,0 +1,132 @@
+"""One suite, three servers: every test that takes `server` runs against each of them.
+
+DATABASE_URL names the database (db/local run sets it), BUILD the folder with the servers, and MODELS
+which of them ("threaded libuv coro").
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+import psycopg2
+import pytest
+from wire import Connection, eventually
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+MODELS = os.environ.get("MODELS", "threaded libuv coro").split()
+
+# What a test machine has in its environment is not for the servers: each test says what it sets.
+SETTINGS = ("HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
+            "POOL_TIMEOUT QUERY_TIMEOUT DRAIN_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES LOG_LEVEL").split()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A server process. Its log is read as it comes, so that it never blocks on a full pipe."""
+
+    def __init__(self, model, args=(), prefix=(), wait=True, **settings):
+        self.model = model
+        self.port = int(settings.pop("PORT", 0) or free_port())
+        env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
+        env |= {"PORT": str(self.port)} | {key: str(value) for key, value in settings.items()}
+        self.process = subprocess.Popen([*prefix, BUILD / f"server-{model}", *args], env=env, text=True,
+                                        errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        self.lines = []
+        self.reader = threading.Thread(target=lambda: self.lines.extend(iter(self.process.stderr.readline, "")),
+                                       daemon=True)
+        self.reader.start()
+        if wait:
+            eventually(lambda: self.process.poll() is not None or self.said("listening"), within=30)
+            assert self.process.poll() is None, f"server-{model} did not start: {self.log}"
+
+    @property
+    def log(self):
+        return "".join(self.lines)
+
+    def said(self, text):
+        return any(text in line for line in self.lines)
+
+    def connect(self, **options):
+        return Connection(("127.0.0.1", self.port), **options)
+
+    def ask(self, method, target, body=None, headers=()):
+        with self.connect() as connection:
+            return connection.ask(method, target, body, headers)
+
+    def get(self, target, **headers):
+        return self.ask("GET", target, headers=headers)
+
+    def stats(self):
+        return self.get("/stats").json()
+
+    def wait(self, timeout=30):
+        """Exit status, once the process has ended by itself; its log is complete then."""
+        status = self.process.wait(timeout)
+        self.reader.join(5)
+        return status
+
+    def stop(self, timeout=30):
+        """SIGTERM; the exit status. A process that does not end is killed, and that fails the test."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.wait()
+            raise
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return request.param
+
+
+@pytest.fixture(params=MODELS, scope="module")
+def server(request):
+    """A server with its default settings, shared by the tests of a file."""
+    server = Server(request.param)
+    yield server
+    assert server.process.poll() is None, f"the server died: {server.log}"
+    assert server.stop() == 0, server.log
+
+
+@pytest.fixture
+def start(model):
+    """start(SETTING=value...) starts a server of the model that is gone after the test."""
+    servers = []
+
+    def start(**options):
+        servers.append(Server(model, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            assert server.stop() == 0, server.log
+
+
+@pytest.fixture
+def connection(server):
+    with server.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def database():
+    """A cursor that commits each statement."""
+    link = psycopg2.connect(os.environ["DATABASE_URL"])
+    link.autocommit = True
+    with link.cursor() as cursor:
+        yield cursor
+    link.close()
