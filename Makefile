@@ -5,6 +5,7 @@
 #   CC=clang       another compiler; CFLAGS are -O2 -g, the same for all three servers
 #   SANITIZE=...   address,undefined or thread, say; into a BUILD of its own
 #   DEPS=skip      install nothing: say what is missing, and the command that installs it
+#   V=1            show every compiler command
 
 BUILD ?= build
 CC = cc
@@ -40,6 +41,8 @@ $(BUILD)/packages.mk: .ci/deps
 
 # ---- Building
 
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)  $(patsubst $(BUILD)/%,%,$@)')
 WARNINGS   := -Wall -Wextra -Werror
 INSTRUMENT  = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -MMD -MP -Icommon $(CFLAGS) $(INSTRUMENT) $(PACKAGES_CFLAGS) \
@@ -50,28 +53,33 @@ COMMON  := $(call objects,common/*.c)
 CO      := $(call objects,server-coro/co.c server-coro/co_*.c server-coro/co_*.S)
 SERVERS := $(foreach model,$(MODELS),$(call objects,server-$(model)/*.c server-$(model)/*.S))
 
-$(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/llhttp/%.o)
+$(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
+	$(call say,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 define SERVER
 $(BUILD)/server-$(1): $$(call objects,server-$(1)/*.c server-$(1)/*.S) $$(BUILD)/common.a
-	$$(CC) $$(CFLAGS) $$(INSTRUMENT) $$(LDFLAGS) -o $$@ $$^ $$(PACKAGES_LIBS)
+	$$(call say,LD)
+	$$(Q)$$(CC) $$(CFLAGS) $$(INSTRUMENT) $$(LDFLAGS) -o $$@ $$^ $$(PACKAGES_LIBS)
 endef
 $(foreach model,$(MODELS),$(eval $(call SERVER,$(model))))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Debian 12's node-llhttp ships C sources. Strict: 8.1.0 is loose unless told.
-$(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
+$(BUILD)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INSTRUMENT) -DLLHTTP_STRICT_MODE=1 $(PACKAGES_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) -DLLHTTP_STRICT_MODE=1 $(PACKAGES_CFLAGS) -c -o $@ $<
 
 # Other flags or another compiler rebuild everything; another revision, version.c alone.
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
@@ -91,18 +99,23 @@ $(BUILD)/flags $(BUILD)/version: FORCE
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
 $(BUILD)/obj/tests/unit/%.o: private DEFINES = -Iserver-coro
 
 $(BUILD)/co.a: $(CO)
+	$(call say,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 # A fuzzer is one libFuzzer program a file; clang's alone, and the objects want `fuzzer-no-link`.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PACKAGES_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PACKAGES_LIBS)
 
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
