@@ -35,9 +35,9 @@ class Server:
 
     def __init__(self, model, args=(), prefix=(), wait=True, **settings):
         self.model = model
-        self.port = int(settings.pop("PORT", 0) or free_port())
+        self.port = settings.setdefault("PORT", free_port())
         env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
-        env |= {"PORT": str(self.port)} | {key: str(value) for key, value in settings.items()}
+        env |= {key: str(value) for key, value in settings.items()}
         self.process = subprocess.Popen([*prefix, BUILD / f"server-{model}", *args], env=env, text=True,
                                         errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
