@@ -1,0 +1,167 @@
+"""The experiment: every block of the plan, until each is sound or its point is given up."""
+
+import signal
+import time
+
+from . import Failure, database, environment, matrix, measure, placement, process, progress, results, wrk
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM: what is finished is kept, and the folder can be continued."""
+
+
+class Experiment:
+    def __init__(self, chosen):
+        self.chosen = chosen
+        self.plan = matrix.plan(chosen.points, chosen.servers, chosen.repeats, chosen.seed)
+        self.given_up = {}  # point -> reason
+        self.load_s = self.syscalls_s = 0.0
+        self.begin = time.monotonic()
+        environment.raise_file_limit(max(point.c for point in chosen.points))
+        wrk.find()
+        self.folder = results.Folder(chosen.out)
+        self.facts = environment.read(self.folder)
+        self.resumed = self.facts is not None
+        if self.resumed:
+            self._check_same()
+
+    def run(self):
+        """Blocks that are not there yet. Raises Failure or Interrupted; call finish() in any case."""
+        chosen = self.chosen
+        wanted = [block for block in self.plan if not self._complete(block)]
+        self.progress = progress.Progress(chosen, sum(len(block.servers) for block in wanted), 0)
+        self._announce(wanted)
+        self.db = None
+        if chosen.database_url or not chosen.targets:
+            self.db = database.Database(chosen.database_url)
+        try:
+            cpus = placement.available()
+            places = placement.divide(cpus) if chosen.pin == "auto" and not chosen.targets else {}
+            if places:
+                self.db.place(places["database"])
+            if not self.resumed:
+                self.facts = environment.describe(chosen, self.db, places, cpus)
+            self._say(placement.sentence(places, cpus, chosen.pin))
+            for warning in environment.warnings(self.db):
+                self._say(f"warning: {warning}")
+            environment.write(self.folder, self.facts)
+            bench = measure.Bench(chosen, self.db, places, len(cpus))
+            for block in wanted:
+                self._block(bench, block)
+        finally:
+            self.progress.clear()
+            process.kill_all()
+            if self.db:
+                self.db.close()
+
+    def finish(self):
+        """The last words of environment.json. What went wrong here is a sentence, and no more."""
+        wall = time.monotonic() - self.begin
+        left = [block.number for block in self.plan if not self._complete(block)]
+        self.facts["outcome"] = {
+            "finished_at": results.now().isoformat(timespec="seconds"),
+            "blocks_missing": left,
+            "unsound_points": [point._asdict() | {"reason": why} for point, why in self.given_up.items()],
+            "wall_s": round(wall, 1),
+            "load_share": round(self.load_s / wall, 3),
+        }
+        environment.write(self.folder, self.facts)
+        self._say(
+            f"{self.load_s / wall:.0%} of {progress.duration(wall)} was load, measured or warming up;"
+            f" the rest: database, starting, proving and stopping servers, counting system calls"
+        )
+        for point, why in self.given_up.items():
+            self._say(f"given up as unsound: {point} ({why})")
+
+    def _block(self, bench, block):
+        if block.point in self.given_up:
+            return
+        for attempt in range(1, self.chosen.retries + 2):
+            reasons = self._attempt(bench, block, attempt)
+            if not reasons:
+                return
+            self.folder.discard(block.number, attempt, "; ".join(reasons))
+            self.progress.more(len(block.servers) if attempt <= self.chosen.retries else 0)
+        self.given_up[block.point] = reasons[0]
+        self._say(f"{block.point} is given up: unsound {attempt} times, last because of {reasons[0]}")
+
+    def _attempt(self, bench, block, attempt):
+        """Runs a block once; the reasons for which it is unsound."""
+        first_of_point = block == next(other for other in self.plan if other.point == block.point)
+        for order, spec in enumerate(block.servers, 1):
+            self.progress.running(block, spec.name, attempt)
+            run = measure.run(bench, spec, block.point, count_syscalls=first_of_point)
+            key = {"block": block.number, "order": order, "server": spec.name}
+            run.detail |= key | {"attempt": attempt}
+            self.load_s += run.detail["load_s"]
+            self.progress.finished()
+            if run.reasons:
+                self._say(f"block {block.number}, {spec.name} at {block.point}: unsound: {'; '.join(run.reasons)}")
+                row = block.point._asdict() | run.row | key
+                self.folder.unsound.append(row | {"attempt": attempt, "reason": "; ".join(run.reasons)})
+                self.progress.more(order - len(block.servers))
+                return [f"{spec.name}: {reason}" for reason in run.reasons]
+            run.row |= key
+            self.folder.keep(run)
+            self.folder.log(f"block {block.number}.{order} {spec.name} at {block.point}: {run.row['rps']:.1f} a second")
+            if run.syscalls:
+                self.folder.syscalls.append(run.syscalls)
+        return []
+
+    def _complete(self, block):
+        rows = [row for row in self.folder.runs.rows() if int(row["block"]) == block.number]
+        return len(rows) == len(block.servers)
+
+    def _check_same(self):
+        """Only what was begun with these settings can be continued; half a block is not kept."""
+        then, now = self.facts["settings"], environment.recorded(self.chosen)
+        for name, text in now.items():
+            if name not in ("OUT", "SEED", "DATABASE_URL", "PORT") and then.get(name) != text:
+                raise Failure(f"{self.folder.path} was begun with {name}={then.get(name)}: choose another OUT, or the same")
+        self.chosen.texts["SEED"] = then["SEED"]
+        self.chosen.values["SEED"] = int(then["SEED"])
+        self.plan = matrix.plan(self.chosen.points, self.chosen.servers, self.chosen.repeats, self.chosen.seed)
+        for block in self.plan:
+            if not self._complete(block):
+                self.folder.discard(block.number, 0, "interrupted: the block was not finished")
+
+    def _announce(self, wanted):
+        chosen = self.chosen
+        names = " ".join(server.name for server in chosen.servers)
+        runs = sum(len(block.servers) for block in wanted)
+        self._say(
+            f"{runs} runs of {chosen.duration:g} s after {chosen.warmup:g} s of warm-up: {names} at"
+            f" {len(chosen.points)} points, {chosen.repeats} blocks each, in about"
+            f" {progress.duration(self.progress.estimate())} (seed {chosen.seed})"
+        )
+        if self.resumed:
+            self._say(f"{len(self.plan) - len(wanted)} of {len(self.plan)} blocks were there already")
+        self._say(f"results: {self.folder.path}")
+
+    def _say(self, words):
+        self.folder.log(words)
+        self.progress.say(words)
+
+
+def run(chosen):
+    """The whole experiment; the folder of its results."""
+    experiment = Experiment(chosen)
+    try:
+        experiment.run()
+    finally:
+        if experiment.facts:
+            experiment.finish()
+    return experiment.folder.path
+
+
+def interruptible():
+    """From here on SIGINT and SIGTERM raise Interrupted, once: a second one while things are being
+    stopped changes nothing."""
+
+    def on_signal(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Interrupted
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)

@@ -1,0 +1,226 @@
+"""From what was seen of one run to its row: arithmetic only. COLUMNS.md has the units."""
+
+import dataclasses
+from functools import cached_property
+
+import numpy
+
+from . import histogram, matrix, soundness, wrk
+
+
+@dataclasses.dataclass
+class Snapshot:
+    """The state of things before the load and after it."""
+
+    time: float  # s, monotonic
+    stats: dict  # GET /stats
+    machine: tuple  # sample.Machine
+    pressure: float | None
+    db_cpu: float | None
+    proxy_cpu: float | None
+    own_cpu: float  # s of CPU of the load test itself
+    asked: int  # requests for /stats so far
+    connects: int  # connections that the load test made for them
+
+
+@dataclasses.dataclass
+class Watched:
+    """What was looked at while the load was on. None: not seen."""
+
+    connect_s: float | None = None  # until the server had accepted every connection
+    stats: dict | None = None  # GET /stats in the middle
+    memory: list = dataclasses.field(default_factory=list)  # sample.Memory, several
+    waiting: list = dataclasses.field(default_factory=list)  # (time, s waited in the run queue)
+
+
+@dataclasses.dataclass
+class Observation:
+    server: matrix.Server
+    point: matrix.Point
+    wrk: wrk.Result
+    wrk_threads: int
+    first: Snapshot
+    last: Snapshot
+    watched: Watched
+    idle_memory: tuple  # sample.Memory before the server took connections
+    reply_bytes: tuple  # least and most that a reply takes on the wire
+    steal_max: float
+
+    @property
+    def before(self):
+        return self.first.stats
+
+    @property
+    def after(self):
+        return self.last.stats
+
+    @property
+    def wall_s(self):
+        return self.last.time - self.first.time
+
+    def grown(self, name):
+        return self.after[name] - self.before[name]
+
+    @property
+    def server_requests(self):
+        """Of wrk. The request for /stats is counted from the next one on."""
+        return self.grown("requests") - (self.last.asked - self.first.asked)
+
+    @property
+    def accepted(self):
+        """Connections that wrk made under load; None behind a proxy, which has its own."""
+        if self.point.proxy != "none":
+            return None
+        own = self.last.connects - self.first.connects
+        return self.grown("connections_accepted") - own - wrk.PROBES
+
+    @cached_property
+    def latencies(self):
+        left_out = self.wrk.errors["timeout"]
+        result = self.wrk
+        return histogram.measured(
+            result.histogram, result.requests, result.duration_us, self.point.c, left_out
+        )
+
+    @cached_property
+    def littles_ratio(self):
+        mean = histogram.mean(*self.latencies)
+        return soundness.littles_ratio(self.wrk.requests, mean, self.wrk.duration_us, self.point.c)
+
+    @cached_property
+    def in_flight_ratio(self):
+        mean, age = histogram.mean(*self.latencies), histogram.mean_age(*self.latencies)
+        return soundness.in_flight_ratio(self.wrk.requests, mean, age, self.wrk.duration_us, self.point.c)
+
+    def machine_share(self, *kinds):
+        spent = {kind: getattr(self.last.machine, kind) - getattr(self.first.machine, kind) for kind in kinds}
+        total = self.last.machine.total - self.first.machine.total
+        return sum(spent.values()) / total if total > 0 else 0.0
+
+    @property
+    def steal_share(self):
+        return self.machine_share("steal")
+
+    def share(self, cpu_s, cpus):
+        return None if cpu_s is None else cpu_s / (self.wall_s * cpus)
+
+
+def difference(last, first):
+    return None if last is None or first is None else last - first
+
+
+def row(seen, flags, cpus):
+    """The columns of runs.csv but for block and order, which are the plan's."""
+    point, result, served = seen.point, seen.wrk, seen.server_requests
+    values, counts = seen.latencies
+    seconds = result.duration_us / 1e6
+    user, system = seen.grown("cpu_user_s"), seen.grown("cpu_system_s")
+    middle = seen.watched.stats or {}
+    return point._asdict() | {
+        "server": seen.server.name,
+        "duration_s": seconds,
+        "requests": result.requests,
+        "rps": result.requests / seconds,
+        "mean_us": histogram.mean(values, counts),
+        "p50_us": histogram.percentile(values, counts, 0.5),
+        "p90_us": histogram.percentile(values, counts, 0.9),
+        "p99_us": histogram.percentile(values, counts, 0.99),
+        "p999_us": histogram.percentile(values, counts, 0.999),
+        "max_us": int(values[-1]),
+        "bytes": result.bytes,
+        "errors": sum(result.errors.values()),
+        "cpu_user_us_per_req": user * 1e6 / served,
+        "cpu_sys_us_per_req": system * 1e6 / served,
+        "ctx_voluntary_per_req": seen.grown("ctx_voluntary") / served,
+        "ctx_involuntary_per_req": seen.grown("ctx_involuntary") / served,
+        "rss_kib": middle.get("rss_kib"),
+        "rss_peak_kib": seen.after["rss_peak_kib"],
+        "kernel_kib": kernel_growth(seen, "kernel"),
+        "threads": middle.get("threads"),
+        "db_cpu_share": seen.share(difference(seen.last.db_cpu, seen.first.db_cpu), cpus),
+        "server_cpu_share": seen.share(user + system, cpus),
+        "wrk_cpu_share": seen.share(result.cpu_s, cpus),
+        "idle_share": seen.machine_share("idle", "iowait"),
+        "steal_share": seen.steal_share,
+        "flags": " ".join(flags),
+    }
+
+
+def detail(seen, cpus):
+    """The columns of detail.csv that are known while the server still runs."""
+    result, served, watched = seen.wrk, seen.server_requests, seen.watched
+    seconds = result.duration_us / 1e6
+    db_cpu = difference(seen.last.db_cpu, seen.first.db_cpu)
+    proxy_cpu = difference(seen.last.proxy_cpu, seen.first.proxy_cpu)
+    server_cpu = seen.grown("cpu_user_s") + seen.grown("cpu_system_s")
+    own_cpu = seen.last.own_cpu - seen.first.own_cpu
+    known = sum(cpu or 0.0 for cpu in (db_cpu, proxy_cpu, server_cpu, own_cpu, result.cpu_s))
+    busy = 1 - seen.machine_share("idle", "iowait", "steal")
+
+    def per_request(cpu):
+        return None if cpu is None else cpu * 1e6 / served
+
+    return {
+        "server": seen.server.name,
+        "littles_ratio": seen.littles_ratio,
+        "in_flight_ratio": seen.in_flight_ratio,
+        "goodput_rps": (result.requests - result.errors["status"]) / seconds,
+        "connect_ms": None if watched.connect_s is None else watched.connect_s * 1000,
+        "connections_open": (watched.stats or {}).get("connections_open"),
+        "connections_accepted": seen.grown("connections_accepted"),
+        "server_requests": served,
+        "queries_per_req": seen.grown("queries") / served,
+        "query_us_per_req": per_request(seen.grown("query_s")),
+        "pool_waits_per_req": seen.grown("pool_waits") / served,
+        "pool_wait_us_per_req": per_request(seen.grown("pool_wait_s")),
+        "runqueue_wait_us_per_req": run_queue(watched.waiting, result.requests / seconds),
+        "server_cpu_us_per_req": per_request(server_cpu),
+        "db_cpu_us_per_req": per_request(db_cpu),
+        "wrk_cpu_us_per_req": per_request(result.cpu_s),
+        "proxy_cpu_us_per_req": per_request(proxy_cpu),
+        "proxy_cpu_share": seen.share(proxy_cpu, cpus),
+        # Nobody's that is named here: other programs, and interrupts.
+        "other_share": busy - seen.share(known, cpus),
+        "cpu_pressure_share": pressure_share(seen),
+        "kernel_stack_kib": kernel_growth(seen, "kernel_stack"),
+        "page_tables_kib": kernel_growth(seen, "page_tables"),
+        "slab_kib": kernel_growth(seen, "slab"),
+        "tcp_kib": kernel_growth(seen, "tcp"),
+        "harness_cpu_share": seen.share(own_cpu, cpus),
+    }
+
+
+def kernel_growth(seen, name):
+    """KiB: the median of the samples under load over what it was before. One sample alone would
+    catch the page cache's and other programs' slabs at their moment."""
+    if not seen.watched.memory:
+        return None
+    samples = [getattr(memory, name) for memory in seen.watched.memory]
+    return int(numpy.median(samples)) - getattr(seen.idle_memory, name)
+
+
+def run_queue(waiting, rps):
+    """Microseconds that the server's threads stood in the run queue, a request."""
+    known = [(when, waited) for when, waited in waiting if waited is not None]
+    if len(known) < 2 or known[-1][0] <= known[0][0]:
+        return None
+    (begin, first), (end, last) = known[0], known[-1]
+    return (last - first) / (end - begin) / rps * 1e6
+
+
+def pressure_share(seen):
+    stalled = difference(seen.last.pressure, seen.first.pressure)
+    return None if stalled is None else stalled / seen.wall_s
+
+
+def database_view(first, last, queries):
+    """Columns of detail.csv from pg_stat_database, over the whole life of the server."""
+    if not queries:
+        return {}
+    grown = {name: last[name] - first[name] for name in last}
+    return {
+        "db_commits_per_query": grown["xact_commit"] / queries,
+        "db_blocks_hit_per_query": grown["blks_hit"] / queries,
+        "db_blocks_read_per_query": grown["blks_read"] / queries,
+        "db_deadlocks": grown["deadlocks"],
+    }

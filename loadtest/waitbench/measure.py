@@ -1,0 +1,172 @@
+"""One run: a fresh server, proof, warm-up, load, and what was seen of it."""
+
+import dataclasses
+import math
+import time
+
+from . import client, figures, histogram, proxy, results, sample, server, soundness, syscalls, verify, wrk
+
+CONNECT_LOOK_S = 0.002  # how often the connecting phase is looked at, and for how long at most
+CONNECT_MOST_S = 2.0
+LOOK_S = 0.2
+QUIET_S = 10.0  # for the warm-up's connections to be gone
+
+
+@dataclasses.dataclass
+class Run:
+    row: dict
+    detail: dict
+    reasons: list  # why it is unsound; empty when it is not
+    syscalls: dict | None = None
+
+
+class Bench:
+    """What all runs share."""
+
+    def __init__(self, chosen, db, places, cpus):
+        self.chosen, self.db, self.places, self.cpus = chosen, db, places, cpus
+        self.url = db.url if db else ""
+        self.tracer = syscalls.find() if chosen.syscalls == "auto" else None
+
+
+def run(bench, spec, point, count_syscalls=False):
+    """Measures one server at one point. A run that went wrong comes back with its reasons; what will
+    go wrong again (a program that is not there, a port in use) raises Failure."""
+    begin = time.monotonic()
+    chosen, db = bench.chosen, bench.db
+    if db:
+        db.reset(writes=spec.parameters(point)["w"] > 0)
+        view = db.view()
+    measured = server.Server(spec, chosen, bench.url, bench.places.get("server"))
+    front = proxy.Nginx(chosen.port + 1, chosen.port, bench.places.get("server")) if point.proxy == "nginx" else None
+    loaded = []
+    outcome = Run({}, {"started_at": results.now().isoformat(timespec="milliseconds")}, [])
+    try:
+        measured.start()
+        if front:
+            front.start()
+        seen = _observe(bench, measured, front, point, loaded)
+        outcome.reasons, flags = soundness.judge(seen)
+        outcome.row = figures.row(seen, flags, bench.cpus)
+        outcome.detail |= figures.detail(seen, bench.cpus)
+        if count_syscalls and bench.tracer and measured.pid and not outcome.reasons:
+            outcome.syscalls = _count_syscalls(bench, measured, front, point)
+        queries = measured.stats()["queries"]
+    except (verify.Wrong, wrk.Broken, histogram.Damaged, server.Died, client.Unreachable) as error:
+        kinds = {verify.Wrong: "wrong", server.Died: "died", client.Unreachable: "died"}
+        outcome.reasons = [f"{kinds.get(type(error), 'broken')}: {error}"]
+        queries = 0
+    finally:
+        if front:
+            front.stop()
+        measured.stop()
+    if db and queries and db.await_alone():
+        outcome.detail |= figures.database_view(view, db.view(), queries)
+    outcome.detail |= {"load_s": sum(loaded), "wall_s": time.monotonic() - begin}
+    return outcome
+
+
+def _observe(bench, measured, front, point, loaded):
+    spec, chosen = measured.spec, bench.chosen
+    url = front.url if front else measured.url
+    asker = client.Client(url)
+    try:
+        reply_bytes = verify.prove(asker, spec.parameters(point), bench.db)
+    except client.Unreachable as error:
+        raise verify.Wrong(str(error)) from None
+    finally:
+        asker.close()
+    idle_memory = sample.memory()
+    threads = wrk.threads(point.c, len(bench.places.get("wrk", range(bench.cpus))))
+
+    def load(seconds, watch=None):
+        words = wrk.command(url, spec, point, seconds, threads)
+        result = wrk.run(words, seconds, bench.places.get("wrk"), watch)
+        loaded.append(result.duration_us / 1e6)
+        return result
+
+    if chosen.warmup:
+        load(chosen.warmup)
+        _await_quiet(measured, front)
+    watched = figures.Watched()
+    first = _snapshot(bench, measured, front)
+    result = load(chosen.duration, _watcher(measured, front, point, chosen.duration, first, watched))
+    last = _snapshot(bench, measured, front)
+    if not result.requests:
+        raise wrk.Broken("not one request was answered: a longer DURATION may help")
+    return figures.Observation(
+        spec, point, result, threads, first, last, watched, idle_memory, reply_bytes, chosen.steal_max
+    )
+
+
+def _snapshot(bench, measured, front):
+    """In the order that lets the asking cost fall outside: own CPU last before, first after is not
+    worth the code, since one GET /stats takes some 100 microseconds."""
+    return figures.Snapshot(
+        time=time.monotonic(),
+        stats=measured.stats(),
+        machine=sample.machine(),
+        pressure=sample.pressure(),
+        db_cpu=bench.db.cpu_s() if bench.db else None,
+        proxy_cpu=front.cpu_s() if front else None,
+        own_cpu=time.process_time(),
+        asked=measured.asked,
+        connects=measured.client.connects,
+    )
+
+
+def _await_quiet(measured, front):
+    """Until nothing of the warm-up is under way: its connections are closed, but the requests that
+    queued for the pool may still run, and a proxy keeps its own connections."""
+    deadline = time.monotonic() + QUIET_S
+    while time.monotonic() < deadline:
+        stats = measured.stats()
+        if stats["connections_open"] <= 1 or front:
+            return
+        time.sleep(0.005)
+    raise server.Died(f"{measured.spec.name} still had connections {QUIET_S:g} s after the warm-up closed them")
+
+
+def _watcher(measured, front, point, seconds, first, watched):
+    """What looks at the server while it is under load, rarely and cheaply."""
+    goal = first.stats["connections_accepted"] + wrk.PROBES + point.c
+    due = {"middle": seconds / 2, "late": seconds * 0.9}
+
+    def watch(elapsed):
+        if watched.connect_s is None and not front and elapsed < min(CONNECT_MOST_S, seconds / 2):
+            if measured.stats()["connections_accepted"] >= goal:
+                watched.connect_s = elapsed
+                watched.waiting.append((time.monotonic(), wait_of(measured)))
+            return CONNECT_LOOK_S + elapsed / 10  # the longer it takes, the less it needs to be exact
+        watched.memory.append(sample.memory())
+        if elapsed >= due.get("middle", math.inf):
+            del due["middle"]
+            watched.stats = measured.stats()
+        if elapsed >= due.get("late", math.inf):
+            del due["late"]
+            watched.waiting.append((time.monotonic(), wait_of(measured)))
+        return max(0.0, min([LOOK_S] + [when - elapsed for when in due.values()]))
+
+    return watch
+
+
+def wait_of(measured):
+    return sample.run_queue_wait(measured.pid) if measured.pid else None
+
+
+def _count_syscalls(bench, measured, front, point):
+    """A short pass of its own, after the timing: counting slows the server down."""
+    threads = wrk.threads(point.c, bench.cpus)
+    url = front.url if front else measured.url
+    words = wrk.command(url, measured.spec, point, syscalls.SECONDS, threads)
+    with syscalls.Counter(bench.tracer, measured.pid) as counter:
+        first, asked = measured.stats(), measured.asked
+        wrk.run(words, syscalls.SECONDS, bench.places.get("wrk"))
+        requests = measured.stats()["requests"] - first["requests"] - (measured.asked - asked)
+    if not counter.total or not requests:
+        return None
+    return {"server": measured.spec.name, **point._asdict(), "method": bench.tracer} | {
+        "requests": requests,
+        "syscalls": counter.total,
+        "syscalls_per_req": counter.total / requests,
+    }

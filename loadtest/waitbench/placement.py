@@ -1,0 +1,43 @@
+"""Which CPUs the server, the database and wrk run on."""
+
+import os
+from pathlib import Path
+
+ENOUGH = 4  # CPUs, below which there is nothing to divide
+
+
+def available():
+    """The CPUs that we may use, hyperthreads of one core side by side."""
+
+    def core(cpu):
+        try:
+            siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+            return int(siblings.replace("-", ",").split(",")[0]), cpu
+        except (OSError, ValueError):
+            return cpu, cpu
+
+    return sorted(os.sched_getaffinity(0), key=core)
+
+
+def divide(cpus):
+    """{role: set of CPUs}: a quarter for the server, a quarter for wrk, the rest for the database,
+    which does half or more of the work of a request with queries. Empty below four CPUs."""
+    if len(cpus) < ENOUGH:
+        return {}
+    quarter = len(cpus) // 4
+    return {
+        "server": set(cpus[:quarter]),
+        "wrk": set(cpus[quarter : 2 * quarter]),
+        "database": set(cpus[2 * quarter :]),
+    }
+
+
+def sentence(places, cpus, asked):
+    if places:
+        return "; ".join(f"{role} on CPU {' '.join(map(str, sorted(own)))}" for role, own in places.items())
+    if asked == "none":
+        return f"no CPU is reserved for anyone (PIN=none, {len(cpus)} CPUs)"
+    return (
+        f"{len(cpus)} CPUs are too few to divide: server, database and wrk share them, so throughput is what"
+        " all three cost together; the server's own cost is its CPU microseconds a request"
+    )

@@ -1,0 +1,69 @@
+"""Child processes: each in a session of its own, so that Ctrl-C at the terminal reaches the load test
+alone, and none left behind whatever happens to it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None)
+_running = []
+
+
+def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None):
+    """Starts a program on these CPUs (all, when None). It is killed when this process is gone."""
+
+    def prepare():
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    child = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+    _running.append(child)
+    return child
+
+
+def reap(child, timeout):
+    """Waits up to `timeout` s for its end; then its struct rusage, which is its own and not that of
+    all children so far. None while it runs."""
+    deadline = time.monotonic() + timeout
+    while True:
+        pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+        if pid:
+            child.returncode = os.waitstatus_to_exitcode(status)
+            _running.remove(child)
+            return usage
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(min(0.005, max(0.0, deadline - time.monotonic())))
+
+
+def stop(child, timeout, how=signal.SIGTERM):
+    """Ends it in an orderly way, or after `timeout` s by SIGKILL; its exit status, negative if a
+    signal ended it."""
+    if child.returncode is None:
+        child.send_signal(how)
+        if not reap(child, timeout):
+            kill(child)
+    return child.returncode
+
+
+def kill(child):
+    if child.returncode is None:
+        child.kill()
+        reap(child, 10)
+
+
+def kill_all():
+    for child in list(_running):
+        kill(child)

@@ -1,0 +1,62 @@
+"""What a person sees while it runs: a line that stays current on a terminal, plain lines elsewhere."""
+
+import os
+import sys
+import time
+
+OVERHEAD_S = 0.5  # of a run: start, proof, stop; until this experiment's own is known
+PLAIN_EVERY_S = 30
+
+
+def duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+class Progress:
+    def __init__(self, chosen, runs, syscalls_passes, stream=None):
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.total, self.done = runs, 0
+        self.expected = chosen.duration + chosen.warmup + OVERHEAD_S
+        self.extra = syscalls_passes
+        self.begin = time.monotonic()
+        self.last_plain = self.begin
+        self.shown = False
+
+    def estimate(self):
+        """Seconds that are left, by what runs have taken so far."""
+        spent = time.monotonic() - self.begin
+        each = spent / self.done if self.done >= 3 else self.expected
+        return each * (self.total - self.done)
+
+    def running(self, block, server, attempt):
+        again = f", attempt {attempt}" if attempt > 1 else ""
+        words = f"run {self.done + 1} of {self.total}: {server} at {block.point}{again}; {duration(self.estimate())} left"
+        if self.live:
+            columns = os.get_terminal_size(self.stream.fileno()).columns
+            self.stream.write("\r\x1b[K" + words[: columns - 1])
+            self.stream.flush()
+            self.shown = True
+        elif time.monotonic() - self.last_plain >= PLAIN_EVERY_S:
+            self.last_plain = time.monotonic()
+            self.say(words)
+
+    def finished(self):
+        self.done += 1
+
+    def more(self, runs):
+        self.total += runs
+
+    def say(self, words):
+        self.clear()
+        print(words, file=self.stream, flush=True)
+
+    def clear(self):
+        if self.shown:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+            self.shown = False

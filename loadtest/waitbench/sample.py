@@ -1,0 +1,121 @@
+"""What the kernel knows: CPU time, memory and waiting, of the machine and of processes.
+
+Sources are proc(5) and Documentation/filesystems/proc.rst; every parser takes text, so that golden
+files can stand in for the kernel.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+class Machine(NamedTuple):
+    """CPU time of all CPUs since boot, s. `guest` is within `user` already."""
+
+    user: float
+    nice: float
+    system: float
+    idle: float
+    iowait: float
+    irq: float
+    softirq: float
+    steal: float
+
+    @property
+    def total(self):
+        return sum(self)
+
+
+class Memory(NamedTuple):
+    """Memory of the kernel that is in no process's RSS, KiB."""
+
+    kernel_stack: int
+    page_tables: int
+    slab: int
+    tcp: int  # socket buffers; their heads are in slab too, so this is not added to the others
+
+    @property
+    def kernel(self):
+        return self.kernel_stack + self.page_tables + self.slab
+
+
+def parse_stat(text):
+    words = text.splitlines()[0].split()
+    return Machine(*(int(word) * TICK_S for word in words[1:9]))
+
+
+def parse_memory(meminfo, sockstat):
+    fields = dict(line.split(":") for line in meminfo.splitlines())
+    kib = {name: int(value.split()[0]) for name, value in fields.items()}
+    tcp = next(line.split() for line in sockstat.splitlines() if line.startswith("TCP:"))
+    pages = int(tcp[tcp.index("mem") + 1])
+    return Memory(kib["KernelStack"], kib["PageTables"], kib["Slab"], pages * PAGE_KIB)
+
+
+def parse_pressure(text):
+    """Seconds during which some task was ready to run and had no CPU."""
+    some = next(line for line in text.splitlines() if line.startswith("some"))
+    return int(some.split("total=")[1]) / 1e6
+
+
+def parse_pid_stat(text):
+    """(parent, s of CPU of children that have ended). The name in parentheses may hold anything."""
+    fields = text[text.rindex(")") + 2 :].split()
+    return int(fields[1]), (int(fields[13]) + int(fields[14])) * TICK_S
+
+
+def parse_schedstat(text):
+    """(s on a CPU, s ready and waiting for one) of one thread."""
+    running, waiting, _ = text.split()
+    return int(running) / 1e9, int(waiting) / 1e9
+
+
+def machine():
+    return parse_stat((PROC / "stat").read_text())
+
+
+def memory():
+    return parse_memory((PROC / "meminfo").read_text(), (PROC / "net/sockstat").read_text())
+
+
+def pressure():
+    """None where the kernel was built or booted without it."""
+    try:
+        return parse_pressure((PROC / "pressure/cpu").read_text())
+    except OSError:
+        return None
+
+
+def run_queue_wait(pid):
+    """Seconds that the threads it has now have waited for a CPU; None where schedstat is missing. The
+    file of the process itself would tell of its main thread alone."""
+    total = 0.0
+    try:
+        for task in os.listdir(PROC / str(pid) / "task"):
+            try:
+                total += parse_schedstat((PROC / str(pid) / "task" / task / "schedstat").read_text())[1]
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended between the listing and the look
+    except (OSError, ValueError):
+        return None
+    return total
+
+
+def children(pid):
+    text = (PROC / str(pid) / "task" / str(pid) / "children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def tree_cpu(pid):
+    """Seconds of CPU of a process of single-threaded processes, and of those that have ended."""
+    total = 0.0
+    for process in [pid] + children(pid):
+        try:
+            total += parse_schedstat((PROC / str(process) / "schedstat").read_text())[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended in between, and is in its parent's sum a moment later
+    return total + parse_pid_stat((PROC / str(pid) / "stat").read_text())[1]

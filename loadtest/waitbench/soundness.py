@@ -1,0 +1,76 @@
+"""What makes a run unsound, and what is flagged.
+
+An unsound run is thrown away with its whole block and run again (experiment.py). A flagged one is
+sound and kept, but the word in the column `flags` says what it must not be used for.
+"""
+
+LITTLE_MOST = 1.02  # throughput x mean latency / connections: more than all connections cannot be busy
+LITTLE_LEAST = 0.90  # below it the connections waited for wrk more than a tenth of the time
+WRK_BUSY = 0.95  # of its threads' time: then replies wait in socket buffers until wrk reads them
+
+FLAGS = {
+    "generator-bound": "wrk was the bottleneck: connections were idle more than a tenth of the time, or wrk's"
+    " threads were busy more than 95% of it; throughput is a lower bound, latencies are not compared",
+}
+REASONS = {
+    "errors": "wrk counted an error: connect, read, write, timeout, or a status above 399",
+    "refused": "the server counted an error reply or refused a connection",
+    "size": "wrk received another number of bytes than that many replies of the verified size have",
+    "little": f"throughput x mean latency / connections is above {LITTLE_MOST}",
+    "steal": "the machine's host took away more CPU time than STEAL_MAX",
+    "restarted": "another process answers than before the run",
+    "requests": "the server counted other requests than wrk, by more than can be under way at the end",
+    "queries": "the server counted other queries than its requests need, by more than can be under way",
+    "connections": "the server accepted another number of connections than wrk was to open",
+    "broken": "wrk gave no result, or one that contradicts itself",
+    "died": "the server was gone, or did not answer",
+    "wrong": "the server did not prove itself at this point before it was timed",
+    "interrupted": "the experiment was interrupted in the middle of the block",
+}
+
+
+def littles_ratio(requests, mean_us, duration_us, connections):
+    """The share of its time that a connection had a request under way, by finished requests alone."""
+    return requests * mean_us / (duration_us * connections)
+
+
+def in_flight_ratio(requests, mean_us, age_us, duration_us, connections):
+    """The same with the requests that were under way at the end, which no histogram holds: one a
+    connection, of mean age E[L^2]/2E[L]. Without them a run of few slow requests on many connections
+    looks as if the generator had been slow."""
+    return (requests * mean_us + connections * age_us) / (duration_us * connections)
+
+
+def judge(seen):
+    """(reasons as sentences, flags) of one run; `seen` is a figures.Observation."""
+    reasons, c = [], seen.point.c
+    work = seen.server.parameters(seen.point)
+    for kind, count in seen.wrk.errors.items():
+        if count:
+            reasons.append(f"errors: wrk counted {count} of kind {kind}")
+    bad = {name: seen.grown(name) for name in ("replies_4xx", "replies_5xx", "connections_refused")}
+    reasons += [f"refused: the server counted {count} {name}" for name, count in bad.items() if count]
+    least, most = seen.reply_bytes
+    requests = seen.wrk.requests
+    # What has been read of the replies under way at the end is in wrk's sum too.
+    if not requests * least <= seen.wrk.bytes <= (requests + c) * most:
+        reasons.append(f"size: {seen.wrk.bytes} bytes in {requests} replies of {least} to {most}")
+    if seen.littles_ratio > LITTLE_MOST:
+        reasons.append(f"little: throughput x mean latency / connections is {seen.littles_ratio:.3f}")
+    if seen.steal_share > seen.steal_max:
+        reasons.append(f"steal: {seen.steal_share:.1%} of the machine's time was stolen")
+    if any(seen.before[name] != seen.after[name] for name in ("pid", "start_time")):
+        reasons.append("restarted: the server is another process than before")
+    if abs(seen.server_requests - requests) > c:
+        reasons.append(f"requests: the server counted {seen.server_requests}, wrk {requests}")
+    if abs(seen.grown("queries") - work["n"] * seen.server_requests) > work["n"] * c:
+        reasons.append(f"queries: the server counted {seen.grown('queries')} in {seen.server_requests} requests")
+    if seen.accepted is not None and seen.accepted != c:
+        reasons.append(f"connections: the server accepted {seen.accepted} and not {c}")
+    return reasons, flags(seen)
+
+
+def flags(seen):
+    idle = seen.in_flight_ratio < LITTLE_LEAST
+    busy = seen.wrk.cpu_s > WRK_BUSY * seen.wrk_threads * seen.wrk.duration_us / 1e6
+    return ["generator-bound"] if idle or busy else []

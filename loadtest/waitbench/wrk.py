@@ -1,0 +1,121 @@
+"""wrk: how it is started, and what it says."""
+
+import dataclasses
+import math
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from . import ROOT, Failure, process
+
+SCRIPT = ROOT / "loadtest" / "wrk.lua"
+BURN_US = 2000  # of a planted slow generator, before each request
+PROBES = 1  # connections that it makes and closes at once to see whether the address is any good
+PATIENCE_S = 30  # with a wrk that does not end by itself
+PLANTED_EVERY = 100  # requests, one of them planted
+ERRORS = ("connect", "read", "write", "timeout", "status")
+
+
+class Broken(Exception):
+    """This run of wrk gave no result; the sentence says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    requests: int  # replies received whole, whatever their status
+    duration_us: int
+    bytes: int  # received, heads included
+    errors: dict  # connect, read, write, timeout, status
+    histogram: list  # (microseconds, count), still with wrk's correction
+    cpu_s: float = 0.0
+
+
+def find():
+    path = shutil.which("wrk")
+    if not path:
+        raise Failure("wrk is not installed: apt-get install wrk")
+    return path
+
+
+def threads(connections, cpus):
+    """Two where there are two CPUs for them: one thread saturates before most servers do. As many
+    connections for each, since wrk rounds -c down to a multiple of -t."""
+    return 2 if cpus > 1 and connections % 2 == 0 else 1
+
+
+def command(url, server, point, seconds, thread_count):
+    path = target(server.parameters(point))
+    words = [find(), "-t", thread_count, "-c", point.c, "-d", f"{math.ceil(seconds)}s"]
+    # Slower replies than --timeout are in no histogram: let there be none.
+    words += ["--timeout", f"{math.ceil(seconds) + 60}s", "-s", SCRIPT, url, "--", path]
+    return [str(word) for word in words + planted(server, point)]
+
+
+def target(parameters):
+    return "/work?" + "&".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def planted(server, point):
+    if server.plant == "error":
+        return [target(server.parameters(point) | {"n": "none"}), PLANTED_EVERY]
+    if server.plant == "short":
+        half = max(64, point.m // 2)
+        return [target(server.parameters(point) | {"m": half}), PLANTED_EVERY]
+    if server.plant == "slow-generator":
+        return [f"burn={BURN_US}"]
+    return []
+
+
+def parse(text):
+    """What wrk.lua printed after wrk's own words."""
+    _, found, rest = text.partition("waitbench 1\n")
+    head, histogram, tail = rest.partition("histogram\n")
+    if not found or not histogram or not tail.endswith("end\n"):
+        raise Broken("wrk ended without handing out its results: " + (text.strip().splitlines() or ["no output"])[-1])
+    fields = dict(line.split() for line in head.splitlines())
+    pairs = [tuple(map(int, line.split())) for line in tail.splitlines()[:-1]]
+    errors = {name: int(fields[f"errors_{name}"]) for name in ERRORS}
+    return Result(int(fields["requests"]), int(fields["duration_us"]), int(fields["bytes"]), errors, pairs)
+
+
+def run(words, seconds, cpus=None, watch=None):
+    """One run of wrk. Meanwhile `watch(elapsed seconds)` is called, which returns in how many seconds
+    it wants to be called again. A fraction of a second is made by SIGINT, at which wrk stops as it
+    does at the end of -d."""
+    output = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
+    try:
+        child = process.start(words, cpus=cpus, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            usage = _wait(child, seconds, watch or (lambda elapsed: PATIENCE_S))
+        finally:
+            process.kill(child)
+        os.lseek(output, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(output)) as stream:
+            text = stream.read()
+    finally:
+        os.close(output)
+    if child.returncode < 0:
+        raise Broken(f"wrk was ended by {signal.Signals(-child.returncode).name}")
+    if child.returncode:
+        raise Broken(f"wrk ended with status {child.returncode}: {text.strip() or 'no output'}")
+    return dataclasses.replace(parse(text), cpu_s=usage.ru_utime + usage.ru_stime)
+
+
+def _wait(child, seconds, watch):
+    begin = time.monotonic()
+    interrupt = seconds if seconds % 1 else math.inf
+    look = 0.0
+    while True:
+        elapsed = time.monotonic() - begin
+        if elapsed >= interrupt:
+            child.send_signal(signal.SIGINT)
+            interrupt = math.inf
+        if elapsed > seconds + PATIENCE_S:
+            raise Broken(f"wrk was still running {PATIENCE_S} s after its {seconds:g} s, and was ended")
+        if elapsed >= look:
+            look = elapsed + watch(elapsed)
+        usage = process.reap(child, timeout=max(0.0, min(0.05, min(interrupt, look) - elapsed)))
+        if usage:
+            return usage
