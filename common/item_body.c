@@ -135,11 +135,13 @@ static bool check_members(struct exchange *x, json_t *body)
 
 bool item_body_take(struct exchange *x, json_t **out)
 {
-    if (!read_body(x, out))
+    json_t *body;
+    if (!read_body(x, &body))
         return false;
-    if (check_members(x, *out))
-        return true;
-    json_decref(*out);
-    *out = NULL;
-    return false;
+    if (!check_members(x, body)) {
+        json_decref(body);
+        return false;
+    }
+    *out = body;
+    return true;
 }

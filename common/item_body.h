@@ -10,7 +10,7 @@
 /*
  * Reads and checks the request's body by x->method, and for PUT against x->item.id. True: *out is an
  * object whose members are those of an item, each of the right type and size; the caller's. False: it
- * has been answered.
+ * has been answered, and *out is as it was.
  */
 bool item_body_take(struct exchange *x, json_t **out);
 

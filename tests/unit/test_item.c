@@ -1,0 +1,637 @@
+/* /items as a client sees it, with made-up results in place of a database. */
+#include "item_test.h"
+
+#include <time.h>
+
+static struct str text(const char *terminated)
+{
+    return (struct str){terminated, strlen(terminated)};
+}
+
+static void expect_field(const struct talk *talk, const char *line)
+{
+    const char *found = strstr(talk->reply, line);
+    if (found == NULL || found > talk->body)
+        fail_msg("no \"%s\" in %s", line, talk->reply);
+}
+
+static void expect_in_body(const struct talk *talk, const char *part)
+{
+    if (strstr(talk->body, part) == NULL)
+        fail_msg("no %s in %s", part, talk->body);
+}
+
+#define EPOCH "2000-01-01T00:00:00.000000Z"
+
+/* -- POST ------------------------------------------------------------------------------------------ */
+
+static void test_create(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    int status = REQUEST(talk, POST, "/items", .body = STR("{\"name\":\"tea\"}"));
+    assert_int_equal(status, 201);
+    expect_field(talk, "\r\nLocation: /items/1\r\n");
+    expect_field(talk, "\r\nETag: \"1\"\r\n");
+    expect_field(talk, "\r\nContent-Type: application/json\r\n");
+    assert_string_equal(talk->body, "{\"id\":1,\"name\":\"tea\",\"value\":0,\"payload\":null,"
+                                    "\"updated_at\":\"" EPOCH "\"}");
+    status = REQUEST(talk, POST, "/items",
+                     .body = STR("{\"payload\": {\"b\": [1.50, \"\\u00e9\"], \"a\": null},"
+                                 " \"value\": -9223372036854775808, \"name\": \"a\\\"\\\\\\n\\u007f\"}"));
+    assert_int_equal(status, 201);
+    assert_string_equal(talk->body,
+                        "{\"id\":2,\"name\":\"a\\\"\\\\\\u000a\x7f\",\"value\":-9223372036854775808,"
+                        "\"payload\":{\"b\":[1.5,\"\xc3\xa9\"],\"a\":null},"
+                        "\"updated_at\":\"" EPOCH "\"}");
+    talk_free(talk);
+}
+
+static void test_what_is_no_item(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        int status;
+        const char *part; /* of the problem document */
+    } cases[] = {
+        {"", 400, "The body is empty"},
+        {"{", 400, "the text ends too early at byte 1"},
+        {"{\"name\":\"\\ud800\"}", 400, "the syntax is wrong"},
+        {"{\"name\":\"\xff\"}", 400, "the text is not UTF-8"},
+        {"[]", 422, "must be a JSON object"},
+        {"null", 422, "must be a JSON object"},
+        {"{}", 422, "\"member\":\"name\""},
+        {"{\"name\":null}", 422, "\"member\":\"name\""},
+        {"{\"name\":7}", 422, "\"member\":\"name\""},
+        {"{\"name\":\"\"}", 422, "\"member\":\"name\""},
+        {"{\"name\":\"a\\u0000\"}", 422, "U+0000"},
+        {"{\"name\":\"a\",\"name\":\"b\"}", 422, "two members of the same name"},
+        {"{\"name\":\"a\",\"payload\":{\"x\":1,\"x\":2}}", 422, "two members of the same name"},
+        {"{\"name\":\"a\",\"value\":\"1\"}", 422, "\"member\":\"value\""},
+        {"{\"name\":\"a\",\"value\":1.0}", 422, "\"member\":\"value\""},
+        {"{\"name\":\"a\",\"value\":true}", 422, "\"member\":\"value\""},
+        {"{\"name\":\"a\",\"value\":null}", 422, "\"member\":\"value\""},
+        {"{\"name\":\"a\",\"value\":9223372036854775808}", 422, "out of range"},
+        {"{\"name\":\"a\",\"payload\":0.1000000000000000000001}", 422, "more digits"},
+        {"{\"name\":\"a\",\"id\":1}", 422, "\"member\":\"id\""},
+        {"{\"name\":\"a\",\"updated_at\":\"2026-11-21T21:40:00Z\"}", 422, "\"member\":\"updated_at\""},
+        {"{\"name\":\"a\",\"Name\":\"b\"}", 422, "\"member\":\"Name\""},
+        {"{\"\":1,\"name\":\"a\"}", 422, "\"member\":\"\""},
+    };
+    struct talk *talk = talk_new();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int status = REQUEST(talk, POST, "/items", .body = text(cases[i].body));
+        if (status != cases[i].status)
+            fail_msg("%s: %d", cases[i].body, status);
+        expect_in_body(talk, cases[i].part);
+        expect_field(talk, "\r\nContent-Type: application/problem+json\r\n");
+        assert_int_equal(talk->queries, 0);
+    }
+    assert_int_equal(talk->count, 0);
+    talk_free(talk);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    char body[70000];
+    for (int characters = 200; characters <= 201; characters++) { /* of four bytes each */
+        int len = snprintf(body, sizeof body, "{\"name\":\"");
+        for (int i = 0; i < characters; i++)
+            len += snprintf(body + len, sizeof body - (size_t)len, "\xf0\x9f\x8d\xb5");
+        snprintf(body + len, sizeof body - (size_t)len, "\"}");
+        assert_int_equal(REQUEST(talk, POST, "/items", .body = text(body)), characters == 200 ? 201 : 422);
+    }
+    for (int depth = 32; depth <= 33; depth++) {
+        int len = snprintf(body, sizeof body, "{\"name\":\"a\",\"payload\":");
+        memset(body + len, '[', (size_t)depth);
+        memset(body + len + depth, ']', (size_t)depth);
+        snprintf(body + len + 2 * depth, 2, "}");
+        assert_int_equal(REQUEST(talk, POST, "/items", .body = text(body)), depth == 32 ? 201 : 422);
+    }
+    /* Written in full, 1e14 takes 17 bytes: more than the body it came in. */
+    int len = snprintf(body, sizeof body, "{\"name\":\"a\",\"payload\":[1e14");
+    while (len < 60000)
+        len += snprintf(body + len, sizeof body - (size_t)len, ",1e14");
+    snprintf(body + len, sizeof body - (size_t)len, "]}");
+    assert_int_equal(REQUEST(talk, POST, "/items", .body = text(body)), 422);
+    expect_in_body(talk, "MAX_BODY_BYTES");
+    talk_free(talk);
+}
+
+static void test_media_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type; /* NULL for no field */
+        int post, patch;
+    } cases[] = {
+        {"application/json", 201, 200},
+        {"Application/JSON; charset=UTF-8", 201, 200},
+        {"application/json;charset=\"utf-8\" ;x=y", 201, 200},
+        {" application/json ; profile=\"https://example.org/\"", 201, 200},
+        {"application/merge-patch+json", 415, 200},
+        {"application/merge-patch+json;charset=utf-8", 415, 200},
+        {"application/json; charset=iso-8859-1", 415, 415},
+        {"application/json-patch+json", 415, 415},
+        {"application/x-www-form-urlencoded", 415, 415},
+        {"text/json", 415, 415},
+        {"", 415, 415},
+        {NULL, 415, 415},
+    };
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "a", 0, "null");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct str type = cases[i].type != NULL ? text(cases[i].type) : (struct str){0};
+        struct http_request request = {.method = HTTP_METHOD_POST,
+                                       .path = STR("/items"),
+                                       .content_type = type,
+                                       .body = STR("{\"name\":\"a\"}")};
+        assert_int_equal(talk_request(talk, request), cases[i].post);
+        if (cases[i].post == 415)
+            expect_field(talk, "\r\nAccept: application/json\r\n");
+        request.path = STR("/items/1");
+        request.method = HTTP_METHOD_PATCH;
+        assert_int_equal(talk_request(talk, request), cases[i].patch);
+        if (cases[i].patch == 415)
+            expect_field(talk, "\r\nAccept-Patch: application/merge-patch+json, application/json\r\n");
+    }
+    talk_free(talk);
+}
+
+/* -- GET, HEAD, OPTIONS ---------------------------------------------------------------------------- */
+
+static void test_get(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"id\":1,\"name\":\"tea\",\"value\":3,\"payload\":{\"b\":1, \"a\":2},"
+                               "\"updated_at\":\"" EPOCH "\"}";
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "tea", 3, "{\"b\":1, \"a\":2}");
+    assert_int_equal(REQUEST(talk, GET, "/items/1"), 200);
+    expect_field(talk, "\r\nETag: \"1\"\r\n");
+    assert_string_equal(talk->body, item);
+    assert_int_equal(REQUEST(talk, HEAD, "/items/1"), 200);
+    expect_field(talk, "\r\nETag: \"1\"\r\n");
+    assert_string_equal(talk->body, "");
+    char length[64];
+    snprintf(length, sizeof length, "\r\nContent-Length: %zu\r\n", sizeof item - 1);
+    expect_field(talk, length);
+
+    assert_int_equal(REQUEST(talk, GET, "/items/2"), 404);
+    assert_int_equal(REQUEST(talk, GET, "/items/0"), 404);
+    assert_int_equal(REQUEST(talk, GET, "/items/01"), 404);
+    assert_int_equal(REQUEST(talk, GET, "/items/9223372036854775808"), 404);
+    assert_int_equal(talk->queries, 0);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .query = STR("x=1")), 400);
+    expect_in_body(talk, "\"member\":\"x\"");
+    talk_free(talk);
+}
+
+static void test_conditional_get(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "tea", 3, "null")->version = 7;
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_none_match = STR("\"7\"")), 304);
+    expect_field(talk, "\r\nETag: \"7\"\r\n");
+    assert_string_equal(talk->body, "");
+    assert_int_equal(REQUEST(talk, HEAD, "/items/1", .if_none_match = STR("*")), 304);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_none_match = STR("\"1\", W/\"7\"")), 304);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_none_match = STR("\"1\"")), 200);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_none_match = STR("7")), 400);
+    assert_int_equal(REQUEST(talk, GET, "/items/2", .if_none_match = STR("*")), 404);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_match = STR("\"7\"")), 200);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_match = STR("\"1\"")), 412);
+    talk_free(talk);
+}
+
+static void test_methods(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    assert_int_equal(REQUEST(talk, OPTIONS, "/items"), 204);
+    expect_field(talk, "\r\nAllow: GET, HEAD, POST, OPTIONS\r\n");
+    assert_int_equal(REQUEST(talk, OPTIONS, "/items/1"), 204);
+    expect_field(talk, "\r\nAllow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS\r\n");
+    assert_int_equal(REQUEST(talk, PUT, "/items"), 405);
+    expect_field(talk, "\r\nAllow: GET, HEAD, POST, OPTIONS\r\n");
+    assert_int_equal(REQUEST(talk, PATCH, "/items"), 405);
+    assert_int_equal(REQUEST(talk, DELETE, "/items"), 405);
+    assert_int_equal(REQUEST(talk, POST, "/items/1"), 405);
+    expect_field(talk, "\r\nAllow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS\r\n");
+    assert_int_equal(talk->queries, 0);
+    talk_free(talk);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    assert_int_equal(REQUEST(talk, GET, "/items"), 200);
+    assert_string_equal(talk->body, "{\"items\":[],\"next\":null}");
+    for (int i = 0; i < 21; i++)
+        talk_add_row(talk, "a", i, "null");
+    assert_int_equal(REQUEST(talk, GET, "/items"), 200);
+    expect_in_body(talk, "],\"next\":20}");
+    assert_int_equal(REQUEST(talk, GET, "/items", .query = STR("after=20")), 200);
+    assert_string_equal(talk->body, "{\"items\":[{\"id\":21,\"name\":\"a\",\"value\":20,\"payload\":null,"
+                                    "\"updated_at\":\"" EPOCH "\"}],\"next\":null}");
+    assert_int_equal(REQUEST(talk, GET, "/items", .query = STR("limit=2&after=3")), 200);
+    assert_string_equal(talk->body, "{\"items\":[{\"id\":4,\"name\":\"a\",\"value\":3,\"payload\":null,"
+                                    "\"updated_at\":\"" EPOCH "\"},"
+                                    "{\"id\":5,\"name\":\"a\",\"value\":4,\"payload\":null,"
+                                    "\"updated_at\":\"" EPOCH "\"}],\"next\":5}");
+    assert_int_equal(REQUEST(talk, GET, "/items", .query = STR("limit=100&after=9223372036854775807")), 200);
+    assert_int_equal(REQUEST(talk, HEAD, "/items", .query = STR("limit=1")), 200);
+    assert_string_equal(talk->body, "");
+    static const char *const bad[] = {
+        "limit=0", "limit=101", "limit=", "limit=1&limit=1", "after=-1", "after=x", "after=9223372036854775808",
+        "page=2"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(REQUEST(talk, GET, "/items", .query = text(bad[i])), 400);
+        assert_int_equal(talk->queries, 0);
+    }
+    talk_free(talk);
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t microseconds;
+        const char *text;
+    } cases[] = {
+        {0, "2000-01-01T00:00:00.000000Z"},
+        {-1, "1999-12-31T23:59:59.999999Z"},
+        {INT64_C(848612400123456), "2026-11-21T21:40:00.123456Z"},
+        {INT64_C(5097600000000), "2000-02-29T00:00:00.000000Z"},
+        {INT64_C(5184000000000), "2000-03-01T00:00:00.000000Z"},
+        {INT64_C(252455615999999999), "9999-12-31T23:59:59.999999Z"},
+    };
+    struct talk *talk = talk_new();
+    struct row *row = talk_add_row(talk, "a", 0, "null");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        row->updated_at = cases[i].microseconds;
+        assert_int_equal(REQUEST(talk, GET, "/items/1"), 200);
+        expect_in_body(talk, cases[i].text);
+    }
+    /* Every eleventh day from 1600 to 2800, against the C library. */
+    for (int64_t day = -146097; day < 292194; day += 11) {
+        time_t seconds = day * 86400 + 45296;
+        row->updated_at = (seconds - 946684800) * 1000000;
+        assert_int_equal(REQUEST(talk, GET, "/items/1"), 200);
+        struct tm tm;
+        char wanted[64];
+        assert_non_null(gmtime_r(&seconds, &tm));
+        assert_true(strftime(wanted, sizeof wanted, "\"%Y-%m-%dT%H:%M:%S.000000Z\"", &tm) > 0);
+        expect_in_body(talk, wanted);
+    }
+    talk_free(talk);
+}
+
+/* -- PUT and DELETE -------------------------------------------------------------------------------- */
+
+static void test_put(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "tea", 3, "[1]");
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"coffee\"}")), 200);
+    expect_field(talk, "\r\nETag: \"2\"\r\n");
+    assert_int_equal(talk->queries, 1);
+    char got[256];
+    snprintf(got, sizeof got, "%s", talk->body);
+    assert_string_equal(got, "{\"id\":1,\"name\":\"coffee\",\"value\":0,\"payload\":null,"
+                             "\"updated_at\":\"" EPOCH "\"}");
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = text(got)), 200); /* what GET gave */
+    assert_string_equal(talk->body, got);
+    assert_int_equal(REQUEST(talk, PUT, "/items/2", .body = STR("{\"name\":\"a\"}")), 404);
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\",\"id\":2}")), 422);
+    expect_in_body(talk, "\"member\":\"id\"");
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\",\"id\":\"1\"}")), 422);
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"value\":1}")), 422);
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\",\"value\":null}")), 422);
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\",\"version\":1}")), 422);
+    talk_free(talk);
+}
+
+static void test_if_match(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field;
+        int status;
+    } cases[] = {
+        {"\"7\"", 200},
+        {"*", 200},
+        {" * ", 200},
+        {"\"1\", \"7\"", 200},
+        {",, \"x,y\" ,\t\"7\" ,", 200},
+        {"\"6\"", 412},
+        {"W/\"7\"", 412},
+        {"\"07\"", 412},
+        {"\"\"", 412},
+        {"\"1\", \"2\"", 412},
+        {"", 400},
+        {",", 400},
+        {"7", 400},
+        {"\"7", 400},
+        {"\"7\" \"8\"", 400},
+        {"\"7\", *", 400},
+        {"w/\"7\"", 400},
+        {"\"7\"x", 400},
+        {"\"a b\"", 400},
+    };
+    struct talk *talk = talk_new();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct row *row = talk_add_row(talk, "tea", 3, "[1]");
+        row->id = 1;
+        row->version = 7;
+        struct str field = text(cases[i].field);
+        int status = REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_match = field);
+        if (status != cases[i].status)
+            fail_msg("PUT %s: %d", cases[i].field, status);
+        row->version = 7;
+        status = REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_match = field);
+        assert_int_equal(status, cases[i].status);
+        row->version = 7;
+        status = REQUEST(talk, DELETE, "/items/1", .if_match = field);
+        assert_int_equal(status, cases[i].status == 200 ? 204 : cases[i].status);
+        if (talk->count > 0)
+            remove_row(talk, row);
+    }
+    /* Where nothing is, no If-Match can hold. */
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("*")), 412);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("\"7\"")), 412);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_match = STR("*")), 412);
+    talk_free(talk);
+}
+
+/* "Only if there is none yet" never holds for what is there (RFC 9110 13.1.2). */
+static void test_if_none_match_of_a_write(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "tea", 3, "[1]");
+    struct str any = STR("*"), other = STR("\"8\"");
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_none_match = any),
+                     412);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_none_match = any), 412);
+    assert_int_equal(REQUEST(talk, PUT, "/items/2", .body = STR("{\"name\":\"a\"}"), .if_none_match = any),
+                     404);
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{}"), .if_none_match = other), 200);
+    talk_free(talk);
+}
+
+static void test_a_version_that_changes_meanwhile(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "tea", 3, "[1]");
+    talk->meddle = 1;
+    int status = REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_match = STR("\"1\""));
+    assert_int_equal(status, 412);
+    assert_string_equal(talk->rows[0].name, "tea");
+    talk->meddle = 1; /* from 2 to 3, which the list allows, too */
+    status = REQUEST(talk, DELETE, "/items/1", .if_match = STR("\"2\", \"3\""));
+    assert_int_equal(status, 204);
+    assert_int_equal(talk->count, 0);
+    talk_free(talk);
+}
+
+static void test_delete(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    talk_add_row(talk, "tea", 3, "[1]");
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1"), 204);
+    assert_string_equal(talk->body, "");
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1"), 404);
+    talk_free(talk);
+}
+
+/* -- PATCH ----------------------------------------------------------------------------------------- */
+
+static void test_patch(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *patch;
+        int status;
+        const char *part;
+    } cases[] = {
+        {"{}", 200, "\"name\":\"tea\",\"value\":3,\"payload\":{\"a\": 1.50}"}, /* kept to the letter */
+        {"{\"name\":\"coffee\"}", 200, "\"name\":\"coffee\",\"value\":3,\"payload\":{\"a\": 1.50}"},
+        {"{\"value\":4}", 200, "\"name\":\"tea\",\"value\":4"},
+        {"{\"value\":null}", 200, "\"name\":\"tea\",\"value\":0"},
+        {"{\"payload\":null}", 200, "\"payload\":null,"},
+        {"{\"payload\":[null]}", 200, "\"payload\":[null],"},
+        {"{\"payload\":{}}", 200, "\"payload\":{\"a\":1.5},"},
+        {"{\"payload\":{\"b\":{\"c\":null,\"d\":1}}}", 200, "\"payload\":{\"a\":1.5,\"b\":{\"d\":1}},"},
+        {"{\"payload\":{\"a\":null}}", 200, "\"payload\":{},"},
+        {"{\"name\":null}", 422, "\"member\":\"name\""},
+        {"{\"name\":\"\"}", 422, "\"member\":\"name\""},
+        {"{\"value\":\"4\"}", 422, "\"member\":\"value\""},
+        {"{\"id\":1}", 422, "\"member\":\"id\""},
+        {"{\"other\":null}", 422, "\"member\":\"other\""},
+        {"{\"updated_at\":null}", 422, "\"member\":\"updated_at\""},
+        {"[]", 422, "must be a JSON object"},
+        {"", 400, "empty"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct talk *talk = talk_new();
+        talk_add_row(talk, "tea", 3, "{\"a\": 1.50}");
+        assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = text(cases[i].patch)), cases[i].status);
+        expect_in_body(talk, cases[i].part);
+        if (cases[i].status == 200)
+            expect_field(talk, "\r\nETag: \"2\"\r\n");
+        assert_int_equal(REQUEST(talk, PATCH, "/items/2", .body = text(cases[i].patch)),
+                         cases[i].status == 200 ? 404 : cases[i].status);
+        talk_free(talk);
+    }
+}
+
+/* RFC 7396, appendix A: as the payload of an item that is patched. */
+static void test_patch_as_rfc_7396(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+        {"{\"a\":\"b\"}", "{\"b\":\"c\"}", "{\"a\":\"b\",\"b\":\"c\"}"},
+        {"{\"a\":\"b\"}", "{\"a\":null}", "{}"},
+        {"{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}"},
+        {"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+        {"{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}"},
+        {"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
+        {"{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}"},
+        {"[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]"},
+        {"{\"a\":\"b\"}", "[\"c\"]", "[\"c\"]"},
+        {"{\"a\":\"foo\"}", "null", "null"},
+        {"{\"a\":\"foo\"}", "\"bar\"", "\"bar\""},
+        {"{\"e\":null}", "{\"a\":1}", "{\"e\":null,\"a\":1}"},
+        {"[1,2]", "{\"a\":\"b\",\"c\":null}", "{\"a\":\"b\"}"},
+        {"{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}"},
+    };
+    struct talk *talk = talk_new();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[32], patch[128];
+        struct row *row = talk_add_row(talk, "tea", 3, cases[i][0]);
+        snprintf(path, sizeof path, "/items/%" PRId64, row->id);
+        snprintf(patch, sizeof patch, "{\"payload\":%s}", cases[i][1]);
+        struct http_request request = {.method = HTTP_METHOD_PATCH,
+                                       .path = text(path),
+                                       .content_type = STR("application/merge-patch+json"),
+                                       .body = text(patch)};
+        assert_int_equal(talk_request(talk, request), 200);
+        assert_string_equal(row->payload, cases[i][2]);
+        assert_string_equal(row->name, "tea");
+    }
+    talk_free(talk);
+}
+
+static void test_patch_between_other_writers(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    struct row *row = talk_add_row(talk, "tea", 3, "{\"a\":1}");
+    struct str patch = STR("{\"payload\":{\"b\":[2]}}");
+    talk->meddle = ITEM_ATTEMPTS_MAX - 1;
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = patch), 200);
+    assert_int_equal(talk->queries, 2 * ITEM_ATTEMPTS_MAX);
+    assert_string_equal(row->payload, "{\"a\":1,\"b\":[2]}");
+    assert_int_equal(row->version, 1 + ITEM_ATTEMPTS_MAX);
+
+    talk->meddle = ITEM_ATTEMPTS_MAX;
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = patch), 503);
+    expect_field(talk, "\r\nRetry-After: ");
+    assert_int_equal(talk->queries, 2 * ITEM_ATTEMPTS_MAX);
+
+    row->version = 5;
+    talk->meddle = 1;
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = patch, .if_match = STR("\"5\"")), 412);
+    assert_int_equal(talk->queries, 3);
+    assert_int_equal(row->version, 6);
+    talk_free(talk);
+}
+
+static void test_patch_of_what_others_stored(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    struct row *row = talk_add_row(talk, "tea", 3, "{\"a\":1e999}"); /* PostgreSQL takes it */
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"payload\":{\"b\":1}}")), 422);
+    expect_in_body(talk, "PUT");
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"b\"}")), 200);
+    assert_string_equal(row->payload, "{\"a\":1e999}");
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"payload\":[]}")), 200);
+    assert_string_equal(row->payload, "[]");
+    talk_free(talk);
+}
+
+/* No item grows without end, patch by patch. */
+static void test_patch_that_grows(void **state)
+{
+    (void)state;
+    struct talk *talk = talk_new();
+    talk->app.limits.max_body_bytes = 2000;
+    struct row *row = talk_add_row(talk, "tea", 3, "{}");
+    int status = 200, patches = 0;
+    for (; status == 200 && patches < 10; patches++) {
+        char body[1024];
+        snprintf(body, sizeof body, "{\"payload\":{\"member %d\":\"%0900d\"}}", patches, 0);
+        status = REQUEST(talk, PATCH, "/items/1", .body = text(body));
+    }
+    assert_int_equal(status, 422);
+    expect_in_body(talk, "\"member\":\"payload\"");
+    assert_true(strlen(row->payload) < 2000 + 4 * ITEM_NAME_MAX);
+    talk_free(talk);
+}
+
+/* -- a database that does not answer as it should -------------------------------------------------- */
+
+static PGresult *narrow(void)
+{
+    PGresult *result = empty_result(1);
+    set_int8(result, 0, 0, 1);
+    return result;
+}
+
+static PGresult *with_nulls(void)
+{
+    PGresult *result = empty_result(6);
+    for (int i = 0; i < 6; i++)
+        assert_true(PQsetvalue(result, 0, i, NULL, -1));
+    return result;
+}
+
+static PGresult *with_int4s(void)
+{
+    PGresult *result = empty_result(6);
+    for (int i = 0; i < 6; i++)
+        assert_true(PQsetvalue(result, 0, i, (char[]){0, 0, 0, 1}, 4));
+    return result;
+}
+
+static PGresult *without_rows(void)
+{
+    return PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK);
+}
+
+static void expect_server_errors(struct talk *talk)
+{
+    assert_int_equal(REQUEST(talk, POST, "/items", .body = STR("{\"name\":\"a\"}")), 500);
+    assert_int_equal(REQUEST(talk, GET, "/items/1"), 500);
+    assert_int_equal(REQUEST(talk, GET, "/items"), 500);
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("*")), 500);
+}
+
+static void test_results_that_are_wrong(void **state)
+{
+    (void)state;
+    PGresult *(*const wrong[])(void) = {narrow, with_nulls, with_int4s, without_rows};
+    struct talk *talk = talk_new();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        talk->distort = wrong[i];
+        expect_server_errors(talk);
+    }
+    talk->distort = NULL;
+    talk->fail_query = 1;
+    expect_server_errors(talk);
+    talk_add_row(talk, "tea", 3, "null");
+    talk->fail_query = 2;
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("*")), 500);
+    talk_free(talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_what_is_no_item),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_media_types),
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_conditional_get),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_put),
+        cmocka_unit_test(test_if_match),
+        cmocka_unit_test(test_if_none_match_of_a_write),
+        cmocka_unit_test(test_a_version_that_changes_meanwhile),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_patch_as_rfc_7396),
+        cmocka_unit_test(test_patch_between_other_writers),
+        cmocka_unit_test(test_patch_of_what_others_stored),
+        cmocka_unit_test(test_patch_that_grows),
+        cmocka_unit_test(test_results_that_are_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
