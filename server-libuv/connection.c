@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "server.h"
 
@@ -204,21 +203,13 @@ static void send_continue(struct connection *c)
     }
 }
 
-static bool has_unread_bytes(struct connection *c)
-{
-    uv_os_fd_t fd;
-    int bytes = 0;
-    return uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
-}
-
 /* Waits for the (rest of the) next request. */
 static void await_request(struct connection *c)
 {
     enum connection_state state = http_awaits_body(&c->codec)      ? CONNECTION_BODY
                                   : http_is_mid_request(&c->codec) ? CONNECTION_HEAD
                                                                    : CONNECTION_IDLE;
-    bool is_last = state == CONNECTION_IDLE && c->worker->draining && !has_unread_bytes(c);
-    if (c->client_is_done || is_last) {
+    if (c->client_is_done) {
         connection_move(c, CONNECTION_CLOSING);
         return;
     }
@@ -370,8 +361,8 @@ int connection_open(struct worker *worker, int fd)
 
 void connection_drain(struct connection *c)
 {
-    if (c->state == CONNECTION_IDLE && !has_unread_bytes(c))
-        connection_move(c, CONNECTION_CLOSING);
+    if (c->state == CONNECTION_IDLE)
+        connection_move(c, CONNECTION_IDLE); /* whose deadline is short now */
     else if (c->state == CONNECTION_ANSWERING)
         exchange_close_after(&c->job->exchange);
 }

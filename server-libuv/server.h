@@ -29,8 +29,7 @@
 #include "pool.h"
 
 enum {
-    READ_BUFFER_BYTES = 64 * 1024, /* one for each loop: bytes are handed on before the next read */
-    JOBS_KEPT = 256,               /* of the jobs that are free, for each loop */
+    JOBS_KEPT = 256, /* of the jobs that are free, for each loop */
 };
 
 /* The structure of `type` that has `member` at `pointer`. */
@@ -119,7 +118,8 @@ struct worker {
     struct deadline_list timeouts[CONNECTION_STATES]; /* of length 0 where a state has none */
     struct job_list free_jobs;
     unsigned free_job_count;
-    char read_buffer[READ_BUFFER_BYTES];
+    char read_buffer[HTTP_READ_BYTES]; /* for all connections: the codec copies what it keeps */
+    ;
 };
 
 /* main.c */
@@ -150,7 +150,7 @@ void listener_drain(struct worker *worker);
 __attribute__((warn_unused_result)) int connection_open(struct worker *worker, int fd);
 /* The exchange of a connection that database_query() left waiting has its reply. */
 void connection_answered(struct connection *connection);
-/* Closes it if nothing is under way; else its next reply is the last. */
+/* The reply under way, or the next one, is its last; it is closed soon if there is none. */
 void connection_drain(struct connection *connection);
 /* Goes on with those that let others go first; each may yield again. */
 void connections_resume_yielding(struct worker *worker);
