@@ -125,6 +125,15 @@ static int after_trailer_byte(struct http_chunked *chunked, char c)
     }
 }
 
+/*
+ * Extensions and trailers are dropped (RFC 9112 7.1.1 and 7.1.2 allow both), and llhttp never sees
+ * them: 8.1 refuses a quoted extension value, which 9.2 takes.
+ */
+static bool is_dropped(enum state next)
+{
+    return next == EXTENSION || (next >= TRAILER_START && next <= TRAILER_LF);
+}
+
 static bool feed_llhttp(struct http_chunked *chunked, const char *bytes, size_t len,
                         struct http_refusal *refusal)
 {
@@ -135,7 +144,7 @@ static bool feed_llhttp(struct http_chunked *chunked, const char *bytes, size_t 
     return http_refuse(refusal, 400, llhttp_get_error_reason(&chunked->parser));
 }
 
-/* One byte of a line; what a line's end means is known once llhttp has seen it. */
+/* One byte of a line; the size at its end is known once llhttp has seen it. */
 static bool read_line_byte(struct http_chunked *chunked, const char *at, struct http_refusal *refusal)
 {
     bool in_trailer = chunked->state >= TRAILER_START;
@@ -153,7 +162,7 @@ static bool read_line_byte(struct http_chunked *chunked, const char *at, struct 
                    : http_refuse(refusal, 400,
                                  "A chunk is not framed as its size in hexadecimal digits, "
                                  "CR LF, that many bytes, CR LF.");
-    if (!feed_llhttp(chunked, at, 1, refusal))
+    if (!is_dropped(next) && !feed_llhttp(chunked, at, 1, refusal))
         return false;
     if (next == DATA && chunked->chunk_left == 0)
         next = TRAILER_START;
