@@ -1,0 +1,95 @@
+"""How numbers and verdicts are put into words, the same in the terminal, the answer and the report."""
+
+import math
+
+from . import stats
+
+# `faster` is better, whatever the measure; a person reads what that means.
+VERDICTS = {
+    "rps": {stats.FASTER: "faster", stats.SLOWER: "slower"},
+    "cpu": {stats.FASTER: "less", stats.SLOWER: "more"},
+    "p99": {stats.FASTER: "shorter", stats.SLOWER: "longer"},
+}
+UNDECIDED = {stats.SAME: "no difference", stats.INCONCLUSIVE: "cannot tell"}
+
+
+def verdict(measure, word):
+    return UNDECIDED.get(word) or VERDICTS[measure].get(word, "not compared")
+
+
+def significant(value, digits=3):
+    """Three digits that count, thousands written out: 12340, 1.23, 0.0123; `?` when not known."""
+    if value is None:
+        return "?"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, places):.{max(0, places)}f}"
+
+
+def ratio(value):
+    """1.05x. Two decimals below ten: the third was never measured."""
+    if value is None:
+        return "?"
+    if value >= 1e6 or 0 < value < 1e-4:
+        return f"{value:.0e}x"
+    return f"{value:.2f}x" if 0.095 <= value < 10 else f"{significant(value)}x"
+
+
+def interval(estimate):
+    """[1.02, 1.08], or that there is none."""
+    if estimate.low is None:
+        return "[one block]"
+    return f"[{ratio(estimate.low)[:-1]}, {ratio(estimate.high)[:-1]}]"
+
+
+def percent_seen(estimate):
+    """The smallest effect that could have been seen, as 2.5%; None when nothing is known of it."""
+    if estimate is None or estimate.detectable is None:
+        return None
+    return percent(estimate.detectable)
+
+
+def percent(value):
+    """How far a ratio above 1 is from it."""
+    return f"{significant((value - 1) * 100, 2)}%" if value < 2 else f"a factor of {significant(value, 2)}"
+
+
+def magnitude(low, high):
+    """The order of magnitude of a ratio that lies between low and high, whichever way round: said only
+    as far as both ends support it."""
+    far = max(high, 1 / low)
+    near = 1.0 if low <= 1 <= high else min(abs(math.log(low)), abs(math.log(high)))
+    near = near if near == 1.0 else math.exp(near)
+    if far <= stats.MARGIN:
+        return "within 5%"
+    if far < 2:
+        return "less than a factor of 2"
+    if far < math.sqrt(10):
+        return "the same order of magnitude"
+    if near < math.sqrt(10):
+        return f"anything from a factor of {significant(near, 2)} to {significant(far, 2)}"
+    orders = {round(math.log10(near)), round(math.log10(far))}
+    if len(orders) == 1:
+        order = orders.pop()
+        return f"about {order} order{'s' if order > 1 else ''} of magnitude"
+    return f"{min(orders)} to {max(orders)} orders of magnitude"
+
+
+def label(point, axes):
+    """A point by the axes that vary: n=1 c=16."""
+    return " ".join(f"{axis}={getattr(point, axis)}" for axis in axes)
+
+
+def varying(points):
+    """The axes along which the points differ, in the order of the columns."""
+    if not points:
+        return []
+    return [axis for axis in points[0]._fields if len({getattr(point, axis) for point in points}) > 1]
+
+
+def fixed(points):
+    """What is the same at all points: m=1024 w=0 d=0. The proxy is named only when there is one."""
+    free = varying(points)
+    same = [axis for axis in points[0]._fields if axis not in free]
+    return label(points[0], [axis for axis in same if axis != "proxy" or points[0].proxy != "none"])

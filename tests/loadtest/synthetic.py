@@ -1,0 +1,63 @@
+"""Made-up results folders whose truth is known."""
+
+import csv
+import json
+
+import numpy
+from waitbench import results
+
+ENVIRONMENT = {
+    "machine": {"cpu_model": "Made-up CPU", "architecture": "x86_64", "cpus": 2, "cpus_usable": 2, "memory_kib": 8388608},
+    "kernel": "6.1.0",
+    "system": "Debian GNU/Linux 12 (bookworm)",
+    "versions": {"wrk": "wrk 4.1.0", "libpq": "15.14"},
+    "database": {"version": "15.14"},
+    "git": {"revision": "0123456789abcdef", "changed": False},
+    "settings": {"DURATION": "2", "WARMUP": "0.5", "POOL": "16", "PIN": "auto", "SEED": "1"},
+    "servers": ["threaded", "libuv"],
+    "warnings": [],
+}
+POINT = {"proxy": "none", "n": 1, "m": 1024, "w": 0, "d": 0, "c": 16}
+
+
+def runs(points, speeds, blocks=12, noise=0.01, seed=1, flags=lambda server, point: ""):
+    """Rows as runs.csv has them. points: dicts of what differs from POINT; speeds: server -> requests
+    a second, or a function of the point. CPU a request and latencies follow from them."""
+    random = numpy.random.default_rng(seed)
+    rows, block = [], 0
+    for _ in range(blocks):
+        for change in points:
+            block += 1
+            point = POINT | change
+            for order, (server, speed) in enumerate(speeds.items(), 1):
+                true = speed(point) if callable(speed) else speed
+                rps = true * numpy.exp(random.normal(0, noise))
+                cpu = 0.9e6 / true * numpy.exp(random.normal(0, noise))
+                rows.append(row(point, block, order, server, rps, cpu) | {"flags": flags(server, point)})
+    return rows
+
+
+def row(point, block, order, server, rps, cpu):
+    mean = 0.98 * point["c"] * 1e6 / rps
+    return point | {
+        "block": block, "order": order, "server": server,
+        "duration_s": 2.0, "requests": int(rps * 2), "rps": rps,
+        "mean_us": mean, "p50_us": 0.9 * mean, "p90_us": 1.5 * mean, "p99_us": 2.2 * mean,
+        "p999_us": 4 * mean, "max_us": 9 * mean, "bytes": int(rps * 2) * 1200, "errors": 0,
+        "cpu_user_us_per_req": 0.4 * cpu, "cpu_sys_us_per_req": 0.6 * cpu,
+        "ctx_voluntary_per_req": 1.0, "ctx_involuntary_per_req": 0.1,
+        "rss_kib": 8192.0, "rss_peak_kib": 9000.0, "kernel_kib": 16.0 * point["c"], "threads": 17,
+        "db_cpu_share": 0.5, "server_cpu_share": 0.2, "wrk_cpu_share": 0.1, "idle_share": 0.05,
+        "steal_share": 0.0, "flags": "",
+    }  # fmt: skip
+
+
+def write(folder, rows, environment=ENVIRONMENT):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "runs.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(results.COLUMNS)
+        writer.writerows([results.text(row[name]) for name in results.COLUMNS] for row in rows)
+    if environment is not None:
+        (folder / "environment.json").write_text(json.dumps(environment))
+    return folder
