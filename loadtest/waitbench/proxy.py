@@ -58,10 +58,12 @@ class Nginx:
             raise Failure(f"port {self.port}, one above PORT, is in use: nginx needs it")
         self.folder = tempfile.TemporaryDirectory(prefix="waitbench-nginx-")
         config = Path(self.folder.name, "nginx.conf")
-        text = CONFIG.format(folder=self.folder.name, workers=self.workers, port=self.port, upstream=self.upstream)
-        config.write_text(text)
+        config.write_text(self._config())
         self.child = process.start([program, "-e", "stderr", "-c", str(config)], self.cpus)
         self._await_ready()
+
+    def _config(self):
+        return CONFIG.format(folder=self.folder.name, workers=self.workers, port=self.port, upstream=self.upstream)
 
     def cpu_s(self):
         return sample.tree_cpu(self.child.pid)
