@@ -130,7 +130,10 @@ static enum step answer_item(struct exchange *x, int status, const struct item_r
     buf_init(&body, item_row_json_max(item));
     if (item_row_write(&body, item) != 0) {
         buf_release(&body);
-        return item_answer_no_memory(x);
+        if (x->method == HTTP_METHOD_GET || x->method == HTTP_METHOD_HEAD)
+            return item_answer_no_memory(x);
+        return answer_problem(x, 503, NULL,
+                              "The change was made, but the server has no memory left to answer with it.");
     }
     if (status == 201)
         answer_field(x, "Location", "/items/%" PRId64, item->id);

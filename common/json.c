@@ -196,17 +196,33 @@ int json_read(json_t **out, struct str text, unsigned max_depth, struct json_com
     return result;
 }
 
+/* What stands for a byte that a string cannot hold as it is; NULL for any other byte. */
+static const char *escape(unsigned char c, char hex[8])
+{
+    static const char *const known[] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",  ['\f'] = "\\f",
+        ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\",
+    };
+    if (c < sizeof known / sizeof *known && known[c] != NULL)
+        return known[c];
+    if (c >= 0x20)
+        return NULL;
+    snprintf(hex, 8, "\\u%04x", c);
+    return hex;
+}
+
 int json_write_string(struct buf *buf, struct str text)
 {
+    char hex[8];
     int error = buf_append(buf, "\"", 1);
     size_t begin = 0; /* of what can be copied as it is */
     for (size_t i = 0; i < text.len && error == 0; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
+        const char *escaped = escape((unsigned char)text.ptr[i], hex);
+        if (escaped == NULL)
             continue;
         error = buf_append(buf, text.ptr + begin, i - begin);
         if (error == 0)
-            error = c < 0x20 ? buf_printf(buf, "\\u%04x", c) : buf_printf(buf, "\\%c", c);
+            error = buf_append(buf, escaped, strlen(escaped));
         begin = i + 1;
     }
     if (error == 0)

@@ -253,7 +253,11 @@ static int talk_request(struct talk *talk, struct http_request request)
     }
     int status = talk->x.reply.status;
     take_reply(talk);
+    if (talk->around != NULL)
+        talk->around(true);
     exchange_deinit(&talk->x);
+    if (talk->around != NULL)
+        talk->around(false);
     return status;
 }
 
