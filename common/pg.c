@@ -123,10 +123,13 @@ static void clear_result(struct pg *pg)
     pg->result = NULL;
 }
 
-/* One statement can have two results: its own, and an error when the commit behind it failed. */
+/*
+ * One statement can have two results: its own, and an error when the commit behind it failed. Of two
+ * errors the first says more: libpq adds one of its own when the connection is lost.
+ */
 static void keep_result(struct pg *pg, PGresult *result)
 {
-    if (pg->result == NULL || is_error(result)) {
+    if (pg->result == NULL || (is_error(result) && !is_error(pg->result))) {
         PQclear(pg->result);
         pg->result = result;
     } else {
