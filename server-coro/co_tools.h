@@ -104,8 +104,9 @@ static inline void *tsan_fiber_running(void)
 #endif
 }
 
-/* Right before a switch. */
-static inline void tsan_fiber_switch(void *fiber)
+/* Right before a switch. Inlined even at -O0: a function must not be left on another fiber than it was entered
+ * on. */
+static inline __attribute__((always_inline)) void tsan_fiber_switch(void *fiber)
 {
 #ifdef CO_TSAN
     __tsan_switch_to_fiber(fiber, 0);

@@ -1,0 +1,212 @@
+/* One client: a coroutine that reads a request, runs its queries and sends the reply, in a plain loop. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "server.h"
+
+enum {
+    LINGER_BYTES = 1024 * 1024,
+    REQUESTS_PER_TURN = 16, /* of those pipelined by one client; then others have their turn */
+};
+
+/* Yields until something is sent. False when the client is gone or takes nothing for WRITE_TIMEOUT. */
+static coroutine_fn bool send_some(struct connection *c, struct iovec *iov, size_t count, uint64_t *sent)
+{
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
+    for (bool armed = false;; armed = true) {
+        ssize_t more = sendmsg(c->watch->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (more >= 0) {
+            *sent += (uint64_t)more;
+            return true;
+        }
+        if (errno != EAGAIN) {
+            log_debug("a client is gone: %s", strerror(errno));
+            return false;
+        }
+        if (!armed)
+            watch_arm(c->watch, TIMEOUT_WRITE);
+        c->reading = READING_NOTHING;
+        if (watch_wait(c->watch, UV_WRITABLE) != 0) {
+            log_debug("a client took nothing for WRITE_TIMEOUT");
+            return false;
+        }
+    }
+}
+
+static coroutine_fn bool send_reply(struct connection *c, const struct reply *reply)
+{
+    struct iovec iov[REPLY_IOV_MAX];
+    uint64_t sent = 0;
+    size_t count;
+    while ((count = reply_iov(reply, sent, iov, REPLY_IOV_MAX)) > 0)
+        if (!send_some(c, iov, count, &sent))
+            return false;
+    return true;
+}
+
+static coroutine_fn bool send_continue(struct connection *c)
+{
+    const uint64_t len = sizeof HTTP_100_CONTINUE - 1;
+    uint64_t sent = 0;
+    while (sent < len) {
+        struct iovec iov = {.iov_base = (char *)HTTP_100_CONTINUE + sent, .iov_len = len - sent};
+        if (!send_some(c, &iov, 1, &sent))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Closing a socket that still holds unread bytes makes the kernel send a reset, which can destroy
+ * the reply before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
+ * until the client has closed too.
+ */
+static coroutine_fn void linger(struct connection *c)
+{
+    size_t total = 0;
+    shutdown(c->watch->fd, SHUT_WR);
+    watch_arm(c->watch, TIMEOUT_LINGER);
+    while (total < LINGER_BYTES && watch_wait(c->watch, UV_READABLE) == 0) {
+        ssize_t len = recv(c->watch->fd, c->worker->read_buffer, READ_BUFFER_BYTES, MSG_DONTWAIT);
+        if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+        total += len > 0 ? (size_t)len : 0;
+    }
+}
+
+/* Answers what the codec gave out. False when the connection is to be closed. */
+static coroutine_fn bool answer(struct connection *c, enum http_event event)
+{
+    struct worker *worker = c->worker;
+    struct session session = {.database = &worker->database};
+    struct exchange x;
+    enum step step;
+    c->reading = READING_NOTHING;
+    exchange_init(&x, worker->app, worker->counters);
+    if (event == HTTP_EVENT_REFUSED) {
+        step = exchange_refuse(&x, c->codec.refusal);
+    } else {
+        x.request = &c->codec.request;
+        if (worker->draining)
+            exchange_close_after(&x);
+        step = exchange_start(&x);
+    }
+    while (step == STEP_QUERY) {
+        const PGresult *result = database_query(&session, &x.query);
+        if (worker->draining)
+            exchange_close_after(&x);
+        step = result != NULL ? exchange_resume(&x, result) : exchange_fail(&x, session.failure);
+    }
+    database_release(&session); /* before sending: a slow reader must not hold a connection */
+
+    bool sent = send_reply(c, &x.reply);
+    bool closes = x.reply.close;
+    exchange_deinit(&x);
+    if (sent && closes)
+        linger(c);
+    return sent && !closes;
+}
+
+/* The deadline for what comes next: silence between requests, then the head, then the body. */
+static void arm_reading(struct connection *c)
+{
+    if (!http_is_mid_request(&c->codec)) {
+        c->reading = READING_NOTHING;
+        watch_arm(c->watch, c->worker->draining ? TIMEOUT_LAST_CALL : TIMEOUT_IDLE);
+    } else if (http_awaits_body(&c->codec) && c->reading != READING_BODY) {
+        c->reading = READING_BODY;
+        watch_arm(c->watch, TIMEOUT_HEAD);
+    } else if (c->reading == READING_NOTHING) {
+        c->reading = READING_HEAD;
+        watch_arm(c->watch, TIMEOUT_HEAD);
+    }
+}
+
+/*
+ * Yields for bytes of the client and feeds them to the codec. False when the connection is at its end.
+ * Waits before it reads: a read that finds nothing would be a system call for each request.
+ */
+static coroutine_fn bool receive(struct connection *c, enum http_event *event)
+{
+    arm_reading(c);
+    c->idle = !http_is_mid_request(&c->codec);
+    if (watch_wait(c->watch, UV_READABLE) != 0) {
+        c->codec.refusal = HTTP_TIMED_OUT;
+        *event = HTTP_EVENT_REFUSED;
+        return !c->idle;
+    }
+    c->idle = false;
+    ssize_t len = recv(c->watch->fd, c->worker->read_buffer, READ_BUFFER_BYTES, MSG_DONTWAIT);
+    if (len > 0) {
+        *event = http_feed(&c->codec, c->worker->read_buffer, (size_t)len);
+        return true;
+    }
+    *event = HTTP_EVENT_MORE;
+    return len < 0 && errno == EAGAIN;
+}
+
+static coroutine_fn void serve(struct connection *c)
+{
+    enum http_event event = HTTP_EVENT_MORE;
+    unsigned pipelined = 0;
+    for (;;) {
+        switch (event) {
+        case HTTP_EVENT_CONTINUE:
+            if (!send_continue(c))
+                return;
+            /* fall through */
+        case HTTP_EVENT_MORE:
+            pipelined = 0;
+            if (!receive(c, &event))
+                return;
+            break;
+        case HTTP_EVENT_REQUEST:
+        case HTTP_EVENT_REFUSED:
+            if (!answer(c, event))
+                return;
+            if (++pipelined % REQUESTS_PER_TURN == 0)
+                wait_turn(c->worker);
+            event = http_next(&c->codec);
+            break;
+        }
+    }
+}
+
+static coroutine_fn void connection_main(void *arg)
+{
+    struct watch *watch = arg;
+    struct worker *worker = watch->worker;
+    struct connection c = {.worker = worker, .watch = watch};
+    LIST_INSERT_HEAD(&worker->connections, &c, entry);
+    http_init(&c.codec, &worker->app->limits);
+    serve(&c);
+    http_deinit(&c.codec);
+    LIST_REMOVE(&c, entry);
+    int fd = watch->fd;
+    watch_close(watch);
+    close(fd);
+    counters_add(worker->counters, COUNT_CLOSED, 1);
+    worker_end_if_done(worker);
+}
+
+int connection_open(struct worker *worker, int fd)
+{
+    struct watch *watch = watch_open(worker, fd);
+    if (watch == NULL)
+        return -ENOMEM;
+    if (!wait_spawn(worker, &worker->stacks, connection_main, watch)) {
+        watch_close(watch);
+        return -ENOMEM;
+    }
+    counters_add(worker->counters, COUNT_ACCEPTED, 1);
+    return 0;
+}
+
+void connection_drain(struct connection *c)
+{
+    if (c->idle)
+        watch_arm(c->watch, TIMEOUT_LAST_CALL);
+}
