@@ -492,7 +492,7 @@ static int hear(int fd, bool typed)
 #define READY_FOR_QUERY  "Z\0\0\0\5I"
 #define AUTHENTICATED    "R\0\0\0\10\0\0\0\0"
 #define COMMAND_COMPLETE "C\0\0\0\14PREPARE\0"
-#define NOTICE           "N\0\0\0\23SWARNING\0Mmind\0\0"
+#define NOTICE           "N\0\0\0\24SWARNING\0Mmind\0\0"
 /* BindComplete, RowDescription of one int4 named v, DataRow of 4 bytes, CommandComplete */
 #define ROW                                                                                                    \
     "2\0\0\0\4"                                                                                                \
