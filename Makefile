@@ -162,7 +162,7 @@ lint: ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
 # ---- The rest
 
 deps: ## install what all of this needs, from Debian's packages
-	@.ci/deps all
+	@.ci/deps build bench test lint fuzz cross
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
