@@ -85,6 +85,7 @@ struct listener {
     uv_poll_t poll;
     uv_timer_t retry; /* after a descriptor or memory was not to be had */
     int fd;
+    int spare_fd; /* given up to accept and refuse a client when there is no other */
 };
 
 /* The database connections of one worker. */
