@@ -27,8 +27,8 @@ libpq='PQexec[A-Za-z]* PQconnectdb[A-Za-z]* PQconnectStart PQsetdb[A-Za-z]* PQpr
     PQfn PQreset[A-Za-z]* PQping[A-Za-z]* PQrequestCancel PQcancel[A-Za-z]* PQgetCopyData PQputCopy[A-Za-z]*
     PQendcopy PQgetline PQputline PQputnbytes PQsocketPoll PQencryptPasswordConn PQchangePassword lo_[a-z0-9_]*'
 
-# shellcheck disable=SC2086 # split into words
-pattern=$(echo $transfer $multiplex $time $process $thread $resolver $loop $libpq | tr ' ' '|')
+pattern=$(echo "$transfer $multiplex $time $process $thread $resolver $loop $libpq" | tr -s ' \n' '||')
+pattern=${pattern%|}
 
 # "member: symbol" for each reference of the archive or object $1 that waits.
 waits() {
