@@ -93,8 +93,6 @@ $(BUILD)/flags $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(NOTE)' | cmp -s - $@ || echo '$(NOTE)' >$@
 
--include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(FUZZERS:$(BUILD)/%=$(BUILD)/obj/%.o))
-
 # A unit test is one cmocka program a file. From the archives it takes what it needs.
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
@@ -118,6 +116,8 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PACKAGES_LIBS)
+
+-include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(FUZZERS:$(BUILD)/%=$(BUILD)/obj/%.o))
 
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
