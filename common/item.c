@@ -283,7 +283,7 @@ static enum step on_current(struct exchange *x, const PGresult *result)
     return ask_write(x);
 }
 
-/* The row beyond the limit, which was asked for as well, says whether there is a next page. */
+/* The row behind the page, which the query gives as well, says whether there is a next one. */
 static int write_page(struct buf *body, const PGresult *result, int rows)
 {
     struct item_row item = {.id = 0};
@@ -308,12 +308,13 @@ static enum step on_page(struct exchange *x, const PGresult *result)
     struct buf body;
     if (!check_result(x, result))
         return STEP_REPLY;
-    int limit = (int)x->item.limit;
-    int rows = PQntuples(result) < limit ? PQntuples(result) : limit;
+    int rows = 0;
+    size_t payloads = 0;
     size_t max = 64; /* around the items: two names and a number */
-    for (int row = 0; row < rows; row++) {
-        if (!take_row(x, &item, result, row))
+    while (rows < PQntuples(result) && rows < (int)x->item.limit && payloads <= ITEM_PAGE_BYTES) {
+        if (!take_row(x, &item, result, rows++))
             return STEP_REPLY;
+        payloads += item.payload.len;
         max += 1 + item_row_json_max(&item);
     }
     buf_init(&body, max);
@@ -338,6 +339,7 @@ static enum step list(struct exchange *x)
     query_begin(&x->query, SQL_ITEM_LIST);
     query_add_int8(&x->query, (int64_t)after);
     query_add_int4(&x->query, (int32_t)limit + 1);
+    query_add_int8(&x->query, ITEM_PAGE_BYTES);
     return ask(x, on_page);
 }
 

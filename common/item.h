@@ -15,6 +15,7 @@ enum {
     ITEM_PAYLOAD_DEPTH_MAX = 32,
     ITEM_LIST_LIMIT = 20,
     ITEM_LIST_LIMIT_MAX = 100,
+    ITEM_PAGE_BYTES = 1024 * 1024, /* of payloads: with the item that takes it past this, a page ends */
     ITEM_ATTEMPTS_MAX = 10, /* of a write that other writers keep overtaking */
 };
 

@@ -26,8 +26,16 @@ static const struct {
         {"item_insert", "(text, int8, text)",
          "INSERT INTO items (name, value, payload) VALUES ($1, $2, $3::json) RETURNING " ITEM_COLUMNS},
     [SQL_ITEM_GET] = {"item_get", "(int8)", "SELECT " ITEM_COLUMNS " FROM items WHERE id = $1"},
-    [SQL_ITEM_LIST] = {"item_list", "(int8, int4)",
-                       "SELECT " ITEM_COLUMNS " FROM items WHERE id > $1 ORDER BY id LIMIT $2"},
+    /*
+     * A page has as many rows as it is allowed, and ends with the one whose payload takes it past the
+     * third parameter, in bytes: 100 items may have 100 MiB. The row behind is given, too, so that
+     * it is known that there is one: all but the row before it counts.
+     */
+    [SQL_ITEM_LIST] = {"item_list", "(int8, int4, int8)",
+                       "SELECT " ITEM_COLUMNS
+                       " FROM (SELECT *, sum(octet_length(payload::text)) OVER (ORDER BY "
+                       "id ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes FROM items "
+                       "WHERE id > $1 ORDER BY id LIMIT $2) AS page WHERE bytes IS NULL OR bytes <= $3"},
     /* The last parameter is the version that must still be there; NULL for any. */
     [SQL_ITEM_REPLACE] =
         {"item_replace", "(int8, text, int8, text, int8)",

@@ -41,7 +41,7 @@ struct talk {
 
     /* the last request */
     int queries;
-    char reply[1 << 20]; /* as on the wire, terminated */
+    char reply[1 << 22]; /* as on the wire, terminated */
     const char *body;    /* in `reply` */
 
     void (*around)(bool inside); /* called before and after each call into the exchange; may be NULL */
@@ -143,6 +143,23 @@ static struct row *row_to_write(struct talk *talk, const struct query *query)
     return row != NULL && (version == NULL || sql_read_int8(version) == row->version) ? row : NULL;
 }
 
+/* As many as asked for; but none behind the first row that follows more payload bytes than asked for. */
+static void list_rows(struct talk *talk, PGresult *result, const struct query *query)
+{
+    int64_t after = sql_read_int8(query->values[0]), max = sql_read_int8(query->values[2]);
+    int64_t before = 0; /* bytes of the payloads in the result */
+    for (int i = 0; i < talk->count; i++) {
+        if (talk->rows[i].id <= after)
+            continue;
+        if (PQntuples(result) == sql_read_int4(query->values[1]))
+            return;
+        add_result_row(result, &talk->rows[i]);
+        if (before > max)
+            return;
+        before += (int64_t)strlen(talk->rows[i].payload);
+    }
+}
+
 static PGresult *run_query(struct talk *talk, const struct query *query)
 {
     talk->queries++;
@@ -166,10 +183,8 @@ static PGresult *run_query(struct talk *talk, const struct query *query)
             add_result_row(result, row);
         break;
     case SQL_ITEM_LIST:
-        assert_int_equal(query->count, 2);
-        for (int i = 0; i < talk->count && PQntuples(result) < sql_read_int4(query->values[1]); i++)
-            if (talk->rows[i].id > sql_read_int8(query->values[0]))
-                add_result_row(result, &talk->rows[i]);
+        assert_int_equal(query->count, 3);
+        list_rows(talk, result, query);
         break;
     case SQL_ITEM_REPLACE:
         assert_int_equal(query->count, 5);

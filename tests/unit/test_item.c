@@ -256,6 +256,40 @@ static void test_list(void **state)
     talk_free(talk);
 }
 
+/* However large its items are, a page stays near ITEM_PAGE_BYTES, and no item is left out or comes twice. */
+static void test_list_of_large_items(void **state)
+{
+    (void)state;
+    static const struct {
+        int size, pages;
+    } cases[] = {{1000, 1}, {ITEM_PAGE_BYTES / 2, 4}, {ITEM_PAGE_BYTES + 1, 10}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct talk *talk = talk_new();
+        char *payload = malloc((size_t)cases[i].size + 1);
+        assert_non_null(payload);
+        snprintf(payload, (size_t)cases[i].size + 1, "\"%0*d\"", cases[i].size - 2, 0);
+        for (int item = 0; item < 10; item++)
+            talk_add_row(talk, "a", item, payload);
+        int pages = 0;
+        int64_t next = 0;
+        for (; next >= 0; pages++) {
+            char query[64], first[32];
+            snprintf(query, sizeof query, "limit=100&after=%" PRId64, next);
+            snprintf(first, sizeof first, "{\"items\":[{\"id\":%" PRId64 ",", next + 1);
+            assert_int_equal(REQUEST(talk, GET, "/items", .query = text(query)), 200);
+            assert_memory_equal(talk->body, first, strlen(first));
+            assert_true(strlen(talk->body) < (size_t)(ITEM_PAGE_BYTES + cases[i].size + 10000));
+            const char *end = strstr(talk->body, "],\"next\":");
+            assert_non_null(end);
+            if (sscanf(end, "],\"next\":%" SCNd64 "}", &next) != 1)
+                next = -1;
+        }
+        assert_int_equal(pages, cases[i].pages);
+        free(payload);
+        talk_free(talk);
+    }
+}
+
 static void test_times(void **state)
 {
     (void)state;
@@ -619,6 +653,7 @@ int main(void)
         cmocka_unit_test(test_conditional_get),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_of_large_items),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_put),
         cmocka_unit_test(test_if_match),
