@@ -26,23 +26,25 @@ class Database:
     def __init__(self, url):
         self.url = url
         self.name = None  # of the private cluster
-        if not url:
-            self._start_private()
+        self.connection = None
         try:
-            self.connection = psycopg2.connect(self.url, application_name="waitbench-loadtest")
-            self.connection.autocommit = True
-            self.rows("SELECT 1 FROM world LIMIT 1")
-        except psycopg2.Error as error:
+            if not url:
+                self._start_private()
+            self._connect()
+        except BaseException:  # Ctrl-C too: a cluster that is half there is taken down
             self.close()
-            raise Failure(f"the database cannot be used: {_first_line(error)}") from None
-        self.counts_statements = self._has_statements()
-        self.postmaster = self._find_postmaster()
+            raise
         self.dirty = not self.name  # whether somebody may have changed rows
 
-    def rows(self, sql, *parameters):
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+    def rows(self, sql):
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if self.connection.closed:
+                raise Failure(f"the database is gone: {_first_line(error)}") from None
+            raise
 
     def reset(self, writes):
         """The state that every run starts from. `writes`: whether the run will update rows."""
@@ -67,7 +69,8 @@ class Database:
 
     def view(self):
         """Its own totals (pg_stat_database). Exact once the servers' connections are gone: a backend
-        hands in its counts when it ends, and until then up to a second late."""
+        hands in its counts when it ends, and until then up to a second late. Ours does so now."""
+        self.rows("SELECT pg_stat_force_next_flush()")
         columns = "xact_commit", "xact_rollback", "blks_read", "blks_hit", "tup_fetched", "tup_updated", "deadlocks"
         found = self.rows(f"SELECT {', '.join(columns)} FROM pg_stat_database WHERE datname = current_database()")
         return dict(zip(columns, found[0]))
@@ -110,11 +113,21 @@ class Database:
         return facts
 
     def close(self):
-        if getattr(self, "connection", None):
+        if self.connection:
             self.connection.close()
         if self.name:
             subprocess.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
             self.name = None
+
+    def _connect(self):
+        try:
+            self.connection = psycopg2.connect(self.url, application_name="waitbench-loadtest")
+            self.connection.autocommit = True
+            self.rows("SELECT 1 FROM world LIMIT 1")
+        except psycopg2.Error as error:
+            raise Failure(f"the database cannot be used: {_first_line(error)}") from None
+        self.counts_statements = self._has_statements()
+        self.postmaster = self._find_postmaster()
 
     def _start_private(self):
         self.name = f"loadtest-{os.getpid()}-{secrets.token_hex(3)}"

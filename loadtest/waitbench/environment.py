@@ -15,7 +15,7 @@ BUSY = 0.15  # load average a CPU, before we start
 LIMITS = (
     "/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max", "/proc/sys/vm/max_map_count",
     "/proc/sys/vm/overcommit_memory", "/proc/sys/net/core/somaxconn", "/proc/sys/net/ipv4/ip_local_port_range",
-    "/proc/sys/net/ipv4/tcp_max_syn_backlog", "/proc/sys/fs/file-max",
+    "/proc/sys/net/ipv4/tcp_max_syn_backlog", "/proc/sys/fs/file-max", "/proc/sys/kernel/sched_autogroup_enabled",
 )  # fmt: skip
 CPU = Path("/sys/devices/system/cpu")
 OTHER_FILES = 100  # descriptors that a process needs beside its connections

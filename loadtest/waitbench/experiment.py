@@ -3,7 +3,7 @@
 import signal
 import time
 
-from . import Failure, database, environment, matrix, measure, placement, process, progress, results, wrk
+from . import Failure, database, environment, matrix, measure, placement, process, progress, results, server, syscalls, wrk
 
 
 class Interrupted(Exception):
@@ -19,6 +19,9 @@ class Experiment:
         self.begin = time.monotonic()
         environment.raise_file_limit(max(point.c for point in chosen.points))
         wrk.find()
+        for spec in chosen.servers:
+            if not spec.url:
+                server.program(spec, chosen.build)
         self.folder = results.Folder(chosen.out)
         self.facts = environment.read(self.folder)
         self.resumed = self.facts is not None
@@ -29,7 +32,10 @@ class Experiment:
         """Blocks that are not there yet. Raises Failure or Interrupted; call finish() in any case."""
         chosen = self.chosen
         wanted = [block for block in self.plan if not self._complete(block)]
-        self.progress = progress.Progress(chosen, sum(len(block.servers) for block in wanted), 0)
+        runs = sum(len(block.servers) for block in wanted)
+        passes = len(chosen.points) * len(chosen.servers) if chosen.syscalls == "auto" else 0
+        each = chosen.duration + chosen.warmup
+        self.progress = progress.Progress(runs, each, passes * (syscalls.SECONDS + progress.OVERHEAD_S / 2))
         self._announce(wanted)
         self.db = None
         if chosen.database_url or not chosen.targets:

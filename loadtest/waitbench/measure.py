@@ -50,7 +50,7 @@ def run(bench, spec, point, count_syscalls=False):
         outcome.row = figures.row(seen, flags, bench.cpus)
         outcome.detail |= figures.detail(seen, bench.cpus)
         if count_syscalls and bench.tracer and measured.pid and not outcome.reasons:
-            outcome.syscalls = _count_syscalls(bench, measured, front, point)
+            outcome.syscalls = _count_syscalls(bench, measured, front, point, loaded)
         queries = measured.stats()["queries"]
     except (verify.Wrong, wrk.Broken, histogram.Damaged, server.Died, client.Unreachable) as error:
         kinds = {verify.Wrong: "wrong", server.Died: "died", client.Unreachable: "died"}
@@ -154,14 +154,14 @@ def wait_of(measured):
     return sample.run_queue_wait(measured.pid) if measured.pid else None
 
 
-def _count_syscalls(bench, measured, front, point):
+def _count_syscalls(bench, measured, front, point, loaded):
     """A short pass of its own, after the timing: counting slows the server down."""
     threads = wrk.threads(point.c, bench.cpus)
     url = front.url if front else measured.url
     words = wrk.command(url, measured.spec, point, syscalls.SECONDS, threads)
     with syscalls.Counter(bench.tracer, measured.pid) as counter:
         first, asked = measured.stats(), measured.asked
-        wrk.run(words, syscalls.SECONDS, bench.places.get("wrk"))
+        loaded.append(wrk.run(words, syscalls.SECONDS, bench.places.get("wrk")).duration_us / 1e6)
         requests = measured.stats()["requests"] - first["requests"] - (measured.asked - asked)
     if not counter.total or not requests:
         return None

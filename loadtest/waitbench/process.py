@@ -52,7 +52,7 @@ def stop(child, timeout, how=signal.SIGTERM):
     """Ends it in an orderly way, or after `timeout` s by SIGKILL; its exit status, negative if a
     signal ended it."""
     if child.returncode is None:
-        child.send_signal(how)
+        tell(child, how)
         if not reap(child, timeout):
             kill(child)
     return child.returncode
@@ -60,8 +60,15 @@ def stop(child, timeout, how=signal.SIGTERM):
 
 def kill(child):
     if child.returncode is None:
-        child.kill()
+        tell(child, signal.SIGKILL)
         reap(child, 10)
+
+
+def tell(child, number):
+    """Sends a signal. Not child.send_signal(), which reaps a child that has ended and so loses its
+    rusage; until it is reaped, its id is nobody else's."""
+    if child.returncode is None:
+        os.kill(child.pid, number)
 
 
 def kill_all():

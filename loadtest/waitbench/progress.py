@@ -4,12 +4,14 @@ import os
 import sys
 import time
 
-OVERHEAD_S = 0.5  # of a run: start, proof, stop; until this experiment's own is known
+OVERHEAD_S = 0.4  # of a run: start, proof, stop; until this experiment's own is known
+START_S = 3  # of the database
+KNOWN_RUNS = 10  # from which on the pace so far says how long the rest takes
 PLAIN_EVERY_S = 30
 
 
 def duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
+    minutes, seconds = divmod(round(max(0, seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes:02} min"
@@ -17,12 +19,13 @@ def duration(seconds):
 
 
 class Progress:
-    def __init__(self, chosen, runs, syscalls_passes, stream=None):
+    def __init__(self, runs, seconds_each, extra_s=0.0, stream=None):
+        """`seconds_each`: of load in a run; `extra_s`: what is done once."""
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
         self.total, self.done = runs, 0
-        self.expected = chosen.duration + chosen.warmup + OVERHEAD_S
-        self.extra = syscalls_passes
+        self.expected = seconds_each + OVERHEAD_S
+        self.extra = START_S + extra_s
         self.begin = time.monotonic()
         self.last_plain = self.begin
         self.shown = False
@@ -30,8 +33,9 @@ class Progress:
     def estimate(self):
         """Seconds that are left, by what runs have taken so far."""
         spent = time.monotonic() - self.begin
-        each = spent / self.done if self.done >= 3 else self.expected
-        return each * (self.total - self.done)
+        if self.done < KNOWN_RUNS:
+            return self.extra + self.expected * self.total - spent
+        return spent / self.done * (self.total - self.done)
 
     def running(self, block, server, attempt):
         again = f", attempt {attempt}" if attempt > 1 else ""

@@ -14,7 +14,7 @@ HIDDEN = set(settings.SETTINGS)
 
 
 class Died(Exception):
-    """A server that does not start, or is gone; the sentence says what it said last."""
+    """A server that is gone while it is measured; the sentence says what it said last."""
 
 
 class Server:
@@ -52,16 +52,13 @@ class Server:
         try:
             return self.client.get_json("/stats")
         except client.Unreachable as error:
-            raise Died(f"{self.spec.name}: {error}{self._last_words()}") from None
+            raise Died(f"{self.spec.name} {self._how_it_ended() or error}{self._last_words()}") from None
 
     @property
     def pid(self):
         return self.child.pid if self.child else None
 
     def _launch(self):
-        program = ROOT / self.chosen.build / f"server-{self.spec.model}"
-        if not os.access(program, os.X_OK):
-            raise Failure(f"{program} is not there: build it with make, or say BUILD=DIR where it is")
         if in_use(self.chosen.port):
             raise Failure(f"port {self.chosen.port} is in use: stop what listens there, or choose another PORT")
         environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
@@ -74,14 +71,14 @@ class Server:
             "LOG_LEVEL": "warn",
         }
         self.errors = os.memfd_create("server-stderr")
-        self.child = process.start([str(program)], self.cpus, environment, stderr=self.errors)
+        self.child = process.start([str(program(self.spec, self.chosen.build))], self.cpus, environment, stderr=self.errors)
 
     def _await_ready(self):
         deadline = time.monotonic() + START_S
         said = "nothing"
         while time.monotonic() < deadline:
             if self.child and process.reap(self.child, 0):
-                raise Died(f"{self.spec.name} did not start{self._last_words()}")
+                raise Failure(f"{self.spec.name} did not start{self._last_words()}")
             try:
                 status, _, body = self.client.get("/readyz")
                 if status == 200:
@@ -91,13 +88,25 @@ class Server:
                 said = str(error)
             time.sleep(0.005 if self.child else 0.2)
         where = "" if self.child else ": is it running, and is its address right?"
-        raise Died(f"{self.spec.name} was not ready after {START_S} s ({said}){where}{self._last_words()}")
+        raise Failure(f"{self.spec.name} was not ready after {START_S} s ({said}){where}{self._last_words()}")
+
+    def _how_it_ended(self):
+        if self.child and process.reap(self.child, 0.1):
+            return f"ended in the middle of the run (status {self.child.returncode})"
+        return None
 
     def _last_words(self):
         if self.errors is None:
             return ""
         text = os.pread(self.errors, 65536, 0).decode(errors="replace").strip()
         return f"; it said: {text.splitlines()[-1]}" if text else ""
+
+
+def program(spec, build):
+    path = ROOT / build / f"server-{spec.model}"
+    if not os.access(path, os.X_OK):
+        raise Failure(f"{path} is not there: build it with make, or say BUILD=DIR where it is")
+    return path
 
 
 def in_use(port):

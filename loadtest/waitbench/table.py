@@ -15,7 +15,7 @@ def text(summary):
             if entry:
                 lines.append(_line(entry, words.label(point, axes)))
     out = [f"all at {words.fixed(summary.points)}; ratios to {summary.base}, paired in blocks"]
-    out += _columns(lines)
+    out += columns(lines, LEFT)
     if any(entry.generator_bound for entry in summary.entries.values()):
         out.append("* wrk was the bottleneck: throughput is a lower bound, latencies are not compared")
     return "\n".join(out)
@@ -52,13 +52,14 @@ def _mebibytes(kib):
     return words.significant(None if kib is None else kib / 1024)
 
 
-def _columns(lines):
-    """The point is named once for all its servers, and a line is drawn under the heads."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
+def columns(lines, left):
+    """Lines of cells, aligned: the columns in `left` are words, the others numbers. The first line is
+    the heads, under which a line is drawn; a first cell that repeats (the point) is shown once."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     out, last = [], None
     for line in lines:
         cells = ("",) + line[1:] if line[0] == last else line
-        padded = [c.ljust(w) if i in LEFT else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))]
+        padded = [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))]
         out.append("  ".join(padded).rstrip())
         last = line[0]
     out.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))

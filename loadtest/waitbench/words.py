@@ -4,6 +4,8 @@ import math
 
 from . import stats
 
+WIDTH = 120  # of a terminal's line of text
+
 # `faster` is better, whatever the measure; a person reads what that means.
 VERDICTS = {
     "rps": {stats.FASTER: "faster", stats.SLOWER: "slower"},
@@ -56,8 +58,8 @@ def percent(value):
 
 
 def magnitude(low, high):
-    """The order of magnitude of a ratio that lies between low and high, whichever way round: said only
-    as far as both ends support it."""
+    """The order of magnitude of a ratio (or of several) that lies between low and high, whichever way
+    round: said only as far as both ends support it."""
     far = max(high, 1 / low)
     near = 1.0 if low <= 1 <= high else min(abs(math.log(low)), abs(math.log(high)))
     near = near if near == 1.0 else math.exp(near)
@@ -68,7 +70,7 @@ def magnitude(low, high):
     if far < math.sqrt(10):
         return "the same order of magnitude"
     if near < math.sqrt(10):
-        return f"anything from a factor of {significant(near, 2)} to {significant(far, 2)}"
+        return f"a factor of {significant(near, 2)} to {significant(far, 2)}"
     orders = {round(math.log10(near)), round(math.log10(far))}
     if len(orders) == 1:
         order = orders.pop()
@@ -77,8 +79,10 @@ def magnitude(low, high):
 
 
 def label(point, axes):
-    """A point by the axes that vary: n=1 c=16."""
-    return " ".join(f"{axis}={getattr(point, axis)}" for axis in axes)
+    """A point by the axes that vary: n=1 c=16. Updates, delay and proxy are named where there are any."""
+    quiet = {"w": 0, "d": 0, "proxy": "none"}
+    named = [axis for axis in axes if getattr(point, axis) != quiet.get(axis)]
+    return " ".join(f"{axis}={getattr(point, axis)}" for axis in named or axes)
 
 
 def varying(points):
@@ -92,4 +96,5 @@ def fixed(points):
     """What is the same at all points: m=1024 w=0 d=0. The proxy is named only when there is one."""
     free = varying(points)
     same = [axis for axis in points[0]._fields if axis not in free]
-    return label(points[0], [axis for axis in same if axis != "proxy" or points[0].proxy != "none"])
+    named = [axis for axis in same if axis != "proxy" or points[0].proxy != "none"]
+    return " ".join(f"{axis}={getattr(points[0], axis)}" for axis in named)

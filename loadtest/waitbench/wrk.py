@@ -110,7 +110,7 @@ def _wait(child, seconds, watch):
     while True:
         elapsed = time.monotonic() - begin
         if elapsed >= interrupt:
-            child.send_signal(signal.SIGINT)
+            process.tell(child, signal.SIGINT)
             interrupt = math.inf
         if elapsed > seconds + PATIENCE_S:
             raise Broken(f"wrk was still running {PATIENCE_S} s after its {seconds:g} s, and was ended")

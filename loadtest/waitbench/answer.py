@@ -1,0 +1,209 @@
+"""The answer in words, from the numbers alone: nothing here knows how it comes out.
+
+For each server against the base: all points together, then each axis (queries, bytes, ...) with the
+ratios at its ends, and in between where it goes beyond them, its order of magnitude, and where it
+flips from one side to the other. Along an axis a value stands for the points that are alike but for it:
+only those combinations of the other axes count that were measured at every value shown, each of them
+once (stats.combined).
+"""
+
+import dataclasses
+import statistics
+import textwrap
+
+from . import stats, summary, words
+
+AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of points alike but for it."
+
+
+@dataclasses.dataclass
+class Value:
+    """One value of an axis."""
+
+    value: object
+    points: list  # the entries behind it
+    rps: stats.Estimate
+    cpu: stats.Estimate | None
+    verdict: str = stats.INCONCLUSIVE
+
+    @property
+    def mark(self):
+        return "*" if any(entry.generator_bound for entry in self.points) else ""
+
+
+def text(folder):
+    return words_of(summary.load(folder))
+
+
+def words_of(found):
+    """At most 25 lines for two servers against a base along all axes."""
+    lines = _heading(found)
+    for server in found.servers[1:]:
+        lines += _server(found, server)
+    if len(found.servers) == 1:
+        lines.append(f"Only {found.base} was measured: there is nothing to compare it with.")
+    return "\n".join(lines + _footing(found))
+
+
+def _heading(found):
+    fewest, most = found.blocks
+    blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    kind = f"exploratory: fewer than {stats.BLOCKS} blocks a point" if found.exploratory else "95% confidence"
+    lines = [f"The answer, from {_count(len(found.points), 'point')}, {blocks} blocks each ({kind})."]
+    if len(found.points) > 1:
+        lines.append(AXES)
+    return lines
+
+
+def _footing(found):
+    lines = []
+    seen = [e.estimates["rps"].detectable for e in found.compared if e.estimates["rps"].detectable]
+    if seen:
+        middle, worst = words.percent(statistics.median(seen)), words.percent(max(seen))
+        lines.append(
+            f"Had throughputs differed by {middle} (the median point) or {worst} (the worst), 4 runs in 5 would have"
+            " shown it."
+        )
+    bound = [point for point in found.points if _bound(found, point)]
+    if bound:
+        axes = words.varying(found.points) or ["n", "c"]
+        where = ", ".join(words.label(point, axes) for point in bound[:3]) + (", ..." if len(bound) > 3 else "")
+        lines.append(
+            f"* wrk was the bottleneck at {len(bound)} of {len(found.points)} points ({where}): throughput is a lower"
+            " bound there; CPU stands."
+        )
+    return [line for long in lines for line in textwrap.wrap(long, words.WIDTH)]
+
+
+def _bound(found, point):
+    entries = (found.entries.get((point, server)) for server in found.servers)
+    return any(entry and entry.generator_bound for entry in entries)
+
+
+def _server(found, server):
+    entries = [entry for entry in found.at(server) if entry.estimates.get("rps")]
+    if not entries:
+        return [f"{server} and {found.base} never ran in the same block: nothing to compare."]
+    axes = {axis: along(entries, axis) for axis in words.varying(found.points)}
+    axes = {axis: values for axis, values in axes.items() if len(values) > 1}
+    flipping = any(flips(axis, values) for axis, values in axes.items())
+    lines = _wrapped(_overall(found, server, entries) + ("" if flipping or not axes else " No axis flips it."), "")
+    for axis, values in axes.items():
+        lines += _wrapped(_axis(axis, values), "  ")
+    return lines
+
+
+def _wrapped(long, indent):
+    return textwrap.wrap(long, words.WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+
+
+def _overall(found, server, entries):
+    """One point: what was found there. More: how many went which way, and the extremes."""
+    best = max(entries, key=lambda entry: entry.estimates["rps"].ratio)
+    worst = min(entries, key=lambda entry: entry.estimates["rps"].ratio)
+    axes = words.varying(found.points)
+    if len(entries) == 1:
+        estimate = best.estimates["rps"]
+        said = f"{_ratio(estimate)}: {words.verdict('rps', best.verdicts['rps'])}, {_magnitude([estimate])}"
+    else:
+        low, high = (
+            f"{_ratio(entry.estimates['rps'])} ({words.label(entry.point, axes)})" for entry in (worst, best)
+        )
+        said = f"{low} to {high}: {_magnitude([e.estimates['rps'] for e in entries])}; {_tally(entries)}"
+    return f"{server.upper()} against {found.base}, throughput: {said}. {_cpu(found, entries)}"
+
+
+def _tally(entries):
+    """faster at 3, slower at 1, cannot tell at 2 of 6 points"""
+    counts = {}
+    for word in (stats.FASTER, stats.SLOWER, stats.SAME, stats.INCONCLUSIVE):
+        count = sum(entry.verdicts["rps"] == word for entry in entries)
+        if count:
+            counts[words.verdict("rps", word)] = count
+    if len(counts) == 1:
+        return f"{next(iter(counts))} at all {len(entries)} points"
+    return ", ".join(f"{word} at {count}" for word, count in counts.items()) + f" of {len(entries)} points"
+
+
+def _cpu(found, entries):
+    """Its own cost: the ratio, and microseconds at the first and the last point."""
+    known = [entry for entry in entries if entry.estimates["cpu"]]
+    if not known:
+        return "CPU a request is not known."
+    combined = stats.combined([entry.logs["cpu"] for entry in known])
+    # A mean of points is no test of its own: it is judged by its interval alone.
+    verdict = words.verdict("cpu", stats.verdict(combined, combined.p, more_is_better=False))
+    axes, spans = words.varying(found.points), []
+    for entry in known if len(known) == 1 else (known[0], known[-1]):
+        base = found.entries[entry.point, found.base]
+        own, its = (words.significant(e.median(summary.CPU)) for e in (entry, base))
+        spans.append(f"{own} for {its} us" + (f" at {words.label(entry.point, axes)}" if axes else ""))
+    average = " on average" if len(known) > 1 else ""
+    return f"Server CPU a request: {_ratio(combined)}{average}, {verdict} ({', '.join(spans)})."
+
+
+def along(entries, axis):
+    """The values of an axis, in order, each with the entries that are matched over all of them."""
+    rest = {}
+    for entry in entries:
+        key = entry.point._replace(**{axis: None})
+        rest.setdefault(key, {})[_value(entry.point, axis)] = entry
+    widest = max(len(values) for values in rest.values())
+    shown = next(set(values) for values in rest.values() if len(values) == widest)
+    matched = [values for values in rest.values() if shown <= set(values)]
+    found = []
+    for value in sorted(shown, key=lambda value: (value != "none", isinstance(value, str), value)):
+        points = [values[value] for values in matched]
+        known = all(entry.logs["cpu"] for entry in points)
+        cpu = stats.combined([entry.logs["cpu"] for entry in points]) if known else None
+        found.append(Value(value, points, stats.combined([entry.logs["rps"] for entry in points]), cpu))
+    # The values of one axis are one family.
+    for value, word in zip(found, stats.verdicts([value.rps for value in found])):
+        value.verdict = word
+    return found
+
+
+def _value(point, axis):
+    """Updates count as a share where they can, so that half of 5 and half of 20 queries are alike."""
+    if axis != "w":
+        return getattr(point, axis)
+    return "none" if point.w == 0 else "half" if point.w == point.n // 2 else point.w
+
+
+def _axis(axis, values):
+    """The ends of the axis, and what lies between where it leaves the range of the ends."""
+    first, last = values[0], values[-1]
+    low, high = min(first.rps.ratio, last.rps.ratio), max(first.rps.ratio, last.rps.ratio)
+    if first.rps.low is not None:
+        low, high = min(first.rps.low, last.rps.low), max(first.rps.high, last.rps.high)
+    shown = [first] + [v for v in values[1:-1] if not low <= v.rps.ratio <= high] + [last]
+    parts = [
+        f"{axis.upper()}={value.value} {_ratio(value.rps)}{value.mark} {words.verdict('rps', value.verdict)},"
+        f" CPU {words.ratio(value.cpu.ratio if value.cpu else None)}"
+        for value in shown
+    ]
+    return "; ".join(parts + [_magnitude([value.rps for value in values])] + flips(axis, values))
+
+
+def flips(axis, values):
+    """Where the sign of the difference changes; only differences that were found count."""
+    sided = [value for value in values if value.verdict in (stats.FASTER, stats.SLOWER)]
+    return [
+        f"flips from {before.verdict} at {axis.upper()}={before.value} to {after.verdict} at {axis.upper()}={after.value}"
+        for before, after in zip(sided, sided[1:])
+        if before.verdict != after.verdict
+    ]
+
+
+def _magnitude(estimates):
+    if any(estimate.low is None for estimate in estimates):
+        return "one block alone bounds nothing"
+    return words.magnitude(min(e.low for e in estimates), max(e.high for e in estimates))
+
+
+def _ratio(estimate):
+    return f"{words.ratio(estimate.ratio)} {words.interval(estimate)}"
+
+
+def _count(number, noun):
+    return f"{number} {noun}" + ("s" if number != 1 else "")
