@@ -205,11 +205,18 @@ static void look_up_host(struct link *link)
         attempt_failed(link, PG_CAUSE_MEMORY, uv_strerror(error));
 }
 
+/* The first attempt decides whether the server starts; no other is made before it has ended. */
+static bool is_starting(const struct database *database)
+{
+    return database->was_tried && !database->was_up;
+}
+
 static void connect_what_is_due(struct database *database)
 {
     struct pool_slot *slot;
-    while ((slot = pool_take_due(&database->pool, clock_ns())) != NULL) {
+    while (!is_starting(database) && (slot = pool_take_due(&database->pool, clock_ns())) != NULL) {
         struct link *link = &database->links[slot->index];
+        database->was_tried = true;
         if (database->worker->app->database.host[0] != '\0')
             look_up_host(link);
         else
@@ -344,7 +351,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t database_next_ms(const struct database *database)
 {
-    uint64_t next_ns = pool_next_ns(&database->pool);
+    uint64_t next_ns = is_starting(database) ? UINT64_MAX : pool_next_ns(&database->pool);
     uint64_t next_ms = next_ns == UINT64_MAX ? UINT64_MAX : next_ns / 1000000 + 1; /* not before it is due */
     next_ms = earlier(next_ms, deadline_next_ms(&database->attempts));
     return earlier(next_ms, deadline_next_ms(&database->queries));

@@ -95,8 +95,8 @@ struct database {
     struct link *links;    /* one for each slot of the pool, by its index */
     struct job_list woken; /* got a connection or were turned away, and have not run since */
     struct deadline_list queries, attempts;
-    bool was_up;  /* a connection has been made since the start */
-    bool failing; /* the last attempt failed, and that has been logged */
+    bool was_tried, was_up; /* since the start: to connect, and with success */
+    bool failing;           /* the last attempt failed, and that has been logged */
     bool stopped;
 };
 
