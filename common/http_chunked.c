@@ -141,6 +141,8 @@ static bool feed_llhttp(struct http_chunked *chunked, const char *bytes, size_t 
         return true;
     if (chunked->error == -ENOMEM)
         return http_refuse(refusal, 503, "The server is out of memory; try again later.");
+    if (chunked->state == SIZE)
+        return http_refuse(refusal, 400, "A chunk's size does not fit 64 bits; send smaller chunks.");
     return http_refuse(refusal, 400, llhttp_get_error_reason(&chunked->parser));
 }
 

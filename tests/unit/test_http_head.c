@@ -52,6 +52,7 @@ static void test_request_line(void **state)
         GOLDEN("\r\n\r\n\r\n\r\n", ""),
         GOLDEN("\r\n\r\n\r\n\r\n\r\n", "400\n"),
         GOLDEN("\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("\r\n\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("\r", "mid head\n"),
     };
     GOLDEN_CHECK(goldens, &limits);
@@ -199,6 +200,7 @@ static void test_authority(void **state)
     for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
         if (http_authority_is_valid((struct str){invalid[i], strlen(invalid[i])}, true))
             fail_msg("%s is not valid", invalid[i]);
+    assert_false(http_authority_is_valid((struct str){"a%20", 3}, true));
     assert_true(http_authority_is_valid(STR(""), true));
     assert_false(http_authority_is_valid(STR(""), false));
     assert_false(http_authority_is_valid(STR(":80"), false));
@@ -223,6 +225,41 @@ static void test_connection(void **state)
         GOLDEN(GET("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"), "GET /\n"),
     };
     GOLDEN_CHECK(goldens, &limits);
+}
+
+/* A refusal names the fault, not just the first check that happened to stumble. */
+static void test_sentences(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *words;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "Host field is missing"},
+        {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "Host field is not"},
+        {"GET  / HTTP/1.1\r\n\r\n", "one space"},
+        {"GET /\t HTTP/1.1\r\n\r\n", "must be percent-encoded"},
+        {"GET /\x01 HTTP/1.1\r\n\r\n", "control character"},
+        {"GET /#a HTTP/1.1\r\n" HOST "\r\n", "fragment"},
+        {"GET /\r HTTP/1.1\r\n" HOST "\r\n", "CR stands without an LF"},
+        {GET("X: a\rb\r\n"), "CR stands without an LF"},
+        {GET("X: a\n"), "LF alone"},
+        {GET("X: a\r\n b\r\n"), "begins with white space"},
+        {GET("X : a\r\n"), "White space stands between"},
+        {GET(": a\r\n"), "no name"},
+        {GET("X\r\n"), "not a name (a token)"},
+        {GET("If-Match: a\r\nIf-Match: a\r\n"), "twice"},
+        {GET("Content-Length: 1\r\nContent-Length: 1\r\n"), "Content-Length must"},
+        {GET("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), "not stand beside Content-Length"},
+        {GET("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"), "Content-Length"},
+        {GET("Transfer-Encoding: chunked\r\n") "10000000000000000\r\n", "64 bits"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct replay replay = {.limits = &limits, .cut = replay_cut_whole};
+        replay_run(&replay, cases[i].bytes, strlen(cases[i].bytes));
+        buf_release(&replay.log);
+        if (replay.detail == NULL || strstr(replay.detail, cases[i].words) == NULL)
+            fail_msg("%s: %s", cases[i].words, replay.detail != NULL ? replay.detail : "not refused");
+    }
 }
 
 static void test_limits(void **state)
@@ -277,15 +314,11 @@ static void test_scan_goes_on_where_it_was(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request_line),
-        cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_field_lines),
-        cmocka_unit_test(test_host),
-        cmocka_unit_test(test_authority),
-        cmocka_unit_test(test_connection),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_long_target),
-        cmocka_unit_test(test_scan_goes_on_where_it_was),
+        cmocka_unit_test(test_request_line), cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_field_lines),  cmocka_unit_test(test_host),
+        cmocka_unit_test(test_authority),    cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_sentences),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_long_target),  cmocka_unit_test(test_scan_goes_on_where_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
