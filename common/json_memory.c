@@ -58,6 +58,14 @@ __attribute__((constructor)) static void set_up(void)
     json_object_seed(0);
 }
 
+static void free_all(const struct block *head)
+{
+    for (struct block *block = head->next, *next; block != head; block = next) {
+        next = block->next;
+        free(block);
+    }
+}
+
 /* A function of its own: what is local to the caller of setjmp() and changed later is lost (C17 7.13.2.1). */
 static int load(struct parse *parse, json_t **out, struct str text, size_t flags, json_error_t *error)
 {
@@ -74,9 +82,8 @@ int json_memory_load(json_t **out, struct str text, size_t flags, json_error_t *
     int result = load(&parse, out, text, flags, error);
     current = NULL;
     if (result == -ENOMEM)
-        while (parse.blocks.next != &parse.blocks)
-            release(parse.blocks.next + 1);
-    /* The blocks of a tree stay linked with each other, and not with this stack frame. */
-    unlink_block(&parse.blocks);
+        free_all(&parse.blocks);
+    else /* the blocks of a tree stay linked with each other, and not with this stack frame */
+        unlink_block(&parse.blocks);
     return result;
 }
