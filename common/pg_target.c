@@ -74,7 +74,7 @@ static bool fill(struct pg_target *target, const PQconninfoOption *url, const PQ
             snprintf(error, 256, "the host name in DATABASE_URL is longer than 255 characters");
             return false;
         }
-        strcpy(target->host, host);
+        snprintf(target->host, sizeof target->host, "%s", host);
     }
     const char *shown = host[0] != '\0' ? host : address[0] != '\0' ? address : "local socket";
     bool bracket = shown[0] != '/' && strchr(shown, ':') != NULL;

@@ -36,7 +36,7 @@ struct pool_slot {
     uint64_t retry_at_ns;
     uint64_t idle_since_ns;
     uint64_t connected_ns;
-    uint64_t losses_seen; /* pool->losses when it became idle */
+    uint64_t losses_seen;   /* pool->losses when it became idle */
     struct pool_slot *next; /* in the stack of idle slots */
 };
 
