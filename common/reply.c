@@ -6,7 +6,7 @@ enum { PADDING_RUN = 64 * 1024 };
 
 #define X16(text) text text text text text text text text text text text text text text text text
 
-/* One run for all replies of all threads: 16 MiB of padding are 256 iovecs and no memory. */
+/* One run for all replies of all threads: 16 MiB of padding are 256 vectors over these 64 KiB. */
 static const char padding_run[PADDING_RUN + 1] = X16(X16(X16("xxxxxxxxxxxxxxxx")));
 
 #define OVERLOADED_BODY                                                                                        \
