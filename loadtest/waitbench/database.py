@@ -90,7 +90,10 @@ class Database:
 
     def cpu_s(self):
         """Seconds of CPU of the whole of PostgreSQL so far; None when it is not on this machine."""
-        return sample.tree_cpu(self.postmaster) if self.postmaster else None
+        try:
+            return sample.tree_cpu(self.postmaster) if self.postmaster else None
+        except OSError:
+            raise Failure("the database is gone: its first process has ended") from None
 
     def place(self, cpus):
         """Puts PostgreSQL on these CPUs; new processes of it follow. False when it is not ours to move."""

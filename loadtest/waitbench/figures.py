@@ -45,6 +45,7 @@ class Observation:
     idle_memory: tuple  # sample.Memory before the server took connections
     reply_bytes: tuple  # least and most that a reply takes on the wire
     steal_max: float
+    cpus: int  # of the machine, that we may use
 
     @property
     def before(self):
@@ -101,15 +102,33 @@ class Observation:
     def steal_share(self):
         return self.machine_share("steal")
 
-    def share(self, cpu_s, cpus):
-        return None if cpu_s is None else cpu_s / (self.wall_s * cpus)
+    def share(self, cpu_s):
+        return None if cpu_s is None else cpu_s / (self.wall_s * self.cpus)
+
+    @property
+    def cpu(self):
+        """Seconds of CPU by whom; None when it could not be seen."""
+        first, last = self.first, self.last
+        return {
+            "server": self.grown("cpu_user_s") + self.grown("cpu_system_s"),
+            "db": difference(last.db_cpu, first.db_cpu),
+            "proxy": difference(last.proxy_cpu, first.proxy_cpu),
+            "wrk": self.wrk.cpu_s,
+            "harness": last.own_cpu - first.own_cpu,
+        }
+
+    @property
+    def other_share(self):
+        """Nobody's that is named: other programs, and interrupts."""
+        known = sum(cpu or 0.0 for cpu in self.cpu.values())
+        return 1 - self.machine_share("idle", "iowait", "steal") - self.share(known)
 
 
 def difference(last, first):
     return None if last is None or first is None else last - first
 
 
-def row(seen, flags, cpus):
+def row(seen, flags):
     """The columns of runs.csv but for block and order, which are the plan's."""
     point, result, served = seen.point, seen.wrk, seen.server_requests
     values, counts = seen.latencies
@@ -137,28 +156,23 @@ def row(seen, flags, cpus):
         "rss_peak_kib": seen.after["rss_peak_kib"],
         "kernel_kib": kernel_growth(seen, "kernel"),
         "threads": middle.get("threads"),
-        "db_cpu_share": seen.share(difference(seen.last.db_cpu, seen.first.db_cpu), cpus),
-        "server_cpu_share": seen.share(user + system, cpus),
-        "wrk_cpu_share": seen.share(result.cpu_s, cpus),
+        "db_cpu_share": seen.share(seen.cpu["db"]),
+        "server_cpu_share": seen.share(user + system),
+        "wrk_cpu_share": seen.share(result.cpu_s),
         "idle_share": seen.machine_share("idle", "iowait"),
         "steal_share": seen.steal_share,
         "flags": " ".join(flags),
     }
 
 
-def detail(seen, cpus):
+def detail(seen):
     """The columns of detail.csv that are known while the server still runs."""
     result, served, watched = seen.wrk, seen.server_requests, seen.watched
     seconds = result.duration_us / 1e6
-    db_cpu = difference(seen.last.db_cpu, seen.first.db_cpu)
-    proxy_cpu = difference(seen.last.proxy_cpu, seen.first.proxy_cpu)
-    server_cpu = seen.grown("cpu_user_s") + seen.grown("cpu_system_s")
-    own_cpu = seen.last.own_cpu - seen.first.own_cpu
-    known = sum(cpu or 0.0 for cpu in (db_cpu, proxy_cpu, server_cpu, own_cpu, result.cpu_s))
-    busy = 1 - seen.machine_share("idle", "iowait", "steal")
+    cpu = seen.cpu
 
-    def per_request(cpu):
-        return None if cpu is None else cpu * 1e6 / served
+    def per_request(seconds):
+        return None if seconds is None else seconds * 1e6 / served
 
     return {
         "server": seen.server.name,
@@ -174,19 +188,18 @@ def detail(seen, cpus):
         "pool_waits_per_req": seen.grown("pool_waits") / served,
         "pool_wait_us_per_req": per_request(seen.grown("pool_wait_s")),
         "runqueue_wait_us_per_req": run_queue(watched.waiting, result.requests / seconds),
-        "server_cpu_us_per_req": per_request(server_cpu),
-        "db_cpu_us_per_req": per_request(db_cpu),
-        "wrk_cpu_us_per_req": per_request(result.cpu_s),
-        "proxy_cpu_us_per_req": per_request(proxy_cpu),
-        "proxy_cpu_share": seen.share(proxy_cpu, cpus),
-        # Nobody's that is named here: other programs, and interrupts.
-        "other_share": busy - seen.share(known, cpus),
+        "server_cpu_us_per_req": per_request(cpu["server"]),
+        "db_cpu_us_per_req": per_request(cpu["db"]),
+        "wrk_cpu_us_per_req": per_request(cpu["wrk"]),
+        "proxy_cpu_us_per_req": per_request(cpu["proxy"]),
+        "proxy_cpu_share": seen.share(cpu["proxy"]),
+        "other_share": seen.other_share,
         "cpu_pressure_share": pressure_share(seen),
         "kernel_stack_kib": kernel_growth(seen, "kernel_stack"),
         "page_tables_kib": kernel_growth(seen, "page_tables"),
         "slab_kib": kernel_growth(seen, "slab"),
         "tcp_kib": kernel_growth(seen, "tcp"),
-        "harness_cpu_share": seen.share(own_cpu, cpus),
+        "harness_cpu_share": seen.share(cpu["harness"]),
     }
 
 

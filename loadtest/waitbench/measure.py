@@ -47,8 +47,8 @@ def run(bench, spec, point, count_syscalls=False):
             front.start()
         seen = _observe(bench, measured, front, point, loaded)
         outcome.reasons, flags = soundness.judge(seen)
-        outcome.row = figures.row(seen, flags, bench.cpus)
-        outcome.detail |= figures.detail(seen, bench.cpus)
+        outcome.row = figures.row(seen, flags)
+        outcome.detail |= figures.detail(seen)
         if count_syscalls and bench.tracer and measured.pid and not outcome.reasons:
             outcome.syscalls = _count_syscalls(bench, measured, front, point, loaded)
         queries = measured.stats()["queries"]
@@ -60,7 +60,7 @@ def run(bench, spec, point, count_syscalls=False):
         if front:
             front.stop()
         measured.stop()
-    if db and queries and db.await_alone():
+    if db and queries and not spec.url and db.await_alone():
         outcome.detail |= figures.database_view(view, db.view(), queries)
     outcome.detail |= {"load_s": sum(loaded), "wall_s": time.monotonic() - begin}
     return outcome
@@ -95,7 +95,7 @@ def _observe(bench, measured, front, point, loaded):
     if not result.requests:
         raise wrk.Broken("not one request was answered: a longer DURATION may help")
     return figures.Observation(
-        spec, point, result, threads, first, last, watched, idle_memory, reply_bytes, chosen.steal_max
+        spec, point, result, threads, first, last, watched, idle_memory, reply_bytes, chosen.steal_max, bench.cpus
     )
 
 

@@ -66,7 +66,10 @@ class Nginx:
         return CONFIG.format(folder=self.folder.name, workers=self.workers, port=self.port, upstream=self.upstream)
 
     def cpu_s(self):
-        return sample.tree_cpu(self.child.pid)
+        try:
+            return sample.tree_cpu(self.child.pid)
+        except OSError:
+            raise Failure("nginx is gone in the middle of a run; what it said is above") from None
 
     def stop(self):
         if self.child:

@@ -116,7 +116,7 @@ def children(pid):
 
 
 def tree_cpu(pid):
-    """Seconds of CPU of a process of single-threaded processes, and of those that have ended."""
+    """Seconds of CPU of a tree of single-threaded processes, ended ones too; OSError when it is gone."""
     total = 0.0
     for process in [pid] + children(pid):
         try:

@@ -6,11 +6,13 @@ sound and kept, but the word in the column `flags` says what it must not be used
 
 LITTLE_MOST = 1.02  # throughput x mean latency / connections: more than all connections cannot be busy
 LITTLE_LEAST = 0.90  # below it the connections waited for wrk more than a tenth of the time
+OTHERS_BUSY = 0.10  # of all CPUs
 WRK_BUSY = 0.95  # of its threads' time: then replies wait in socket buffers until wrk reads them
 
 FLAGS = {
     "generator-bound": "wrk was the bottleneck: connections were idle more than a tenth of the time, or wrk's"
     " threads were busy more than 95% of it; throughput is a lower bound, latencies are not compared",
+    "machine-busy": "other programs used more than a tenth of the machine's CPU time: a disturbed figure",
 }
 REASONS = {
     "errors": "wrk counted an error: connect, read, write, timeout, or a status above 399",
@@ -73,4 +75,5 @@ def judge(seen):
 def flags(seen):
     idle = seen.in_flight_ratio < LITTLE_LEAST
     busy = seen.wrk.cpu_s > WRK_BUSY * seen.wrk_threads * seen.wrk.duration_us / 1e6
-    return ["generator-bound"] if idle or busy else []
+    found = {"generator-bound": idle or busy, "machine-busy": seen.other_share > OTHERS_BUSY}
+    return [word for word, holds in found.items() if holds]
