@@ -179,7 +179,7 @@ static coroutine_fn void connection_main(void *arg)
 {
     struct watch *watch = arg;
     struct worker *worker = watch->worker;
-    struct connection c = {.worker = worker, .watch = watch};
+    struct connection c = {.worker = worker, .co = co_running(), .watch = watch};
     LIST_INSERT_HEAD(&worker->connections, &c, entry);
     http_init(&c.codec, &worker->app->limits);
     serve(&c);

@@ -30,7 +30,7 @@ static void turn_away(struct database *database)
 static uint64_t next_ms(const struct database *database)
 {
     uint64_t ns = pool_next_ns(&database->pool);
-    return database->stopping || ns == UINT64_MAX ? UINT64_MAX : ns / 1000000 + 1;
+    return database->state != DATABASE_RUNNING || ns == UINT64_MAX ? UINT64_MAX : ns / 1000000 + 1;
 }
 
 /* -- making connections --------------------------------------------------------------------------- */
@@ -140,34 +140,46 @@ static bool watch_link(struct link *link)
     return true;
 }
 
-static coroutine_fn void connector_main(void *arg)
+static void connected(struct link *link)
 {
-    struct link *link = arg;
     struct database *database = link->database;
-    bool connected = connect_link(link) == PG_DONE && !database->stopping && watch_link(link);
-    database->attempts++;
-    if (connected) {
-        if (database->failing)
-            log_info("the database is back");
-        database->failing = false;
-        wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
-        return;
-    }
-    if (!database->failing && !database->stopping && database->attempts > 1)
+    if (database->state == DATABASE_UNTRIED)
+        database->state = DATABASE_PROVEN;
+    if (database->failing)
+        log_info("the database is back");
+    database->failing = false;
+    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
+}
+
+static void not_connected(struct link *link)
+{
+    struct database *database = link->database;
+    if (database->state == DATABASE_UNTRIED)
+        database->state = DATABASE_REFUSED; /* database_start() says why */
+    if (database->state == DATABASE_RUNNING && !database->failing)
         log_warn("database connection %u: %s", link->slot->index, link->slot->pg.error);
     database->failing = true;
     lose(link);
 }
 
+static coroutine_fn void connector_main(void *arg)
+{
+    struct link *link = arg;
+    if (connect_link(link) == PG_DONE && link->database->state != DATABASE_STOPPING && watch_link(link))
+        connected(link);
+    else
+        not_connected(link);
+}
+
 static void connect_due(struct database *database)
 {
     struct pool_slot *slot;
-    while (!database->stopping && (slot = pool_take_due(&database->pool, clock_ns())) != NULL) {
+    while (database->state == DATABASE_RUNNING && (slot = pool_take_due(&database->pool, clock_ns())) != NULL) {
         struct link *link = &database->links[slot->index];
         struct worker *worker = database->worker;
         if (!wait_spawn(worker, &worker->deep_stacks, connector_main, link)) {
             pg_give_up(&slot->pg, "no memory for a stack");
-            lose(link); /* it is due again later, not now */
+            not_connected(link); /* it is due again later, not now */
         }
     }
 }
@@ -244,15 +256,21 @@ bool database_start(struct database *database, struct worker *worker, unsigned s
     if (!wait_spawn(worker, &worker->deep_stacks, connector_main, link))
         goto no_memory;
     wait_run_ready(worker);
-    while (database->attempts == 0)
+    while (database->state == DATABASE_UNTRIED)
         uv_run(&worker->loop, UV_RUN_ONCE);
-    if (database->failing)
+    if (database->state == DATABASE_REFUSED)
         log_error("cannot use the database at %s: %s. %s", app->database.where, first->pg.error,
                   pg_advice(&first->pg));
-    return !database->failing;
+    return database->state == DATABASE_PROVEN;
 no_memory:
     log_error("no memory for a pool of %u database connections", size);
     return false;
+}
+
+void database_run(struct database *database)
+{
+    database->state = DATABASE_RUNNING;
+    wait_timer_by(database->worker, database_check_time(database));
 }
 
 uint64_t database_check_time(struct database *database)
@@ -264,7 +282,7 @@ uint64_t database_check_time(struct database *database)
 
 void database_stop(struct database *database)
 {
-    database->stopping = true;
+    database->state = DATABASE_STOPPING;
     for (unsigned i = 0; i < database->pool.size; i++) {
         struct link *link = &database->links[i];
         if (link->watch == NULL)

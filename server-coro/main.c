@@ -17,6 +17,10 @@ enum {
     DEEP_STACKS_KEPT = 1,
 };
 
+/* Here and not in main(), so that a debugger finds them (co_gdb.py). */
+static struct app app;
+static struct worker *workers;
+
 static atomic_uint workers_running;
 static pthread_t main_thread;
 
@@ -42,11 +46,11 @@ void worker_end_if_done(struct worker *worker)
 }
 
 /* Connects to the database and listens. False: the reason is logged. */
-static bool worker_init(struct worker *worker, struct app *app, unsigned index)
+static bool worker_init(struct worker *worker, unsigned index)
 {
-    const struct config *config = &app->config;
+    const struct config *config = &app.config;
     unsigned share = config->db_pool / config->workers + (index < config->db_pool % config->workers);
-    *worker = (struct worker){.app = app, .counters = counters_shard(index), .listen_fd = -1};
+    *worker = (struct worker){.app = &app, .counters = counters_shard(index), .listen_fd = -1};
     LIST_INIT(&worker->connections);
     if (co_stacks_init(&worker->stacks, config->stack_kib * 1024u, STACKS_KEPT) < 0 ||
         co_stacks_init(&worker->deep_stacks, DEEP_STACK_KIB * 1024u, DEEP_STACKS_KEPT) < 0) {
@@ -72,7 +76,7 @@ static void *worker_main(void *arg)
         log_error("no memory to accept clients");
         exit(1);
     }
-    wait_timer_by(worker, database_check_time(&worker->database)); /* the rest of its connections */
+    database_run(&worker->database);
     wait_run_ready(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
 
@@ -86,16 +90,16 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static bool workers_start(struct worker *workers, struct app *app)
+static bool workers_start(void)
 {
-    unsigned count = app->config.workers;
+    unsigned count = app.config.workers;
     for (unsigned i = 0; i < count; i++)
-        if (!worker_init(&workers[i], app, i))
+        if (!worker_init(&workers[i], i))
             return false;
     for (unsigned i = 0; i < count; i++)
-        if ((workers[i].listen_fd = app_listen(app, true)) < 0)
+        if ((workers[i].listen_fd = app_listen(&app, true)) < 0)
             return false;
-    app_log_ready(app);
+    app_log_ready(&app);
     atomic_store(&workers_running, count);
     for (unsigned i = 0; i < count; i++) {
         int error = pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
@@ -108,10 +112,10 @@ static bool workers_start(struct worker *workers, struct app *app)
 }
 
 /* Whether every client was done in time. A second signal ends the process at once. */
-static int drain(struct worker *workers, const struct app *app, const sigset_t *signals)
+static int drain(const sigset_t *signals)
 {
-    uint64_t now = clock_ms(), end = now + app->config.drain_timeout * 1000u;
-    for (unsigned i = 0; i < app->config.workers; i++)
+    uint64_t now = clock_ms(), end = now + app.config.drain_timeout * 1000u;
+    for (unsigned i = 0; i < app.config.workers; i++)
         uv_async_send(&workers[i].drain);
     for (; atomic_load(&workers_running) > 0; now = clock_ms()) {
         uint64_t left = end > now ? end - now : 0;
@@ -124,7 +128,7 @@ static int drain(struct worker *workers, const struct app *app, const sigset_t *
         if (number < 0 && errno == EAGAIN) {
             log_warn("drain: %llu connections cut off after DRAIN_TIMEOUT, %u s",
                      (unsigned long long)(counters_total(COUNT_ACCEPTED) - counters_total(COUNT_CLOSED)),
-                     app->config.drain_timeout);
+                     app.config.drain_timeout);
             return 1;
         }
     }
@@ -134,7 +138,6 @@ static int drain(struct worker *workers, const struct app *app, const sigset_t *
 
 int main(int argc, char **argv)
 {
-    static struct app app;
     app_init(&app, "coro", argc, argv);
     size_t stacks = co_stack_limit();
     app_limit_connections(&app, stacks < UINT_MAX ? (unsigned)stacks : UINT_MAX, "vm.max_map_count");
@@ -148,15 +151,15 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     main_thread = pthread_self();
 
-    struct worker *workers = calloc(app.config.workers, sizeof *workers);
-    if (workers == NULL || !workers_start(workers, &app))
+    workers = calloc(app.config.workers, sizeof *workers);
+    if (workers == NULL || !workers_start())
         exit(1);
     int number;
     do {
         sigwait(&signals, &number);
     } while (number == SIGUSR1);
     log_info("%s: draining", strsignal(number));
-    int status = drain(workers, &app, &signals);
+    int status = drain(&signals);
     if (status != 0)
         _exit(status); /* workers still use everything that a clean end would free */
     for (unsigned i = 0; i < app.config.workers; i++)

@@ -35,6 +35,7 @@
 /* One client; lives on the stack of the coroutine that serves it. */
 struct connection {
     struct worker *worker;
+    struct co *co; /* that serves it: for co_gdb.py */
     struct watch *watch;
     struct http_codec codec;
     enum { READING_NOTHING, READING_HEAD, READING_BODY } reading; /* what the armed deadline is for */
@@ -54,9 +55,14 @@ struct database {
     struct worker *worker;
     struct pool pool;
     struct link *links; /* one for each slot, by its index */
-    unsigned attempts;  /* to connect that are over */
-    bool failing;       /* the last attempt failed, and that has been logged */
-    bool stopping;
+    enum {
+        DATABASE_UNTRIED, /* the first connection is being made, alone */
+        DATABASE_REFUSED, /* it could not be made */
+        DATABASE_PROVEN,  /* it was made; the others follow on the worker's thread */
+        DATABASE_RUNNING,
+        DATABASE_STOPPING,
+    } state;
+    bool failing; /* the last attempt failed, and that has been logged */
 };
 
 /* An exchange's hold on the database: one connection for all its queries. Zeroed but for `database`. */
@@ -129,6 +135,9 @@ __attribute__((warn_unused_result)) coroutine_fn const PGresult *database_query(
 
 /* Gives the session's connection to whoever waits for one. Does not yield. */
 void database_release(struct session *session);
+
+/* Connects the other connections, now and whenever one is lost. */
+void database_run(struct database *database);
 
 /* Connects what is due, turns away who has waited too long. When next, on the clock of uv_now(). */
 uint64_t database_check_time(struct database *database);
