@@ -31,18 +31,39 @@ class Value:
         return "*" if any(entry.generator_bound for entry in self.points) else ""
 
 
+@dataclasses.dataclass
+class Answer:
+    """Sentences, as long as they are; the terminal and the report lay them out."""
+
+    heading: list
+    servers: list  # of (sentence over all points, [one for each axis])
+    footing: list
+
+
 def text(folder):
-    return words_of(summary.load(folder))
+    return in_lines(answer(summary.load(folder)))
 
 
-def words_of(found):
-    """At most 25 lines for two servers against a base along all axes."""
-    lines = _heading(found)
-    for server in found.servers[1:]:
-        lines += _server(found, server)
-    if len(found.servers) == 1:
-        lines.append(f"Only {found.base} was measured: there is nothing to compare it with.")
-    return "\n".join(lines + _footing(found))
+def answer(found):
+    servers = [_server(found, server) for server in found.servers[1:]]
+    if not servers:
+        servers = [(f"Only {found.base} was measured: there is nothing to compare it with.", [])]
+    return Answer(_heading(found), servers, _footing(found))
+
+
+def in_lines(said):
+    """For a terminal: at most 25 lines for two servers against a base along all axes."""
+    lines = [line for sentence in said.heading for line in _wrapped(sentence, "", "")]
+    for overall, axes in said.servers:
+        lines += _wrapped(overall, "", "  ")
+        lines += [line for axis in axes for line in _wrapped(axis, "  ", "    ")]
+    return "\n".join(lines + [line for sentence in said.footing for line in _wrapped(sentence, "", "  ")])
+
+
+def _wrapped(sentence, first, others):
+    return textwrap.wrap(
+        sentence, words.WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    )
 
 
 def _heading(found):
@@ -50,9 +71,7 @@ def _heading(found):
     blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     kind = f"exploratory: fewer than {stats.BLOCKS} blocks a point" if found.exploratory else "95% confidence"
     lines = [f"The answer, from {_count(len(found.points), 'point')}, {blocks} blocks each ({kind})."]
-    if len(found.points) > 1:
-        lines.append(AXES)
-    return lines
+    return lines + ([AXES] if len(found.points) > 1 else [])
 
 
 def _footing(found):
@@ -72,7 +91,7 @@ def _footing(found):
             f"* wrk was the bottleneck at {len(bound)} of {len(found.points)} points ({where}): throughput is a lower"
             " bound there; CPU stands."
         )
-    return [line for long in lines for line in textwrap.wrap(long, words.WIDTH)]
+    return lines
 
 
 def _bound(found, point):
@@ -81,20 +100,16 @@ def _bound(found, point):
 
 
 def _server(found, server):
+    """(the sentence over all points, those along the axes)"""
     entries = [entry for entry in found.at(server) if entry.estimates.get("rps")]
     if not entries:
-        return [f"{server} and {found.base} never ran in the same block: nothing to compare."]
+        return f"{server} and {found.base} never ran in the same block: nothing to compare.", []
     axes = {axis: along(entries, axis) for axis in words.varying(found.points)}
     axes = {axis: values for axis, values in axes.items() if len(values) > 1}
-    flipping = any(flips(axis, values) for axis, values in axes.items())
-    lines = _wrapped(_overall(found, server, entries) + ("" if flipping or not axes else " No axis flips it."), "")
-    for axis, values in axes.items():
-        lines += _wrapped(_axis(axis, values), "  ")
-    return lines
-
-
-def _wrapped(long, indent):
-    return textwrap.wrap(long, words.WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+    overall = _overall(found, server, entries)
+    if axes and not any(flips(axis, values) for axis, values in axes.items()):
+        overall += " No axis flips it."
+    return overall, [_axis(axis, values) for axis, values in axes.items()]
 
 
 def _overall(found, server, entries):

@@ -12,6 +12,14 @@ VERDICTS = {
     "cpu": {stats.FASTER: "less", stats.SLOWER: "more"},
     "p99": {stats.FASTER: "shorter", stats.SLOWER: "longer"},
 }
+AXES = {
+    "proxy": "proxy",
+    "n": "queries a request (N)",
+    "m": "bytes of a reply (M)",
+    "w": "updates among the queries (W)",
+    "d": "ms added to a query (D)",
+    "c": "connections (C)",
+}
 UNDECIDED = {stats.SAME: "no difference", stats.INCONCLUSIVE: "cannot tell"}
 
 

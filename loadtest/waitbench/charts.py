@@ -1,0 +1,199 @@
+"""The pictures of the report. Every mark is a number of runs.csv or summary.csv, none is smoothed; a
+picture for which the run has no data is not drawn (None, or an empty list)."""
+
+from . import stats, summary, svg, words
+
+SHAPES = list(svg.SHAPES)
+ROW = 15  # px from one server's row to the next
+NARROW, WIDE = 380, 780
+LABEL = 128  # px for the name of a point
+WHO = (("server", "server_cpu_share"), ("database", "db_cpu_share"), ("wrk", "wrk_cpu_share"), ("idle", "idle_share"))
+
+
+def style(found, server):
+    """(class, shape) of a server, the same in all pictures."""
+    index = found.servers.index(server) % len(SHAPES)
+    return f"s{index}", SHAPES[index]
+
+
+def forest(found, measure):
+    """The ratio to the base at every point with its interval, the line of 1 and the 5% band."""
+    entries = [entry for point in found.points for entry in _at(found, point) if entry.estimates.get(measure.name)]
+    if not entries:
+        return None
+    estimates = [entry.estimates[measure.name] for entry in entries]
+    ends = [end for e in estimates for end in (e.low, e.high, e.ratio)]
+    title, better = {
+        "rps": ("Throughput", "to the right is faster"),
+        "cpu": ("Server CPU a request", "to the left is cheaper"),
+        "p99": ("99th percentile of latency", "to the left is shorter"),
+    }[measure.name]
+    rows = _rows(entries)
+    drawing = svg.Drawing(
+        NARROW, rows[-1][0] + 44, f"{title}, ratio to {found.base}", f"{len(entries)} ratios; {better}; the table has them all"
+    )
+    scale = svg.RatioScale(_without_freaks(ends), LABEL, NARROW - 48)
+    bottom = rows[-1][0] + 12
+    drawing.add(
+        "rect", class_="band", x=scale(1 / stats.MARGIN), y=8, height=bottom - 8,
+        width=round(scale(stats.MARGIN) - scale(1 / stats.MARGIN), 1),
+    )  # fmt: skip
+    for tick in scale.ticks():
+        drawing.line(scale(tick), 8, scale(tick), bottom, "one" if tick == 1 else "grid")
+        drawing.text(scale(tick), bottom + 14, words.ratio(tick)[:-1].rstrip("0").rstrip("."), "tick", "middle")
+    drawing.text((LABEL + NARROW - 48) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
+    _point_labels(drawing, found, rows)
+    for (y, _), entry, estimate in zip(rows, entries, estimates):
+        class_, shape = style(found, entry.server)
+        verdict = words.verdict(measure.name, entry.verdicts[measure.name])
+        tip = f"{entry.server} at {entry.point}: {words.ratio(estimate.ratio)} {words.interval(estimate)} {verdict}"
+        if estimate.low is not None:
+            drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"{class_} interval")
+        faint = "" if entry.verdicts[measure.name] != stats.INCONCLUSIVE else " hollow"
+        drawing.mark(scale(estimate.ratio), y, shape, class_ + faint, tip)
+        mark = "*" if entry.generator_bound else ""
+        drawing.text(NARROW - 42, y + 4, words.ratio(estimate.ratio) + mark, "tick")
+    return drawing
+
+
+def along(found, axis, column, most=6):
+    """A picture for each combination of the other axes that has every value of this one: the median of
+    each server, joined, and every run as a dot. At most so many pictures."""
+    groups = {}
+    for point in found.points:
+        groups.setdefault(point._replace(**{axis: None}), []).append(point)
+    widest = max(len(points) for points in groups.values())
+    if widest < 2:
+        return []
+    names = [name for name in words.varying(found.points) if name != axis]
+    drawings = []
+    for key, points in groups.items():
+        if len(points) == widest and len(drawings) < most:
+            drawings.append(_lines(found, axis, column, points, words.label(key, names) if names else ""))
+    return [drawing for drawing in drawings if drawing]
+
+
+TITLES = {"rps": "requests a second", "cpu_us_per_req": "server CPU, µs a request", "rss_kib": "resident memory, MiB", "kernel_kib": "kernel memory, MiB"}
+DIVIDE = {"rss_kib": 1024, "kernel_kib": 1024}
+
+
+def _lines(found, axis, column, points, where):
+    divide = DIVIDE.get(column, 1)
+    entries = [entry for point in points for entry in _at(found, point)]
+    runs = {id(entry): [run[column] / divide for run in entry.runs if run[column] and run[column] > 0] for entry in entries}
+    values = [value for shown in runs.values() for value in shown]
+    if not values:
+        return None
+    width, height, left, bottom = 250, 190, 46, 150
+    title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
+    medians = ", ".join(f"{e.server} {words.significant((e.median(column) or 0) / divide)} at {axis}={getattr(e.point, axis)}" for e in entries)
+    drawing = svg.Drawing(width, height, title, f"Medians: {medians}")
+    drawing.text(4, 12, TITLES[column] + (f", {where}" if where else ""), "head")
+    scale = svg.Scale(values, bottom, 24, least_span=1.5)
+    for tick in scale.ticks(5):
+        drawing.line(left, scale(tick), width - 8, scale(tick), "grid")
+        drawing.text(left - 5, scale(tick) + 4, words.significant(tick, 2), "tick", "end")
+    step = (width - 8 - left) / len(points)
+    across = {point: left + step * (i + 0.5) for i, point in enumerate(points)}
+    for point, x in across.items():
+        drawing.text(x, bottom + 16, getattr(point, axis), "tick", "middle")
+    drawing.text((left + width) / 2, bottom + 32, words.AXES[axis], "tick", "middle")
+    spread = min(10, step / (len(found.servers) + 1))
+    for index, server in enumerate(found.servers):
+        class_, shape = style(found, server)
+        shift = (index - (len(found.servers) - 1) / 2) * spread
+        own = [entry for entry in entries if entry.server == server and entry.median(column)]
+        spots = [(across[e.point] + shift, scale(max(1e-9, e.median(column) / divide))) for e in own]
+        drawing.add("polyline", class_=f"{class_} joined", points=" ".join(f"{x:.1f},{y}" for x, y in spots))
+        for entry, (x, y) in zip(own, spots):
+            for value in runs[id(entry)]:
+                drawing.add("circle", class_=f"{class_} run", cx=round(x, 1), cy=scale(value), r=1.5)
+            tip = f"{server} at {entry.point}: {words.significant(entry.median(column) / divide)}"
+            drawing.mark(round(x, 1), y, shape, class_, tip)
+    return drawing
+
+
+def latencies(found):
+    """The 50th and the 99th percentile of every run, run by run: never pooled, never averaged."""
+    entries = [entry for point in found.points for entry in _at(found, point)]
+    values = [run[name] / 1000 for e in entries for run in e.runs for name in ("p50_us", "p99_us") if run[name]]
+    if not values:
+        return None
+    rows = _rows(entries)
+    bottom = rows[-1][0] + 12
+    drawing = svg.Drawing(WIDE, bottom + 36, "Latency by point, run by run", "Hollow: 50th percentile; filled: 99th; milliseconds")
+    scale = svg.Scale(values, LABEL, WIDE - 12, least_span=3)
+    for tick in scale.ticks(8):
+        drawing.line(scale(tick), 8, scale(tick), bottom, "grid")
+        drawing.text(scale(tick), bottom + 14, words.significant(tick, 2), "tick", "middle")
+    drawing.text((LABEL + WIDE) / 2, bottom + 29, "milliseconds (hollow: half of the requests are faster; filled: 99 of 100)", "tick", "middle")
+    _point_labels(drawing, found, rows)
+    for (y, _), entry in zip(rows, entries):
+        class_, shape = style(found, entry.server)
+        faint = " faint" if entry.generator_bound else ""
+        note = ", wrk was the bottleneck: not to be compared" if faint else ""
+        for run in entry.runs:
+            for name, look in (("p50_us", " hollow"), ("p99_us", "")):
+                if run[name]:
+                    tip = f"{entry.server} at {entry.point}, block {run['block']}: {words.significant(run[name] / 1000)} ms{note}"
+                    drawing.mark(scale(run[name] / 1000), y, shape, class_ + look + faint, tip)
+    return drawing
+
+
+def shares(found):
+    """Where the machine's CPU time went: one bar a point and server."""
+    entries = [
+        entry for point in found.points for entry in _at(found, point) if all(entry.median(name) is not None for _, name in WHO[:2])
+    ]
+    if not entries:
+        return None
+    rows = _rows(entries)
+    bottom = rows[-1][0] + 12
+    drawing = svg.Drawing(
+        WIDE, bottom + 22, "Shares of the machine's CPU time", "One bar a point and server: server, database, wrk, others, idle"
+    )
+    left, right = LABEL + 74, WIDE - 12
+    _point_labels(drawing, found, rows)
+    for (y, _), entry in zip(rows, entries):
+        drawing.text(left - 8, y + 4, entry.server, "tick", "end")
+        parts = [(who, entry.median(name) or 0) for who, name in WHO]
+        parts.insert(3, ("others", max(0.0, 1 - sum(share for _, share in parts))))
+        x = left
+        for who, share in parts:
+            width = min(share, 1) * (right - left)
+            tip = f"{entry.server} at {entry.point}: {who} {share:.0%}"
+            drawing.add("rect", tip=tip, class_=f"share-{who}", x=round(x, 1), y=y - 5, width=round(width, 1), height=11)
+            x += width
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        drawing.text(left + share * (right - left), bottom + 14, f"{share:.0%}", "tick", "middle")
+    return drawing
+
+
+def _at(found, point):
+    return [found.entries[point, server] for server in found.servers if (point, server) in found.entries]
+
+
+def _rows(entries):
+    """[(y, whether a new point begins)], with room between the points."""
+    rows, y, last = [], 4, None
+    for entry in entries:
+        y += ROW + (5 if entry.point != last else 0)
+        rows.append((y, entry.point if entry.point != last else None))
+        last = entry.point
+    return rows
+
+
+def _point_labels(drawing, found, rows):
+    axes = words.varying(found.points) or ["n", "c"]
+    for y, point in rows:
+        if point:
+            drawing.line(0, y - 10, drawing.width, y - 10, "rule")
+            drawing.text(4, y + 4, words.label(point, axes), "point")
+
+
+def _without_freaks(ends):
+    """Ends of intervals for a scale: what two blocks leave open (a factor of 1e9) would flatten the rest."""
+    return [end for end in ends if end and 1e-3 < end < 1e3]
+
+
+MEASURES = {measure.name: measure for measure in summary.MEASURES}
