@@ -1,0 +1,75 @@
+"""Many connections at once, and what happens when a limit of the system is met."""
+
+import resource
+import select
+import time
+
+import pytest
+from wire import request
+
+WORK = request("GET", "/work?n=1&m=64")
+
+
+def allow_descriptors(count):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count:
+        pytest.skip(f"RLIMIT_NOFILE is {hard}, {count} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+
+
+def all_answer(connections):
+    """Sends a request on each before reading any answer; how many were answered with 200."""
+    for connection in connections:
+        connection.send(WORK)
+    return sum(connection.read().status == 200 for connection in connections)
+
+
+@pytest.mark.parametrize("count", [1000, 10000])
+def test_many_kept_connections_are_all_served(start, model, count):
+    allow_descriptors(count + 200)
+    server = start(IDLE_TIMEOUT=300, POOL_TIMEOUT=60)
+    room = server.stats()["connections_max"]
+    if room < count:
+        pytest.skip(f"server-{model} says that its limits allow {room} connections")
+    connections = []
+    try:
+        for _ in range(count):
+            connections.append(server.connect(timeout=60))
+        for _ in range(2):
+            assert all_answer(connections) == count
+        stats = connections[0].ask("GET", "/stats").json()
+        assert stats["connections_open"] == count
+        assert stats["connections_refused"] == 0 and stats["replies_5xx"] == 0
+        if model == "threaded":
+            assert stats["threads"] >= count
+        else:
+            assert stats["threads"] < 20
+    finally:
+        for connection in connections:
+            connection.socket.close()
+
+
+def turned_away(connection):
+    readable, _, _ = select.select([connection.socket], [], [], 0.2)
+    return bool(readable) and connection.read().status == 503
+
+
+@pytest.mark.parametrize("model", ["threaded"], indirect=True)
+def test_no_more_threads(start):
+    """64 MiB of stack each and 3 GiB of address space: some 40 threads."""
+    server = start(prefix=["prlimit", f"--as={3 << 30}"], STACK_KIB=65536)
+    inside, outside = [], []
+    try:
+        for _ in range(80):
+            connection = server.connect()
+            (outside if turned_away(connection) else inside).append(connection)
+        assert len(inside) >= 10 and len(outside) >= 10
+        assert server.said("connection limit met (pthread_create")
+        assert all_answer(inside) == len(inside)
+        lines = len(server.lines)
+        time.sleep(0.5)
+        assert len(server.lines) == lines
+    finally:
+        for connection in inside + outside:
+            connection.socket.close()
+    assert server.get("/work").status == 200
