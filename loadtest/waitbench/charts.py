@@ -1,12 +1,14 @@
 """The pictures of the report. Every mark is a number of runs.csv or summary.csv, none is smoothed; a
 picture for which the run has no data is not drawn (None, or an empty list)."""
 
+import math
+
 from . import stats, summary, svg, words
 
 SHAPES = list(svg.SHAPES)
 ROW = 15  # px from one server's row to the next
 NARROW, WIDE = 380, 780
-LABEL = 128  # px for the name of a point
+LABEL = 142  # px for the name of a point
 WHO = (("server", "server_cpu_share"), ("database", "db_cpu_share"), ("wrk", "wrk_cpu_share"), ("idle", "idle_share"))
 
 
@@ -18,7 +20,7 @@ def style(found, server):
 
 def forest(found, measure):
     """The ratio to the base at every point with its interval, the line of 1 and the 5% band."""
-    entries = [entry for point in found.points for entry in _at(found, point) if entry.estimates.get(measure.name)]
+    entries = [entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)]
     if not entries:
         return None
     estimates = [entry.estimates[measure.name] for entry in entries]
@@ -26,7 +28,7 @@ def forest(found, measure):
     title, better = {
         "rps": ("Throughput", "to the right is faster"),
         "cpu": ("Server CPU a request", "to the left is cheaper"),
-        "p99": ("99th percentile of latency", "to the left is shorter"),
+        "p99": ("p99 latency", "to the left is shorter"),
     }[measure.name]
     rows = _rows(entries)
     drawing = svg.Drawing(
@@ -56,9 +58,9 @@ def forest(found, measure):
     return drawing
 
 
-def along(found, axis, column, most=6):
+def along(found, axis, column, most=4):
     """A picture for each combination of the other axes that has every value of this one: the median of
-    each server, joined, and every run as a dot. At most so many pictures."""
+    each server, joined, and every run as a dot. Of more than `most` combinations, evenly chosen ones."""
     groups = {}
     for point in found.points:
         groups.setdefault(point._replace(**{axis: None}), []).append(point)
@@ -66,20 +68,19 @@ def along(found, axis, column, most=6):
     if widest < 2:
         return []
     names = [name for name in words.varying(found.points) if name != axis]
-    drawings = []
-    for key, points in groups.items():
-        if len(points) == widest and len(drawings) < most:
-            drawings.append(_lines(found, axis, column, points, words.label(key, names) if names else ""))
+    full = [(key, points) for key, points in groups.items() if len(points) == widest]
+    full = full[:: math.ceil(len(full) / most)]
+    drawings = (_lines(found, axis, column, points, words.label(key, names) if names else "") for key, points in full)
     return [drawing for drawing in drawings if drawing]
 
 
-TITLES = {"rps": "requests a second", "cpu_us_per_req": "server CPU, µs a request", "rss_kib": "resident memory, MiB", "kernel_kib": "kernel memory, MiB"}
+TITLES = {"rps": "req/s", "cpu_us_per_req": "CPU µs/req", "rss_kib": "resident MiB", "kernel_kib": "kernel MiB"}
 DIVIDE = {"rss_kib": 1024, "kernel_kib": 1024}
 
 
 def _lines(found, axis, column, points, where):
     divide = DIVIDE.get(column, 1)
-    entries = [entry for point in points for entry in _at(found, point)]
+    entries = [entry for point in points for entry in at(found, point)]
     runs = {id(entry): [run[column] / divide for run in entry.runs if run[column] and run[column] > 0] for entry in entries}
     values = [value for shown in runs.values() for value in shown]
     if not values:
@@ -88,7 +89,7 @@ def _lines(found, axis, column, points, where):
     title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
     medians = ", ".join(f"{e.server} {words.significant((e.median(column) or 0) / divide)} at {axis}={getattr(e.point, axis)}" for e in entries)
     drawing = svg.Drawing(width, height, title, f"Medians: {medians}")
-    drawing.text(4, 12, TITLES[column] + (f", {where}" if where else ""), "head")
+    drawing.text(4, 12, TITLES[column] + (f" at {where}" if where else ""), "head")
     scale = svg.Scale(values, bottom, 24, least_span=1.5)
     for tick in scale.ticks(5):
         drawing.line(left, scale(tick), width - 8, scale(tick), "grid")
@@ -115,7 +116,7 @@ def _lines(found, axis, column, points, where):
 
 def latencies(found):
     """The 50th and the 99th percentile of every run, run by run: never pooled, never averaged."""
-    entries = [entry for point in found.points for entry in _at(found, point)]
+    entries = [entry for point in found.points for entry in at(found, point)]
     values = [run[name] / 1000 for e in entries for run in e.runs for name in ("p50_us", "p99_us") if run[name]]
     if not values:
         return None
@@ -143,7 +144,7 @@ def latencies(found):
 def shares(found):
     """Where the machine's CPU time went: one bar a point and server."""
     entries = [
-        entry for point in found.points for entry in _at(found, point) if all(entry.median(name) is not None for _, name in WHO[:2])
+        entry for point in found.points for entry in at(found, point) if all(entry.median(name) is not None for _, name in WHO[:2])
     ]
     if not entries:
         return None
@@ -169,7 +170,7 @@ def shares(found):
     return drawing
 
 
-def _at(found, point):
+def at(found, point):
     return [found.entries[point, server] for server in found.servers if (point, server) in found.entries]
 
 

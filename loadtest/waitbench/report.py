@@ -102,7 +102,8 @@ def _ratios(found):
         return ""
     note = (
         "A mark is the mean ratio over the blocks of a point, its line the 95% interval; hollow: cannot tell."
-        " The band is 5% to both sides of 1. The scale is logarithmic."
+        " The band is 5% to both sides of 1. The scale is logarithmic. Where wrk was the bottleneck (*), latencies are"
+        " left out."
     )
     return _section("Ratios", _legend(found, found.servers[1:]) + f"<div class='figures'>{''.join(pictures)}</div>", note)
 
@@ -143,7 +144,7 @@ def _shares(found):
 def _table(found):
     heads = "".join(f"<th scope='col'>{_text(title)}</th>" for title, _ in TABLE)
     heads += "".join(f"<th scope='col'>{HEADS[m.name]} ratio</th><th scope='col'>verdict</th>" for m in summary.MEASURES)
-    rows = "".join(_table_row(found, entry) for point in found.points for entry in charts._at(found, point))
+    rows = "".join(_table_row(found, entry) for point in found.points for entry in charts.at(found, point))
     body = (
         "<div class='scroll' tabindex='0' role='region' aria-label='All numbers'><table><thead><tr>"
         f"<th scope='col'>point</th><th scope='col'>server</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
