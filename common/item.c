@@ -1,14 +1,12 @@
 #include "item.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 
 #include "answer.h"
 #include "etag.h"
 #include "item_body.h"
 #include "item_row.h"
-#include "json.h"
 #include "params.h"
 
 static void release(struct exchange *x)
@@ -51,75 +49,6 @@ static bool take_conditions(struct exchange *x)
 {
     return take_condition(x, &x->item.if_match, x->request->if_match, "If-Match") &&
            take_condition(x, &x->item.if_none_match, x->request->if_none_match, "If-None-Match");
-}
-
-/* --- the new content of an item, kept for the query --- */
-
-/* `payload` is JSON, or NULL for `text`, which is JSON already. */
-static bool keep_texts(struct exchange *x, struct str name, const json_t *payload, struct str text)
-{
-    struct item_op *op = &x->item;
-    buf_consume(&op->texts, op->texts.len);
-    int error = buf_append(&op->texts, name.ptr, name.len);
-    op->name_len = op->texts.len;
-    if (error == 0)
-        error = payload != NULL ? json_write(&op->texts, payload) : buf_append(&op->texts, text.ptr, text.len);
-    if (error == -EMSGSIZE)
-        return item_refuse(x, "payload", "The payload would take more bytes than MAX_BODY_BYTES allows.");
-    if (error != 0)
-        item_answer_no_memory(x);
-    return error == 0;
-}
-
-static struct str string_of(const json_t *string)
-{
-    return (struct str){json_string_value(string), json_string_length(string)};
-}
-
-/* Of a POST or PUT: `body` is all there is. */
-static bool keep_item(struct exchange *x, const json_t *body)
-{
-    x->item.value = json_integer_value(json_object_get(body, "value")); /* 0 when absent */
-    return keep_texts(x, string_of(json_object_get(body, "name")), json_object_get(body, "payload"),
-                      STR("null"));
-}
-
-/* *out becomes the stored payload with the object `patch` merged into it: the caller's. */
-static bool merge_payload(struct exchange *x, json_t **out, struct str stored, json_t *patch)
-{
-    struct json_complaint complaint;
-    json_t *target;
-    int error = json_read(&target, stored, ITEM_PAYLOAD_DEPTH_MAX, &complaint);
-    if (error == -EBADMSG || error == -EDOM) /* another program wrote it */
-        return item_refuse(x, "payload", "The stored payload cannot be read for a merge; replace it with PUT.");
-    if (error == 0) {
-        *out = json_merge(target, patch);
-        json_decref(target);
-        if (*out != NULL)
-            return true;
-    }
-    item_answer_no_memory(x);
-    return false;
-}
-
-/* RFC 7396 on {"name","value","payload"}. A payload that is not part of the patch is not even read. */
-static bool keep_patched(struct exchange *x, const struct item_row *current)
-{
-    struct item_op *op = &x->item;
-    const json_t *name = json_object_get(op->patch, "name");
-    const json_t *value = json_object_get(op->patch, "value");
-    json_t *payload = json_incref(json_object_get(op->patch, "payload"));
-    op->value = value != NULL ? json_integer_value(value) : current->value; /* null is 0 */
-    if (json_is_object(payload)) {
-        json_t *patch = payload;
-        bool merged = merge_payload(x, &payload, current->payload, patch);
-        json_decref(patch);
-        if (!merged)
-            return false;
-    }
-    bool kept = keep_texts(x, name != NULL ? string_of(name) : current->name, payload, current->payload);
-    json_decref(payload);
-    return kept;
 }
 
 /* --- queries and what they answer --- */
@@ -277,7 +206,7 @@ static enum step on_current(struct exchange *x, const PGresult *result)
         return answer_missing(x);
     if (!take_row(x, &item, result, 0) || !check_conditions(x, &item))
         return STEP_REPLY;
-    if (x->method == HTTP_METHOD_PATCH && !keep_patched(x, &item))
+    if (x->method == HTTP_METHOD_PATCH && !item_body_keep_merged(x, &item))
         return STEP_REPLY;
     x->item.version = item.version;
     return ask_write(x);
@@ -327,6 +256,11 @@ static enum step on_page(struct exchange *x, const PGresult *result)
 
 /* --- the requests --- */
 
+static enum step answer_bad_params(struct exchange *x, const struct params *params)
+{
+    return answer_problem(x, 400, params->culprit[0] != '\0' ? params->culprit : NULL, "%s", params->error);
+}
+
 static enum step list(struct exchange *x)
 {
     struct params params;
@@ -334,7 +268,7 @@ static enum step list(struct exchange *x)
     if (!params_parse(&params, x->request->query) ||
         !params_take_u64(&params, "limit", 1, ITEM_LIST_LIMIT_MAX, &limit) ||
         !params_take_u64(&params, "after", 0, INT64_MAX, &after) || !params_all_taken(&params))
-        return answer_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+        return answer_bad_params(x, &params);
     x->item.limit = (unsigned)limit;
     query_begin(&x->query, SQL_ITEM_LIST);
     query_add_int8(&x->query, (int64_t)after);
@@ -348,7 +282,7 @@ static enum step create(struct exchange *x)
     json_t *body;
     if (!item_body_take(x, &body))
         return STEP_REPLY;
-    bool kept = keep_item(x, body);
+    bool kept = item_body_keep(x, body);
     json_decref(body);
     if (!kept)
         return STEP_REPLY;
@@ -372,7 +306,7 @@ static enum step change(struct exchange *x)
     if (x->method == HTTP_METHOD_PUT) {
         if (!item_body_take(x, &body))
             return STEP_REPLY;
-        bool kept = keep_item(x, body);
+        bool kept = item_body_keep(x, body);
         json_decref(body);
         if (!kept)
             return STEP_REPLY;
@@ -388,7 +322,7 @@ static bool check_no_params(struct exchange *x)
     struct params params;
     if (params_parse(&params, x->request->query) && params_all_taken(&params))
         return true;
-    answer_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+    answer_bad_params(x, &params);
     return false;
 }
 
@@ -422,6 +356,7 @@ enum step item_start(struct exchange *x, int64_t id)
     case HTTP_METHOD_DELETE:
         return check_no_params(x) ? change(x) : STEP_REPLY;
     case HTTP_METHOD_OPTIONS:
+        answer_field(x, "Accept-Patch", ITEM_ACCEPT_PATCH); /* RFC 5789 3.1 */
         return answer_options(x, allow);
     default:
         return answer_not_allowed(x, allow);

@@ -32,10 +32,12 @@ static bool check_media_type(struct exchange *x)
     if (field.ptr != NULL && (is_media_type(field, STR("application/json")) ||
                               (is_patch && is_media_type(field, STR("application/merge-patch+json")))))
         return true;
-    const char *accepted = is_patch ? "application/merge-patch+json, application/json" : "application/json";
-    answer_field(x, is_patch ? "Accept-Patch" : "Accept", "%s", accepted);
-    answer_problem(x, 415, NULL, "Send the body as %s in UTF-8, and say so in Content-Type.",
-                   is_patch ? "application/merge-patch+json" : accepted);
+    if (is_patch)
+        answer_field(x, "Accept-Patch", ITEM_ACCEPT_PATCH);
+    else
+        answer_field(x, "Accept", "application/json");
+    answer_problem(x, 415, NULL, "Send the body as application/%s in UTF-8, and say so in Content-Type.",
+                   is_patch ? "merge-patch+json" : "json");
     return false;
 }
 
@@ -72,7 +74,8 @@ static bool read_body(struct exchange *x, json_t **out)
     return false;
 }
 
-bool item_refuse(struct exchange *x, const char *member, const char *detail)
+/* 422. */
+static bool refuse(struct exchange *x, const char *member, const char *detail)
 {
     answer_problem(x, 422, member, "%s", detail);
     return false;
@@ -82,14 +85,14 @@ static bool check_name(struct exchange *x, const json_t *name)
 {
     size_t characters = 0;
     if (json_is_null(name) && x->method == HTTP_METHOD_PATCH)
-        return item_refuse(x, "name", "An item has a name: it can be changed and not removed.");
+        return refuse(x, "name", "An item has a name: it can be changed and not removed.");
     if (!json_is_string(name))
-        return item_refuse(x, "name", "The name must be a string.");
+        return refuse(x, "name", "The name must be a string.");
     /* Each code point has one byte that is not a continuation byte. */
     for (size_t i = 0; i < json_string_length(name); i++)
         characters += (json_string_value(name)[i] & 0xc0) != 0x80;
     if (characters < 1 || characters > ITEM_NAME_MAX)
-        return item_refuse(x, "name", "The name must have 1 to 200 characters.");
+        return refuse(x, "name", "The name must have 1 to 200 characters.");
     return true;
 }
 
@@ -97,7 +100,7 @@ static bool check_value(struct exchange *x, const json_t *value)
 {
     if (json_is_integer(value) || (json_is_null(value) && x->method == HTTP_METHOD_PATCH))
         return true;
-    return item_refuse(x, "value", "The value must be an integer, without fraction or exponent.");
+    return refuse(x, "value", "The value must be an integer, without fraction or exponent.");
 }
 
 /* PUT takes these, so that what GET gave can be put back. */
@@ -105,7 +108,7 @@ static bool check_id(struct exchange *x, const json_t *id)
 {
     if (json_is_integer(id) && json_integer_value(id) == x->item.id)
         return true;
-    return item_refuse(x, "id", "The id must be the one in the path, or be left out.");
+    return refuse(x, "id", "The id must be the one in the path, or be left out.");
 }
 
 static bool check_members(struct exchange *x, json_t *body)
@@ -124,12 +127,12 @@ static bool check_members(struct exchange *x, json_t *body)
             taken = check_id(x, member);
         else
             taken = strcmp(key, "payload") == 0 || (strcmp(key, "updated_at") == 0 && is_put) ||
-                    item_refuse(x, key, "This member cannot be set: an item takes name, value and payload.");
+                    refuse(x, key, "This member cannot be set: an item takes name, value and payload.");
         if (!taken)
             return false;
     }
     if (x->method != HTTP_METHOD_PATCH && json_object_get(body, "name") == NULL)
-        return item_refuse(x, "name", "An item needs a name.");
+        return refuse(x, "name", "An item needs a name.");
     return true;
 }
 
@@ -144,4 +147,69 @@ bool item_body_take(struct exchange *x, json_t **out)
     }
     *out = body;
     return true;
+}
+
+/* `payload` is JSON, or NULL for `text`, which is JSON already. */
+static bool keep_texts(struct exchange *x, struct str name, const json_t *payload, struct str text)
+{
+    struct item_op *op = &x->item;
+    buf_consume(&op->texts, op->texts.len);
+    int error = buf_append(&op->texts, name.ptr, name.len);
+    op->name_len = op->texts.len;
+    if (error == 0)
+        error = payload != NULL ? json_write(&op->texts, payload) : buf_append(&op->texts, text.ptr, text.len);
+    if (error == -EMSGSIZE)
+        return refuse(x, "payload", "The payload would take more bytes than MAX_BODY_BYTES allows.");
+    if (error != 0)
+        item_answer_no_memory(x);
+    return error == 0;
+}
+
+static struct str string_of(const json_t *string)
+{
+    return (struct str){json_string_value(string), json_string_length(string)};
+}
+
+bool item_body_keep(struct exchange *x, const json_t *body)
+{
+    x->item.value = json_integer_value(json_object_get(body, "value")); /* 0 when absent */
+    return keep_texts(x, string_of(json_object_get(body, "name")), json_object_get(body, "payload"),
+                      STR("null"));
+}
+
+/* *out becomes the stored payload with the object `patch` merged into it: the caller's. */
+static bool merge_payload(struct exchange *x, json_t **out, struct str stored, json_t *patch)
+{
+    struct json_complaint complaint;
+    json_t *target;
+    int error = json_read(&target, stored, ITEM_PAYLOAD_DEPTH_MAX, &complaint);
+    if (error == -EBADMSG || error == -EDOM) /* another program wrote it */
+        return refuse(x, "payload", "The stored payload cannot be read for a merge; replace it with PUT.");
+    if (error == 0) {
+        *out = json_merge(target, patch);
+        json_decref(target);
+        if (*out != NULL)
+            return true;
+    }
+    item_answer_no_memory(x);
+    return false;
+}
+
+bool item_body_keep_merged(struct exchange *x, const struct item_row *current)
+{
+    struct item_op *op = &x->item;
+    const json_t *name = json_object_get(op->patch, "name");
+    const json_t *value = json_object_get(op->patch, "value");
+    json_t *payload = json_incref(json_object_get(op->patch, "payload"));
+    op->value = value != NULL ? json_integer_value(value) : current->value; /* null is 0 */
+    if (json_is_object(payload)) {
+        json_t *patch = payload;
+        bool merged = merge_payload(x, &payload, current->payload, patch);
+        json_decref(patch);
+        if (!merged)
+            return false;
+    }
+    bool kept = keep_texts(x, name != NULL ? string_of(name) : current->name, payload, current->payload);
+    json_decref(payload);
+    return kept;
 }

@@ -1,4 +1,4 @@
-/* What the body of POST, PUT and PATCH has to be. Private to item.c. */
+/* What the body of POST, PUT and PATCH has to be, and what it makes of an item. Private to item.c. */
 #ifndef WB_ITEM_BODY_H
 #define WB_ITEM_BODY_H
 
@@ -6,16 +6,27 @@
 #include <stdbool.h>
 
 #include "exchange.h"
+#include "item_row.h"
+
+#define ITEM_ACCEPT_PATCH "application/merge-patch+json, application/json"
+
+/* A function that returns false has answered the request. */
 
 /*
- * Reads and checks the request's body by x->method, and for PUT against x->item.id. True: *out is an
- * object whose members are those of an item, each of the right type and size; the caller's. False: it
- * has been answered, and *out is as it was.
+ * Reads and checks the request's body by x->method, and for PUT against x->item.id. *out becomes an
+ * object whose members are those of an item, each of the right type and size; the caller's. It is not
+ * touched where false is returned.
  */
 bool item_body_take(struct exchange *x, json_t **out);
 
-/* Answers 422 with the member that is to blame; false. */
-bool item_refuse(struct exchange *x, const char *member, const char *detail);
+/* Puts what the body of a POST or PUT says into x->item, for the query: it is all there will be. */
+bool item_body_keep(struct exchange *x, const json_t *body);
+
+/*
+ * The same with x->item.patch merged into `current`: RFC 7396 on {"name","value","payload"}. A payload
+ * that the patch does not go into is not even read.
+ */
+bool item_body_keep_merged(struct exchange *x, const struct item_row *current);
 
 /* Answers 503. */
 enum step item_answer_no_memory(struct exchange *x);

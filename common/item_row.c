@@ -40,29 +40,41 @@ static int64_t divide(int64_t number, int64_t by, int64_t *rest)
 }
 
 /*
+ * Cuts whole runs of `length` days, which are `years` years, off *days; at most `most` of them, since
+ * a last run that has a leap day is a day longer than the others. Returns the years.
+ */
+static int64_t cut_years(int64_t *days, int64_t length, int64_t years, int64_t most)
+{
+    int64_t runs = *days / length < most ? *days / length : most;
+    *days -= runs * length;
+    return runs * years;
+}
+
+/*
  * RFC 3339 in UTC with all six digits. By hand: gmtime_r(3) takes the lock of the time zone and may read
- * its file, and strftime(3) asks the locale. Years count from March, so that the leap day is the last
- * of its year, and in cycles of 400 years, which have 146,097 days.
+ * its file, and strftime(3) asks the locale. Years begin in March here, so that a leap day is the last of
+ * its year, and every 400 years the calendar repeats itself.
  */
 static int write_time(struct buf *buf, int64_t microseconds)
 {
-    int64_t fraction, second, day_of_cycle;
+    static const int month_begins[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337};
+    enum { BEFORE_MARCH = 31 + 29, DAYS_OF_400_YEARS = 400 * 365 + 97 };
+    int64_t fraction, second, day;
     int64_t seconds = divide(microseconds, 1000000, &fraction);
     int64_t days = divide(seconds, 86400, &second);
-    const int64_t days_before = 60; /* 2000-03-01 is day 60 of the year */
-    int64_t cycle = divide(days - days_before, 146097, &day_of_cycle);
-
-    /* Day 1460 ends four years, 36,524 a century and 146,096 a cycle: the days that break the pattern. */
-    int64_t year = (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36524 - day_of_cycle / 146096) / 365;
-    int64_t day = day_of_cycle - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * day + 2) / 153; /* from March: five months have 153 days, twice and in part again */
-    day -= (153 * month + 2) / 5;
-    year += 2000 + 400 * cycle + (month >= 10);
-    month += month < 10 ? 3 : -9;
-    return buf_printf(buf,
-                      "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64
-                      ".%06" PRId64 "Z",
-                      year, month, day + 1, second / 3600, second / 60 % 60, second % 60, fraction);
+    int64_t year = 2000 + 400 * divide(days - BEFORE_MARCH, DAYS_OF_400_YEARS, &day);
+    year += cut_years(&day, 100 * 365 + 24, 100, 3);
+    year += cut_years(&day, 4 * 365 + 1, 4, 24);
+    year += cut_years(&day, 365, 1, 3);
+    int month = 11; /* 0 is March */
+    while (month_begins[month] > day)
+        month--;
+    day -= month_begins[month];
+    bool is_next_year = month >= 10;
+    return buf_printf(
+        buf, "%04" PRId64 "-%02d-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%06" PRId64 "Z",
+        year + is_next_year, is_next_year ? month - 9 : month + 3, day + 1, second / 3600, second / 60 % 60,
+        second % 60, fraction);
 }
 
 /* Names of members, two numbers of 20 digits and the time take 118 bytes; a byte becomes "\u0000" at most. */

@@ -284,4 +284,26 @@ static int talk_request(struct talk *talk, struct http_request request)
                                              .content_type = STR("application/json"),                          \
                                              __VA_ARGS__})
 
+/* -- what is expected ------------------------------------------------------------------------------- */
+
+static inline struct str text(const char *terminated)
+{
+    return (struct str){terminated, strlen(terminated)};
+}
+
+static inline void expect_field(const struct talk *talk, const char *line)
+{
+    const char *found = strstr(talk->reply, line);
+    if (found == NULL || found > talk->body)
+        fail_msg("no \"%s\" in %s", line, talk->reply);
+}
+
+static inline void expect_in_body(const struct talk *talk, const char *part)
+{
+    if (strstr(talk->body, part) == NULL)
+        fail_msg("no %s in %s", part, talk->body);
+}
+
+#define EPOCH "2000-01-01T00:00:00.000000Z"
+
 #endif
