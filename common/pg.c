@@ -58,7 +58,7 @@ static void remember(struct pg *pg, const PGresult *error)
 static void on_notice(void *arg, const PGresult *notice)
 {
     struct pg *pg = arg;
-    if (ends_session(notice)) {
+    if (pg->state == READY && ends_session(notice)) {
         remember(pg, notice);
         pg->state = BROKEN;
     } else if (log_enabled(LOG_DEBUG)) {
@@ -176,9 +176,9 @@ static enum pg_event collect(struct pg *pg, bool alive)
 }
 
 /*
- * A TLS or GSS record may be larger than the room that libpq reads into: its rest then waits inside
- * libpq and no event of the socket announces it. A record is at most 16 KiB and libpq makes room
- * for 8 KiB each time, so a second read gets the rest.
+ * libpq makes room for 8 KiB and a TLS or GSS record may have 16: the rest of it would wait inside
+ * libpq, with no event of the socket to announce it. PostgreSQL ends each answer with a record that
+ * fits (with 15 and 17 no size of answer hung without this), but a proxy before it need not.
  */
 static bool consume(struct pg *pg)
 {
