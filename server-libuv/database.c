@@ -6,8 +6,11 @@
  * for reading, which costs no epoll_ctl(2) a query and tells at once when an idle connection dies.
  */
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "clock.h"
 #include "server.h"
@@ -23,6 +26,7 @@ struct link {
     struct deadline deadline;
     uv_getaddrinfo_t lookup;
     bool looking_up;
+    struct addrinfo *addresses, *next_address; /* what the look-up gave, while connecting */
 };
 
 static void on_watcher_closed(uv_handle_t *handle)
@@ -66,6 +70,12 @@ static int events_for(enum pg_event event)
     return event == PG_WANT_WRITE ? UV_READABLE | UV_WRITABLE : UV_READABLE;
 }
 
+static void free_addresses(struct link *link)
+{
+    uv_freeaddrinfo(link->addresses);
+    link->addresses = link->next_address = NULL;
+}
+
 static void wake(struct database *database, struct pool_waiter *waiter)
 {
     STAILQ_INSERT_TAIL(&database->woken, owner_of(waiter, struct job, waiter), entry);
@@ -106,16 +116,31 @@ static void log_lost(const struct link *link, const char *reason)
 
 /* -- Connecting -- */
 
+/* For a failure that libpq does not know of. */
+__attribute__((format(printf, 3, 4))) static void explain(struct link *link, enum pg_cause cause,
+                                                          const char *format, ...)
+{
+    struct pg *pg = &link->slot->pg;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(pg->error, sizeof pg->error, format, args);
+    va_end(args);
+    pg->cause = cause;
+}
+
+static bool try_next_address(struct link *link);
+
 /* At the start this is the end: whoever starts a server wants to be told. Later it is tried again. */
-static void attempt_failed(struct link *link, enum pg_cause cause, const char *reason)
+static void attempt_failed(struct link *link)
 {
     struct database *database = link->database;
-    const struct worker *worker = database->worker;
-    link->slot->pg.cause = cause;
+    const struct pg *pg = &link->slot->pg;
+    if (try_next_address(link))
+        return;
     if (!database->was_up)
-        worker_start_failed(worker, reason, pg_advice(&link->slot->pg));
+        worker_start_failed(database->worker, pg);
     if (!database->failing) /* then silence until it is back: there are several attempts a second */
-        log_warn("no connection to the database at %s: %s", worker->app->database.where, reason);
+        log_warn("no connection to the database at %s: %s", database->worker->app->database.where, pg->error);
     database->failing = true;
     give_up(link);
 }
@@ -126,11 +151,7 @@ static void on_connect_ready(uv_poll_t *watcher, int status, int events);
 static void connected(struct link *link)
 {
     struct database *database = link->database;
-    int error = watch(link, UV_READABLE, on_answer_ready);
-    if (error < 0) {
-        attempt_failed(link, PG_CAUSE_MEMORY, uv_strerror(error));
-        return;
-    }
+    free_addresses(link);
     if (database->failing)
         log_info("the database at %s is back", database->worker->app->database.where);
     database->failing = false;
@@ -143,17 +164,20 @@ static void connected(struct link *link)
 
 static void go_on_connecting(struct link *link, enum pg_event event)
 {
-    switch (event) {
-    case PG_DONE:
+    int error = 0;
+    if (event == PG_FAILED) {
+        attempt_failed(link);
+        return;
+    }
+    if (event == PG_DONE)
+        error = watch(link, UV_READABLE, on_answer_ready);
+    else
+        error = watch(link, events_for(event), on_connect_ready);
+    if (error < 0) {
+        explain(link, PG_CAUSE_MEMORY, "cannot watch its socket: %s", uv_strerror(error));
+        attempt_failed(link);
+    } else if (event == PG_DONE) {
         connected(link);
-        break;
-    case PG_FAILED:
-        attempt_failed(link, link->slot->pg.cause, link->slot->pg.error);
-        break;
-    default:;
-        int error = watch(link, events_for(event), on_connect_ready);
-        if (error < 0)
-            attempt_failed(link, PG_CAUSE_MEMORY, uv_strerror(error));
     }
 }
 
@@ -174,22 +198,37 @@ static void start_connecting(struct link *link, const char *address)
     go_on_connecting(link, pg_connect_start(&link->slot->pg, &worker->app->database, address));
 }
 
+/* A name may have several addresses ("localhost" has two) of which the database listens on one. */
+static bool try_next_address(struct link *link)
+{
+    char address[INET6_ADDRSTRLEN];
+    if (link->next_address == NULL) {
+        free_addresses(link);
+        return false;
+    }
+    uv_ip_name(link->next_address->ai_addr, address, sizeof address);
+    link->next_address = link->next_address->ai_next;
+    unwatch(link);
+    pg_close(&link->slot->pg);
+    start_connecting(link, address);
+    return true;
+}
+
 static void on_host_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
 {
     struct link *link = lookup->data;
-    char address[INET6_ADDRSTRLEN + UV_IF_NAMESIZE];
     link->looking_up = false;
-    if (!link->database->stopped) {
-        if (status == 0)
-            status = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof address, NULL, 0,
-                                 NI_NUMERICHOST);
-        if (status == 0)
-            start_connecting(link, address);
-        else
-            attempt_failed(link, PG_CAUSE_NETWORK, "its host name cannot be resolved");
-        database_run_woken(link->database);
+    link->addresses = link->next_address = found;
+    if (link->database->stopped) {
+        free_addresses(link);
+        return;
     }
-    uv_freeaddrinfo(found);
+    if (status < 0)
+        explain(link, PG_CAUSE_NETWORK, "cannot resolve %s: %s", link->database->worker->app->database.host,
+                uv_strerror(status));
+    if (!try_next_address(link))
+        attempt_failed(link);
+    database_run_woken(link->database);
 }
 
 /* In libuv's thread pool: a resolver cannot be interrupted, its time-outs are in resolv.conf(5). */
@@ -201,8 +240,10 @@ static void look_up_host(struct link *link)
     int error = uv_getaddrinfo(&worker->loop, &link->lookup, on_host_resolved, worker->app->database.host, NULL,
                                &hints);
     link->looking_up = error == 0;
-    if (error < 0)
-        attempt_failed(link, PG_CAUSE_MEMORY, uv_strerror(error));
+    if (error < 0) {
+        explain(link, PG_CAUSE_MEMORY, "%s", uv_strerror(error));
+        attempt_failed(link);
+    }
 }
 
 /* The first attempt decides whether the server starts; no other is made before it has ended. */
@@ -298,11 +339,10 @@ static bool start_querying(struct database *database, struct job *job)
     case POOL_UNAVAILABLE:
         exchange_fail(&job->exchange, FAIL_UNAVAILABLE);
         return true;
-    case POOL_TIMED_OUT:
+    default: /* POOL_TIMED_OUT */
         exchange_fail(&job->exchange, FAIL_POOL_TIMEOUT);
         return true;
     }
-    return true;
 }
 
 bool database_query(struct job *job)
@@ -327,8 +367,11 @@ void database_run_woken(struct database *database)
 static void check_deadlines(struct database *database, uint64_t now_ms)
 {
     struct deadline *passed;
-    while ((passed = deadline_take_expired(&database->attempts, now_ms)) != NULL)
-        attempt_failed(owner_of(passed, struct link, deadline), PG_CAUSE_NETWORK, "no answer in 5 s");
+    while ((passed = deadline_take_expired(&database->attempts, now_ms)) != NULL) {
+        struct link *link = owner_of(passed, struct link, deadline);
+        explain(link, PG_CAUSE_NETWORK, "no answer in %d ms", CONNECT_TIMEOUT_MS);
+        attempt_failed(link);
+    }
     while ((passed = deadline_take_expired(&database->queries, now_ms)) != NULL) {
         struct link *link = owner_of(passed, struct link, deadline);
         struct job *job = link->job;
@@ -386,6 +429,7 @@ void database_stop(struct database *database)
         struct link *link = &database->links[i];
         unwatch(link);
         deadline_disarm(&link->deadline);
+        free_addresses(link);
         if (link->looking_up)
             uv_cancel((uv_req_t *)&link->lookup);
     }

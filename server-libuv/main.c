@@ -45,12 +45,12 @@ void worker_database_is_up(struct worker *worker)
         app_log_ready(worker->app);
 }
 
-void worker_start_failed(const struct worker *worker, const char *reason, const char *advice)
+void worker_start_failed(const struct worker *worker, const struct pg *pg)
 {
     /* Never unlocked: the other workers meet the same error, and one line is enough. */
     static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&once);
-    log_error("cannot use the database at %s: %s. %s", worker->app->database.where, reason, advice);
+    log_error("cannot use the database at %s: %s. %s", worker->app->database.where, pg->error, pg_advice(pg));
     _exit(EXIT_FAILURE); /* exit() would run the libraries' clean-up under the other threads */
 }
 

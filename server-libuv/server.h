@@ -120,7 +120,6 @@ struct worker {
     struct job_list free_jobs;
     unsigned free_job_count;
     char read_buffer[HTTP_READ_BYTES]; /* for all connections: the codec copies what it keeps */
-    ;
 };
 
 /* main.c */
@@ -129,7 +128,7 @@ struct worker {
 void worker_database_is_up(struct worker *worker);
 
 /* The database cannot be reached at the start: says why and ends the process with 1. */
-_Noreturn void worker_start_failed(const struct worker *worker, const char *reason, const char *advice);
+_Noreturn void worker_start_failed(const struct worker *worker, const struct pg *pg);
 
 /* A connection is gone: ends the loop if that was the last one of a drain. */
 void worker_connection_closed(struct worker *worker);
