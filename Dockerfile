@@ -1,0 +1,38 @@
+# The images of the servers and of the load test. docker-compose.yml builds them:
+#
+#   server     all three servers, one chosen by the command: docker run ... server-coro
+#   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
+
+FROM debian:trixie-slim AS build
+WORKDIR /waitbench
+COPY .ci/deps .ci/deps
+RUN .ci/deps build && rm -rf /var/lib/apt/lists/*
+COPY . .
+ARG VERSION=unknown
+RUN make -j"$(nproc)" VERSION="$VERSION"
+
+FROM debian:trixie-slim AS server
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libjansson4 libllhttp9.2 libpq5 libuv1t64 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+COPY --from=build /waitbench/build/server-threaded /waitbench/build/server-libuv /waitbench/build/server-coro \
+    /usr/local/bin/
+USER nobody
+ENV HOST=0.0.0.0 PORT=8080
+EXPOSE 8080
+# bash speaks TCP: nothing need be installed for this. Rarely, since it takes CPU from a measurement.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bash", "-c", "\
+    exec 3<>/dev/tcp/127.0.0.1/$PORT && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '\"ready\"' <&3"]
+CMD ["server-threaded"]
+
+FROM debian:trixie-slim AS loadtest
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3 python3-psycopg2 python3-scipy wrk \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+WORKDIR /waitbench
+COPY db db
+COPY loadtest loadtest
+ENV PYTHONDONTWRITEBYTECODE=1
+# What it leaves belongs to whoever owns the results folder, who is not root.
+ENTRYPOINT ["bash", "-c", "\
+    exec setpriv --reuid=$(stat -c %u results) --regid=$(stat -c %g results) --clear-groups loadtest/run \"$@\"", "loadtest"]
