@@ -107,7 +107,8 @@ def _server(found, server):
     axes = {axis: along(entries, axis) for axis in words.varying(found.points)}
     axes = {axis: values for axis, values in axes.items() if len(values) > 1}
     overall = _overall(found, server, entries)
-    if axes and not any(flips(axis, values) for axis, values in axes.items()):
+    decided = any(value.verdict != stats.INCONCLUSIVE for values in axes.values() for value in values)
+    if decided and not any(flips(axis, values) for axis, values in axes.items()):
         overall += " No axis flips it."
     return overall, [_axis(axis, values) for axis, values in axes.items()]
 

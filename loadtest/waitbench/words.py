@@ -62,7 +62,9 @@ def percent_seen(estimate):
 
 def percent(value):
     """How far a ratio above 1 is from it."""
-    return f"{significant((value - 1) * 100, 2)}%" if value < 2 else f"a factor of {significant(value, 2)}"
+    if value < 2:
+        return f"{significant((value - 1) * 100, 2)}%"
+    return f"a factor of {significant(value, 2)}" if value < 10 else "more than a factor of 10"
 
 
 def magnitude(low, high):
@@ -77,6 +79,8 @@ def magnitude(low, high):
         return "less than a factor of 2"
     if far < math.sqrt(10):
         return "the same order of magnitude"
+    if near == 1.0:
+        return "too uncertain for an order of magnitude"
     if near < math.sqrt(10):
         return f"a factor of {significant(near, 2)} to {significant(far, 2)}"
     orders = {round(math.log10(near)), round(math.log10(far))}

@@ -79,7 +79,7 @@ def test_what_cannot_be_told_is_said_as_such(tmp_path):
 def test_one_block_gives_ratios_and_claims_nothing(tmp_path):
     text = flat(ask(tmp_path, [{"n": 1}, {"n": 20}], {"threaded": 1000, "libuv": 3000}, blocks=1))
     assert "cannot tell at all 2 points" in text and "one block alone bounds nothing" in text
-    assert "faster" not in text
+    assert "faster" not in text and "flips" not in text
 
 
 def test_where_wrk_was_the_bottleneck(tmp_path):
@@ -146,6 +146,7 @@ def test_magnitude_says_only_what_both_ends_support():
     assert words.magnitude(0.96, 1.04) == "within 5%"
     assert words.magnitude(0.51, 1.2) == "less than a factor of 2"
     assert words.magnitude(0.9, 2.1) == "the same order of magnitude"
+    assert words.magnitude(0.9, 9) == "too uncertain for an order of magnitude"
     assert words.magnitude(1.1, 12) == "a factor of 1.1 to 12"
     assert words.magnitude(9, 11) == "about 1 order of magnitude"
     assert words.magnitude(1 / 110, 1 / 90) == "about 2 orders of magnitude"
@@ -156,4 +157,5 @@ def test_numbers_in_words():
     assert [words.significant(v) for v in (0, None, 12345, 9.995, 0.01234)] == ["0", "?", "12300", "9.99", "0.0123"]
     assert [words.ratio(v) for v in (1.0499, 12.34, 0.01234, 1e9)] == ["1.05x", "12.3x", "0.0123x", "1e+09x"]
     assert words.percent(1.025) == "2.5%" and words.percent(3) == "a factor of 3.0"
+    assert words.percent(1e6) == "more than a factor of 10"
     assert words.verdict("cpu", stats.FASTER) == "less" and words.verdict("rps", None) == "not compared"
