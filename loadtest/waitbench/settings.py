@@ -180,7 +180,7 @@ def load(arguments, environ=os.environ):
     names = [server.name for server in servers]
     if len(set(names)) != len(names):
         raise Usage("SERVERS: two servers have the same name; write model:name to tell them apart")
-    for name in AXES + ("PROXY",):
+    for name in AXES + ("PROXY", "SERVERS"):
         if not values[name]:
             raise Usage(f"{name}: the list is empty")
     if values["TARGETS"] and values["PROXY"] != ["none"]:

@@ -1,0 +1,68 @@
+"""The plan of an experiment: who meets where, and in which order."""
+
+import collections
+
+import pytest
+
+from waitbench import matrix
+
+SERVERS = [matrix.parse_server(name) for name in ("threaded", "libuv", "coro")]
+POINTS = matrix.product(["none"], [0, 1, 20], [1024], [0], [0], [16, 256])
+
+
+def test_every_block_has_every_server_once_and_every_point_every_repeat():
+    plan = matrix.plan(POINTS, SERVERS, 12, seed=1)
+    assert [block.number for block in plan] == list(range(1, 6 * 12 + 1))
+    assert all(sorted(s.name for s in block.servers) == ["coro", "libuv", "threaded"] for block in plan)
+    for repeat in range(12):
+        assert sorted(block.point for block in plan[repeat * 6 : repeat * 6 + 6]) == sorted(POINTS)
+
+
+def test_the_seed_decides_and_nothing_else():
+    assert matrix.plan(POINTS, SERVERS, 5, 7) == matrix.plan(POINTS, SERVERS, 5, 7)
+    assert matrix.plan(POINTS, SERVERS, 5, 7) != matrix.plan(POINTS, SERVERS, 5, 8)
+
+
+def test_every_server_is_first_about_as_often():
+    plan = matrix.plan(POINTS, SERVERS, 200, seed=3)
+    first = collections.Counter(block.servers[0].name for block in plan)
+    # 1,200 blocks: 400 each, standard deviation 16
+    assert all(320 < count < 480 for count in first.values())
+
+
+def test_server_with_another_name_and_a_plant():
+    server = matrix.parse_server("threaded:slow+n=21+plant=error")
+    assert (server.model, server.name, server.plant) == ("threaded", "slow", "error")
+    assert server.parameters(POINTS[-1]) == {"n": 21, "m": 1024, "w": 0, "d": 0}
+
+
+@pytest.mark.parametrize("text", ["", ":b", "a b", "a+x=1", "a+n=", "a+n=-1", "a+plant=fire", "a/../b", "a:b:c"])
+def test_bad_server(text):
+    with pytest.raises(ValueError):
+        matrix.parse_server(text)
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=https://h", "a=http://h:1/path", "=http://h:1", "a=http://h:x"])
+def test_bad_target(text):
+    with pytest.raises(ValueError):
+        matrix.parse_target(text)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"n": 1, "w": 2}, "w=2 updates do not fit into n=1"),
+        ({"m": 63}, "at least 64"),
+        ({"n": 20, "d": 100, "c": 1}, "DURATION=4"),
+        ({"n": 20, "d": 1, "c": 1600}, "DURATION=4"),
+    ],
+)
+def test_impossible_points_say_why(changes, words):
+    point = matrix.Point("none", 1, 1024, 0, 0, 16)._replace(**changes)
+    assert words in matrix.impossible(point, pool=16, duration=2)
+
+
+@pytest.mark.parametrize("changes", [{}, {"m": 0}, {"m": 64}, {"n": 20, "w": 20}, {"n": 20, "d": 1, "c": 16}])
+def test_possible_points(changes):
+    point = matrix.Point("none", 1, 1024, 0, 0, 16)._replace(**changes)
+    assert matrix.impossible(point, pool=16, duration=2) is None

@@ -1,0 +1,75 @@
+"""Settings: where they come from, and one line for each that cannot be."""
+
+import pytest
+
+from waitbench import progress, settings
+
+
+def test_flags_go_before_the_environment_and_that_before_the_preset():
+    chosen = settings.load(["--n", "5", "--c=8 64"], {"N": "1", "M": "64", "DURATION": "7"})
+    assert (chosen.n, chosen.m, chosen.c, chosen.duration, chosen.warmup) == ([5], [64], [8, 64], 7, 0.5)
+    assert [(point.n, point.m, point.c) for point in chosen.points] == [(5, 64, 8), (5, 64, 64)]
+
+
+def test_an_empty_variable_is_not_a_setting():
+    assert settings.load([], {"N": "", "OUT": ""}).n == [0, 1, 20]
+
+
+def test_the_seed_is_another_one_each_time_and_recorded():
+    first, second = settings.load([], {}), settings.load([], {})
+    assert first.seed != second.seed
+    assert first.texts["SEED"] == str(first.seed)
+
+
+def test_targets_stand_in_for_servers():
+    chosen = settings.load([], {"TARGETS": "a=http://127.0.0.1:1 b=http://127.0.0.1:2/"})
+    assert [(server.name, server.url) for server in chosen.servers] == [("a", "http://127.0.0.1:1"), ("b", "http://127.0.0.1:2")]
+
+
+def seconds(chosen):
+    runs = len(chosen.points) * len(chosen.servers) * chosen.repeats
+    return progress.Progress(runs, chosen.duration + chosen.warmup, 18 * 0.6).estimate()
+
+
+def test_quick_takes_less_than_five_minutes():
+    chosen = settings.load([], {})
+    assert 60 < seconds(chosen) < 270
+
+
+def test_full_is_what_was_promised_and_takes_less_than_two_hours():
+    chosen = settings.load(["--preset", "full"], {})
+    assert chosen.repeats == 12
+    assert len(chosen.points) == len(set(chosen.points)) == 4 * 2 * 3 + 6
+    assert {point.d for point in chosen.points} == {0, 1, 10}
+    assert {(point.n, point.w) for point in chosen.points if point.w} == {(5, 2), (20, 10)}
+    # each extra point differs in one axis from a point that is there
+    assert all(point._replace(w=0, d=0) in chosen.points for point in chosen.points)
+    assert seconds(chosen) < 2 * 3600
+
+
+def test_full_with_a_list_of_ones_own_is_their_product():
+    assert len(settings.load(["--preset", "full", "--n", "3"], {}).points) == 1 * 2 * 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--color"], ["n"], ["-n", "1"], ["--N", "1"], ["--n"], ["--n", ""], ["--n", "1 1"], ["--n", "-1"],
+        ["--n", "1001"], ["--n", "x"], ["--m", "63"], ["--w", "2", "--n", "1"], ["--c", "0"], ["--d", "10001"],
+        ["--d", "1000", "--n", "20"], ["--repeats", "0"], ["--repeats", "1.5"], ["--duration", "0"],
+        ["--duration", "nan"], ["--pin", "yes"], ["--proxy", "haproxy"], ["--servers", "a a"], ["--servers", ""],
+        ["--servers", "a b:a"], ["--targets", "a=b"], ["--preset", "slow"], ["--steal-max", "2"],
+        ["--targets", "a=http://h:1", "--proxy", "nginx"],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said_in_one_line(arguments):
+    with pytest.raises(settings.Usage) as caught:
+        settings.load(arguments, {})
+    assert len(str(caught.value).splitlines()) == 1
+    assert any(word.strip("-").upper() in str(caught.value).upper() for word in arguments)
+
+
+def test_help_names_every_setting():
+    text = settings.help_text()
+    assert all(f"\n  {name}" in text for name in settings.SETTINGS)
+    assert max(map(len, text.splitlines())) <= 110

@@ -1,0 +1,162 @@
+"""Each way in which a run can be unsound is caught, and only that one is named."""
+
+import pytest
+
+from waitbench import figures, matrix, results, sample, soundness, wrk
+
+POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
+STATS = {
+    "pid": 5, "start_time": "2026-11-21T22:00:00Z", "requests": 1000, "queries": 20000, "replies_4xx": 0, "replies_5xx": 0,
+    "connections_refused": 0, "connections_accepted": 40, "connections_open": 1, "cpu_user_s": 1.0, "cpu_system_s": 2.0,
+    "ctx_voluntary": 10, "ctx_involuntary": 20, "rss_kib": 9000, "rss_peak_kib": 9500, "threads": 2, "query_s": 1.0,
+    "pool_waits": 0, "pool_wait_s": 0.0,
+}  # fmt: skip
+REQUESTS, US = 3000, 10_000  # 3,000 requests of 10 ms on 16 connections: 1.875 s
+
+
+def machine(**seconds):
+    return sample.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sample.Machine._fields})
+
+
+def observation(stats=None, result=None, spent=None, server="threaded", point=POINT, **changes):
+    """A sound run, but for what a test changes."""
+    served = REQUESTS + 5  # five were under way when wrk stopped
+    grown = {
+        "requests": served + 2, "queries": served * 20, "connections_accepted": 17, "cpu_user_s": 0.2, "cpu_system_s": 0.6,
+        "ctx_voluntary": 300, "ctx_involuntary": 30, "query_s": 20.0,
+    }  # fmt: skip
+    after = {name: value + grown.get(name, 0) if name != "start_time" else value for name, value in STATS.items()}
+    first = figures.Snapshot(0.0, STATS, machine(), 1.0, 5.0, None, 0.5, asked=3, connects=1)
+    time = {"user": 1.0, "system": 1.0, "idle": 1.9, "steal": 0.0} | (spent or {})
+    last = figures.Snapshot(2.0, after | (stats or {}), machine(**time), 2.0, 5.6, None, 0.51, asked=5, connects=1)
+    none = dict.fromkeys(wrk.ERRORS, 0)
+    fields = {"requests": REQUESTS, "duration_us": 1_900_000, "bytes": REQUESTS * 1134 + 200, "errors": none}
+    fields |= {"histogram": [(US, REQUESTS)], "cpu_s": 0.5} | (result or {})
+    memory = sample.Memory(100, 200, 3000, 8)
+    watched = figures.Watched(0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)])
+    parts = {
+        "server": matrix.parse_server(server), "point": point, "wrk": wrk.Result(**fields), "wrk_threads": 2, "first": first,
+        "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
+        "steal_max": 0.02, "cpus": 2,
+    }  # fmt: skip
+    return figures.Observation(**(parts | changes))
+
+
+def words(seen):
+    return [reason.partition(":")[0] for reason in soundness.judge(seen)[0]]
+
+
+def test_a_sound_run_is_sound():
+    assert soundness.judge(observation()) == ([], [])
+
+
+@pytest.mark.parametrize("kind", wrk.ERRORS)
+def test_any_error(kind):
+    errors = dict.fromkeys(wrk.ERRORS, 0) | {kind: 1}
+    samples = [(US, REQUESTS - (kind == "timeout"))]
+    assert words(observation(result={"errors": errors, "histogram": samples})) == ["errors"]
+
+
+@pytest.mark.parametrize(
+    "stats, word",
+    [
+        ({"replies_5xx": 1}, "refused"),
+        ({"replies_4xx": 1}, "refused"),
+        ({"connections_refused": 1}, "refused"),
+        ({"pid": 6}, "restarted"),
+        ({"start_time": "later"}, "restarted"),
+        ({"connections_accepted": 58}, "connections"),
+        ({"connections_accepted": 56}, "connections"),
+        ({"queries": 20000 + (REQUESTS + 5) * 20 + 321}, "queries"),
+        ({"queries": 20000 + (REQUESTS + 5) * 19}, "queries"),
+    ],
+)
+def test_what_the_server_says_of_itself(stats, word):
+    assert words(observation(stats=stats)) == [word]
+
+
+@pytest.mark.parametrize("difference, sound", [(16, True), (17, False), (-16, True), (-17, False)])
+def test_requests_may_differ_by_those_under_way(difference, sound):
+    served = REQUESTS + difference
+    stats = {"requests": 1000 + served + 2, "queries": 20000 + served * 20}
+    assert words(observation(stats=stats)) == ([] if sound else ["requests"])
+
+
+@pytest.mark.parametrize("extra, sound", [(0, True), (-1, False), (16 * 1134, True), (16 * 1134 + 1, False)])
+def test_bytes_are_those_of_whole_replies_and_what_was_under_way(extra, sound):
+    assert words(observation(result={"bytes": REQUESTS * 1134 + extra})) == ([] if sound else ["size"])
+
+
+@pytest.mark.parametrize("stolen, sound", [(0.07, True), (0.09, False)])
+def test_steal(stolen, sound):
+    seen = observation(spent={"steal": stolen, "idle": 1.9 - stolen})
+    assert words(seen) == ([] if sound else ["steal"])
+
+
+@pytest.mark.parametrize("mean, sound, flags", [(10_300, True, []), (10_400, False, []), (9_000, True, ["generator-bound"])])
+def test_littles_law(mean, sound, flags):
+    seen = observation(result={"histogram": [(mean, REQUESTS)]})
+    assert words(seen) == ([] if sound else ["little"])
+    assert soundness.judge(seen)[1] == flags
+
+
+def test_few_slow_requests_are_no_sign_of_a_slow_generator():
+    """16 connections, 0.5 s a request, 1.9 s: three rounds are finished, the fourth is under way."""
+    served = {"requests": 1000 + 48 + 2, "queries": 20000 + 48 * 20}
+    result = {"requests": 48, "bytes": 48 * 1134, "histogram": [(500_000, 48)]}
+    seen = observation(stats=served, result=result)
+    assert seen.littles_ratio < 0.8 and seen.in_flight_ratio > 0.9
+    assert soundness.judge(seen) == ([], [])
+
+
+def test_a_generator_without_a_cpu_left_is_flagged():
+    assert soundness.judge(observation(result={"cpu_s": 3.65}, spent={"user": 3.0, "idle": 0.0}))[1] == ["generator-bound"]
+
+
+def test_other_programs_are_flagged():
+    assert soundness.judge(observation(spent={"user": 1.9, "idle": 1.0}))[1] == ["machine-busy"]
+
+
+def test_a_planted_server_is_judged_by_its_own_work():
+    served = {"queries": 20000 + (REQUESTS + 5) * 21}
+    assert words(observation(server="threaded:slow+n=21", stats=served)) == []
+    assert words(observation(server="threaded", stats=served)) == ["queries"]
+
+
+def test_behind_a_proxy_connections_are_the_proxys():
+    seen = observation(point=POINT._replace(proxy="nginx"), stats={"connections_accepted": 43})
+    assert words(seen) == []
+
+
+def test_every_reason_and_flag_is_documented():
+    columns = (results.ROOT / "loadtest" / "COLUMNS.md").read_text()
+    assert all(f"`{flag}`" in columns for flag in soundness.FLAGS)
+
+
+def test_the_row_of_a_run():
+    seen = observation()
+    row = figures.row(seen, ["machine-busy"])
+    assert set(row) | {"block", "order"} == set(results.COLUMNS)
+    assert row["rps"] == pytest.approx(REQUESTS / 1.9)
+    assert (row["mean_us"], row["p50_us"], row["p999_us"], row["max_us"]) == (US, US, US, US)
+    assert row["cpu_user_us_per_req"] + row["cpu_sys_us_per_req"] == pytest.approx(0.8e6 / (REQUESTS + 5))
+    assert row["kernel_kib"] == 50 + 50 + 100
+    assert (row["threads"], row["rss_kib"]) == (18, 9000)
+    assert row["db_cpu_share"] == pytest.approx(0.6 / 4)
+    assert row["server_cpu_share"] == pytest.approx(0.8 / 4)
+    assert row["wrk_cpu_share"] == pytest.approx(0.5 / 4)
+    assert row["idle_share"] == pytest.approx(1.9 / 3.9)
+    assert row["flags"] == "machine-busy"
+
+
+def test_the_detail_of_a_run():
+    seen = observation()
+    detail = figures.detail(seen)
+    later = {"block", "order", "attempt", "started_at", "load_s", "wall_s"}
+    later |= {name for name in results.DETAIL if name.startswith("db_") and "cpu" not in name}
+    assert set(detail) | later == set(results.DETAIL)
+    assert detail["queries_per_req"] == 20
+    assert detail["connect_ms"] == pytest.approx(3)
+    assert detail["runqueue_wait_us_per_req"] == pytest.approx(0.5 / (REQUESTS / 1.9) * 1e6)
+    assert detail["proxy_cpu_us_per_req"] is None
+    assert detail["other_share"] == pytest.approx(2.0 / 3.9 - (0.8 + 0.6 + 0.5 + 0.01) / 4)

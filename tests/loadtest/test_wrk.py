@@ -1,0 +1,93 @@
+"""How wrk is called and how its words are read."""
+
+import os
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from waitbench import matrix, wrk
+
+TEXT = (Path(__file__).parent / "golden" / "wrk-4.1.0.txt").read_text()
+POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
+
+
+def test_golden_output():
+    result = wrk.parse(TEXT)
+    assert (result.requests, result.duration_us, result.bytes) == (671, 1082982, 760914)
+    assert result.errors == {"connect": 0, "read": 0, "write": 0, "timeout": 0, "status": 0}
+    assert result.histogram[0] == (583, 1) and result.histogram[-1] == (191870, 1)
+
+
+@pytest.mark.parametrize("text", ["", "unable to connect to 127.0.0.1:1 Connection refused\n", TEXT[:-40], TEXT.split("waitbench")[0]])
+def test_output_that_was_cut_off_is_no_result(text):
+    with pytest.raises(wrk.Broken):
+        wrk.parse(text)
+
+
+def command(server, **changes):
+    return wrk.command("http://127.0.0.1:1", matrix.parse_server(server), POINT._replace(**changes), 2.5, 2)
+
+
+def test_no_reply_can_be_slower_than_the_timeout():
+    words = command("threaded")
+    assert words[words.index("-d") + 1] == "3s"
+    assert int(words[words.index("--timeout") + 1].rstrip("s")) > 2.5
+    assert words[-1] == "/work?n=20&m=1024&w=0&d=0"
+
+
+def test_a_planted_server_gets_other_requests():
+    assert command("threaded:slow+n=21")[-1] == "/work?n=21&m=1024&w=0&d=0"
+    assert command("threaded+plant=error")[-2:] == ["/work?n=none&m=1024&w=0&d=0", "100"]
+    assert command("threaded+plant=short")[-2] == "/work?n=20&m=512&w=0&d=0"
+    assert command("threaded+plant=slow-generator")[-1] == "burn=2000"
+
+
+@pytest.mark.parametrize("connections, cpus, expected", [(16, 2, 2), (17, 2, 1), (16, 1, 1), (1, 8, 1)])
+def test_connections_divide_evenly_among_threads(connections, cpus, expected):
+    assert wrk.threads(connections, cpus) == expected
+    assert connections % expected == 0
+
+
+def script(folder, text):
+    path = folder / "wrk"
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return [str(path)]
+
+
+def test_a_run_has_its_own_cpu_time_and_output(tmp_path):
+    (tmp_path / "golden").write_text(TEXT)
+    result = wrk.run(script(tmp_path, f"i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; cat {tmp_path}/golden"), 1)
+    assert result.requests == 671
+    assert 0.01 < result.cpu_s < 5
+
+
+def test_a_fraction_of_a_second_ends_by_sigint(tmp_path):
+    (tmp_path / "golden").write_text(TEXT)
+    looks = []
+    text = f"trap 'cat {tmp_path}/golden; exit 0' INT; while :; do sleep 0.05; done"
+    result = wrk.run(script(tmp_path, text), 0.3, watch=lambda elapsed: looks.append(elapsed) or 0.1)
+    assert result.requests == 671
+    assert len(looks) >= 3
+
+
+def test_a_killed_wrk_is_said_to_be_killed(tmp_path):
+    with pytest.raises(wrk.Broken, match=signal.SIGKILL.name):
+        wrk.run(script(tmp_path, "kill -KILL $$"), 1)
+
+
+def test_what_a_failing_wrk_says_is_passed_on(tmp_path):
+    with pytest.raises(wrk.Broken, match="status 1: unable to connect"):
+        wrk.run(script(tmp_path, "echo unable to connect; exit 1"), 1)
+
+
+def test_a_failing_look_ends_wrk(tmp_path):
+    def watch(elapsed):
+        raise RuntimeError("the server is gone")
+
+    with pytest.raises(RuntimeError):
+        wrk.run(script(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60"), 1, watch=watch)
+    pid = tmp_path / "pid"
+    assert not pid.exists() or not os.path.exists(f"/proc/{pid.read_text().strip()}")
