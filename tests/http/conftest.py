@@ -69,6 +69,14 @@ class Server:
     def stats(self):
         return self.get("/stats").json()
 
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def rss_kib(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
     def wait(self, timeout=30):
         """Exit status, once the process has ended by itself; its log is complete then."""
         status = self.process.wait(timeout)
@@ -99,6 +107,15 @@ def server(request):
     yield server
     assert server.process.poll() is None, f"the server died: {server.log}"
     assert server.stop() == 0, server.log
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """All of them at once, for tests that hold their answers against each other."""
+    servers = [Server(model) for model in MODELS]
+    yield servers
+    for server in servers:
+        assert server.stop() == 0, server.log
 
 
 @pytest.fixture

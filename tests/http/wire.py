@@ -5,6 +5,7 @@ http.client would correct what these tests want wrong, so this is a socket and a
 
 import json
 import socket
+import struct
 import time
 from dataclasses import dataclass, field
 
@@ -38,8 +39,12 @@ class Reply:
 class Connection:
     """One connection to a server. Use as a context manager."""
 
-    def __init__(self, address, timeout=10):
-        self.socket = socket.create_connection(address, timeout=timeout)
+    def __init__(self, address, timeout=10, receive_buffer=None):
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout)
+        if receive_buffer is not None:  # before connecting: it decides the window that is offered
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
 
@@ -54,6 +59,11 @@ class Connection:
 
     def half_close(self):
         self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Leaves with RST in place of FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def _more(self):
         data = self.socket.recv(1 << 20)
