@@ -254,7 +254,7 @@ static void test_list_of_large_items(void **state)
         int pages = 0;
         int64_t next = 0;
         for (; next >= 0; pages++) {
-            char query[64], first[32];
+            char query[64], first[64];
             snprintf(query, sizeof query, "limit=100&after=%" PRId64, next);
             snprintf(first, sizeof first, "{\"items\":[{\"id\":%" PRId64 ",", next + 1);
             assert_int_equal(REQUEST(talk, GET, "/items", .query = text(query)), 200);
