@@ -361,8 +361,8 @@ int connection_open(struct worker *worker, int fd)
 
 void connection_drain(struct connection *c)
 {
-    if (c->state == CONNECTION_IDLE)
-        connection_move(c, CONNECTION_IDLE); /* whose deadline is short now */
+    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGERING)
+        connection_move(c, c->state); /* whose deadline is short now */
     else if (c->state == CONNECTION_ANSWERING)
         exchange_close_after(&c->job->exchange);
 }
@@ -376,7 +376,7 @@ static void timed_out(struct connection *c)
         go_on(c, HTTP_EVENT_REFUSED);
         break;
     case CONNECTION_SENDING:
-        /* Libuv does not say when part of a chunk has gone out, only how much is left. */
+        /* libuv tells how much of a chunk is left, not when some went: found after one to two time-outs. */
         if (uv_stream_get_write_queue_size(stream_of(c)) < c->job->pending) {
             c->job->pending = uv_stream_get_write_queue_size(stream_of(c));
             connection_move(c, CONNECTION_SENDING);
