@@ -147,22 +147,48 @@ enum step answer_padded(struct exchange *x, const char *text, uint64_t padding, 
     return finish(x, 200, "application/json");
 }
 
-/* Enough of JSON's escaping for our own sentences and what they quote of a request. */
-static size_t escape(char *out, size_t room, const char *text)
+/* Bytes of the UTF-8 sequence (RFC 3629) at `text`; 0 when it is none. */
+static size_t utf8_sequence(const unsigned char *text)
 {
-    size_t len = 0;
-    for (; *text != '\0' && len + 7 < room; text++) {
-        if (*text == '"' || *text == '\\') {
-            out[len++] = '\\';
-            out[len++] = *text;
-        } else if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f) {
-            len += (size_t)snprintf(out + len, room - len, "\\u%04x", (unsigned char)*text);
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = text[0] < 0x80       ? 1
+                 : text[0] >> 5 == 6  ? 2
+                 : text[0] >> 4 == 14 ? 3
+                 : text[0] >> 3 == 30 ? 4
+                                      : 0;
+    if (len < 2)
+        return len;
+    uint32_t point = text[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] >> 6 != 2)
+            return 0;
+        point = point << 6 | (text[i] & 0x3fu);
+    }
+    return point >= smallest[len] && point <= 0x10ffff && point >> 11 != 0x1b ? len : 0;
+}
+
+/*
+ * JSON's escaping, for our own sentences and what they quote of a request. What is no UTF-8 (a
+ * parameter may be anything, and a cut may split a sequence) becomes U+FFFD.
+ */
+static void escape(char *out, size_t room, const char *text)
+{
+    size_t len = 0, step;
+    for (const unsigned char *in = (const unsigned char *)text; *in != '\0' && len + 7 < room; in += step) {
+        size_t sequence = utf8_sequence(in);
+        step = sequence > 0 ? sequence : 1;
+        if (sequence == 0) {
+            len += (size_t)snprintf(out + len, room - len, "\\ufffd");
+        } else if (*in < 0x20 || *in == 0x7f) {
+            len += (size_t)snprintf(out + len, room - len, "\\u%04x", *in);
         } else {
-            out[len++] = *text;
+            if (*in == '"' || *in == '\\')
+                out[len++] = '\\';
+            memcpy(out + len, in, sequence);
+            len += sequence;
         }
     }
     out[len] = '\0';
-    return len;
 }
 
 enum step answer_problem(struct exchange *x, int status, const char *member, const char *format, ...)

@@ -37,11 +37,24 @@ void exchange_init(struct exchange *x, const struct app *app, struct counters *c
     buf_init(&reply->body, WORK_M_MAX);
 }
 
-void exchange_deinit(struct exchange *x)
+static void release(struct exchange *x)
 {
     if (x->on_release != NULL)
         x->on_release(x);
     x->on_release = NULL;
+}
+
+/* Once there is a reply, what the handler kept is of no use, and the client may take long to read. */
+static enum step release_at_reply(struct exchange *x, enum step step)
+{
+    if (step == STEP_REPLY)
+        release(x);
+    return step;
+}
+
+void exchange_deinit(struct exchange *x)
+{
+    release(x);
     reply_release(&x->reply);
 }
 
@@ -83,13 +96,13 @@ enum step exchange_start(struct exchange *x)
     x->keep_alive = x->keep_alive && x->request->keep_alive;
     enum step step = dispatch(x);
     x->request = NULL; /* its bytes are not ours to keep */
-    return step;
+    return release_at_reply(x, step);
 }
 
 enum step exchange_resume(struct exchange *x, const PGresult *result)
 {
     assert(x->on_result != NULL && "exchange_resume: the exchange has asked for no query");
-    return x->on_result(x, result);
+    return release_at_reply(x, x->on_result(x, result));
 }
 
 enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
@@ -108,7 +121,7 @@ enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
                                 "The database did not answer in time; ask for less, or raise QUERY_TIMEOUT."},
         [FAIL_DRAINING] = {503, "The server is shutting down; try again."},
     };
-    return answer_problem(x, answers[failure].status, NULL, "%s", answers[failure].detail);
+    return release_at_reply(x, answer_problem(x, answers[failure].status, NULL, "%s", answers[failure].detail));
 }
 
 enum step exchange_refuse(struct exchange *x, struct http_refusal refusal)

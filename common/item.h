@@ -16,7 +16,8 @@ enum {
     ITEM_LIST_LIMIT = 20,
     ITEM_LIST_LIMIT_MAX = 100,
     ITEM_PAGE_BYTES = 1024 * 1024, /* of payloads: with the item that takes it past this, a page ends */
-    ITEM_ATTEMPTS_MAX = 10,        /* of a write that other writers keep overtaking */
+    ITEM_ATTEMPTS_MAX =
+        100, /* of a write that other writers keep overtaking: each round, one of them is done */
 };
 
 /* What an exchange about items keeps between its steps. Small: there is one for each connection. */
