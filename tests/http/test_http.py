@@ -360,7 +360,8 @@ def test_options_asterisk(connection):
     assert connection.ask("OPTIONS", "/nothing").status == 404
 
 
-@pytest.mark.parametrize("target", ["/work?n=2&m=4096&seed=7", "/work?m=16777216&n=0", "/work?n=x", "/healthz", "/readyz",
+@pytest.mark.parametrize("target", ["/work?n=2&m=4096&seed=7", "/work?m=16777216&n=0", "/work?n=x", "/healthz",
+                                    "/readyz",
                                     "/items?limit=1&after=9223372036854775806", "/items?limit=0", "/items/999999999999",
                                     "/nothing", "/"])
 def test_head_is_get_without_the_body(connection, target):
