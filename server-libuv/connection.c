@@ -13,7 +13,6 @@
 #include "server.h"
 
 enum {
-    LINGER_BYTES = 1024 * 1024,
     REQUESTS_PER_TURN = 32, /* of one client's pipeline, before the other clients' turn */
 };
 
@@ -299,7 +298,7 @@ static void hold_bytes(struct connection *c, const char *bytes, size_t len)
         c->state == CONNECTION_LINGERING || (c->state == CONNECTION_SENDING && c->job->exchange.reply.close);
     if (is_last) {
         c->discarded += len;
-        if (c->discarded <= LINGER_BYTES)
+        if (c->discarded <= APP_LINGER_BYTES)
             return;
         if (c->state == CONNECTION_SENDING)
             pause_reading(c);

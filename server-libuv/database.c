@@ -15,8 +15,6 @@
 #include "clock.h"
 #include "server.h"
 
-enum { CONNECT_TIMEOUT_MS = 5000 };
-
 struct link {
     struct database *database;
     struct pool_slot *slot;
@@ -369,7 +367,7 @@ static void check_deadlines(struct database *database, uint64_t now_ms)
     struct deadline *passed;
     while ((passed = deadline_take_expired(&database->attempts, now_ms)) != NULL) {
         struct link *link = owner_of(passed, struct link, deadline);
-        explain(link, PG_CAUSE_NETWORK, "no answer in %d ms", CONNECT_TIMEOUT_MS);
+        explain(link, PG_CAUSE_NETWORK, "no answer in %d ms", APP_CONNECT_MS);
         attempt_failed(link);
     }
     while ((passed = deadline_take_expired(&database->queries, now_ms)) != NULL) {
@@ -405,7 +403,7 @@ int database_init(struct database *database, struct worker *worker, unsigned siz
     const struct config *config = &worker->app->config;
     *database = (struct database){.worker = worker};
     STAILQ_INIT(&database->woken);
-    deadline_list_init(&database->attempts, CONNECT_TIMEOUT_MS);
+    deadline_list_init(&database->attempts, APP_CONNECT_MS);
     deadline_list_init(&database->queries, config->query_timeout * UINT64_C(1000));
     database->links = calloc(size, sizeof *database->links);
     if (database->links == NULL)

@@ -17,16 +17,6 @@
 #include "clock.h"
 #include "server.h"
 
-enum {
-    LINGER_MS = 2000,
-    /*
-     * In a drain, for this and in place of IDLE_TIMEOUT. A client that sends one request after another has its
-     * next on the way: closed at once, 50 of 50 such clients (n=0) lost one. And who has its reply is not to
-     * hold up the end.
-     */
-    LAST_CALL_MS = 200,
-};
-
 static pthread_t main_thread;
 static atomic_uint workers_not_ready, workers_running;
 
@@ -131,8 +121,8 @@ static void on_drain_asked(uv_async_t *async)
     struct connection *connection;
     worker->draining = true;
     /* connection_drain() arms who is in these lists again, so that they stay in order. */
-    worker->timeouts[CONNECTION_IDLE].length_ms = LAST_CALL_MS;
-    worker->timeouts[CONNECTION_LINGERING].length_ms = LAST_CALL_MS;
+    worker->timeouts[CONNECTION_IDLE].length_ms = APP_LAST_CALL_MS;
+    worker->timeouts[CONNECTION_LINGERING].length_ms = APP_LAST_CALL_MS;
     listener_drain(worker);
     LIST_FOREACH(connection, &worker->connections, entry)
     connection_drain(connection);
@@ -151,9 +141,9 @@ static int worker_init(struct worker *worker, const struct app *app, unsigned in
     STAILQ_INIT(&worker->free_jobs);
 
     uint64_t seconds[CONNECTION_STATES] = {
-        [CONNECTION_IDLE] = config->idle_timeout,   [CONNECTION_HEAD] = config->header_timeout,
-        [CONNECTION_BODY] = config->header_timeout, [CONNECTION_SENDING] = config->write_timeout,
-        [CONNECTION_LINGERING] = LINGER_MS / 1000,
+        [CONNECTION_IDLE] = config->idle_timeout,      [CONNECTION_HEAD] = config->header_timeout,
+        [CONNECTION_BODY] = config->header_timeout,    [CONNECTION_SENDING] = config->write_timeout,
+        [CONNECTION_LINGERING] = APP_LINGER_MS / 1000,
     };
     for (unsigned state = 0; state < CONNECTION_STATES; state++)
         deadline_list_init(&worker->timeouts[state], seconds[state] * 1000);

@@ -8,11 +8,6 @@
 #include "log.h"
 #include "server.h"
 
-enum {
-    LINGER_MS = 2000,
-    LINGER_BYTES = 1024 * 1024,
-};
-
 static void set_read_timeout(int fd, uint64_t ms)
 {
     struct timeval timeout = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
@@ -70,9 +65,10 @@ static void linger(struct client *client)
 {
     char ignored[4096];
     size_t total = 0;
-    uint64_t end = clock_ms() + LINGER_MS, now;
+    bool draining = atomic_load(&client->server->draining);
+    uint64_t end = clock_ms() + (draining ? APP_LAST_CALL_MS : APP_LINGER_MS), now;
     shutdown(client->fd, SHUT_WR);
-    while (total < LINGER_BYTES && (now = clock_ms()) < end) {
+    while (total < APP_LINGER_BYTES && (now = clock_ms()) < end) {
         set_read_timeout(client->fd, end - now);
         ssize_t len = recv(client->fd, ignored, sizeof ignored, 0);
         if (len <= 0)
@@ -118,7 +114,6 @@ static ssize_t read_some(struct client *client, const struct http_codec *codec, 
                          char *bytes, size_t room)
 {
     const struct config *config = &client->server->app.config;
-    int flags = 0;
     if (http_is_mid_request(codec)) {
         uint64_t now = clock_ms();
         if (!deadline->is_set || (http_awaits_body(codec) && !deadline->is_for_body))
@@ -135,11 +130,11 @@ static ssize_t read_some(struct client *client, const struct http_codec *codec, 
         deadline->is_set = false;
         atomic_store(&client->idle, true);
         if (atomic_load(&client->server->draining))
-            flags = MSG_DONTWAIT; /* a request may have come before the drain began: the last look */
+            set_read_timeout(client->fd, APP_LAST_CALL_MS);
     }
     ssize_t len;
     do {
-        len = recv(client->fd, bytes, room, flags);
+        len = recv(client->fd, bytes, room, 0);
     } while (len < 0 && errno == EINTR);
     atomic_store(&client->idle, false);
     return len;

@@ -8,8 +8,6 @@
 #include "log.h"
 #include "server.h"
 
-enum { CONNECT_TIMEOUT_MS = 5000 };
-
 /* A thread in the pool's queue, on its own stack. */
 struct queued {
     struct pool_waiter waiter;
@@ -71,31 +69,38 @@ static bool pg_wait(struct pg *pg, enum pg_event *event, uint64_t deadline_ms)
     return true;
 }
 
-/* Blocks in the resolver. 0 or a status of getaddrinfo(3). */
-static int resolve(const char *host, char address[INET6_ADDRSTRLEN])
+/* Blocks until the connection is made or has failed. `address`: see pg_connect_start(). */
+static enum pg_event connect_to(const struct app *app, struct pg *pg, const char *address)
 {
+    enum pg_event event = pg_connect_start(pg, &app->database, address);
+    if (!pg_wait(pg, &event, clock_ms() + APP_CONNECT_MS))
+        return pg_give_up(pg, "no answer from %s in %d ms", app->database.where, APP_CONNECT_MS);
+    return event;
+}
+
+/*
+ * Blocks, without the lock. A name may have several addresses ("localhost" has two) of which the
+ * database listens on one.
+ */
+static enum pg_event connect_slot(const struct app *app, struct pool_slot *slot)
+{
+    struct pg *pg = &slot->pg;
+    const char *host = app->database.host;
+    if (host[0] == '\0')
+        return connect_to(app, pg, NULL);
+
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
     int status = getaddrinfo(host, NULL, &hints, &found);
     if (status != 0)
-        return status;
-    getnameinfo(found->ai_addr, found->ai_addrlen, address, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST);
+        return pg_give_up(pg, "cannot resolve %s: %s", host, gai_strerror(status));
+    enum pg_event event = PG_FAILED;
+    for (struct addrinfo *each = found; each != NULL && event == PG_FAILED; each = each->ai_next) {
+        char address[INET6_ADDRSTRLEN];
+        getnameinfo(each->ai_addr, each->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
+        pg_close(pg);
+        event = connect_to(app, pg, address);
+    }
     freeaddrinfo(found);
-    return 0;
-}
-
-/* Blocks, without the lock. */
-static enum pg_event connect_slot(const struct app *app, struct pool_slot *slot)
-{
-    const struct pg_target *target = &app->database;
-    struct pg *pg = &slot->pg;
-    char address[INET6_ADDRSTRLEN];
-    bool has_name = target->host[0] != '\0';
-    int status = has_name ? resolve(target->host, address) : 0;
-    if (status != 0)
-        return pg_give_up(pg, "cannot resolve %s: %s", target->host, gai_strerror(status));
-    enum pg_event event = pg_connect_start(pg, target, has_name ? address : NULL);
-    if (!pg_wait(pg, &event, clock_ms() + CONNECT_TIMEOUT_MS))
-        return pg_give_up(pg, "no answer from %s in %d ms", target->where, CONNECT_TIMEOUT_MS);
     return event;
 }
 

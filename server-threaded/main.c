@@ -90,6 +90,7 @@ static int drain(struct server *server, int listener, int signals)
     listener_accept(server, listener); /* who has connected already is served */
     close(listener);
     atomic_store(&server->draining, true);
+    poll(NULL, 0, APP_LAST_CALL_MS);
     connections_wake_idle(server);
     bool gone = wait_for_clients(server);
     if (watched) {

@@ -70,7 +70,10 @@ void listener_accept(struct server *server, int listener);
 /* The thread of a client: serves it until either side ends. Frees it. */
 void *connection_serve(void *client);
 
-/* Sets *draining has been set: wakes the clients that are between two requests. */
+/*
+ * For a drain, after its last call: ends the read of each client that is between two requests. Who
+ * gets there later finds `draining` set.
+ */
 void connections_wake_idle(struct server *server);
 
 #endif
