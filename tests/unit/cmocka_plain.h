@@ -32,7 +32,7 @@ struct CMUnitTest {
             (tests)[i].function(NULL);                                                                         \
             printf("ok %s\n", (tests)[i].name);                                                                \
         }                                                                                                      \
-        printf("%d passed, 0 failed\n", count);                                                                \
+        printf("all %d passed\n", count);                                                                      \
         0;                                                                                                     \
     })
 

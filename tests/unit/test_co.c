@@ -26,9 +26,10 @@ static struct co *start(void (*entry)(void *), void *arg)
 
 static void append_three(void *arg)
 {
+    static const char *const letters[] = {"a", "b", "c"};
     char *log = arg;
-    for (char letter = 'a'; letter <= 'c'; letter++) {
-        strncat(log, &letter, 1);
+    for (int i = 0; i < 3; i++) {
+        strcat(log, letters[i]);
         co_yield ();
     }
 }
