@@ -30,7 +30,9 @@ class Client:
             except (OSError, EOFError) as error:
                 self.close()
                 if fresh:
-                    raise Unreachable(f"http://{self.host}{path}: {error or 'the connection was closed'}") from None
+                    raise Unreachable(
+                        f"http://{self.host}{path}: {error or 'the connection was closed'}"
+                    ) from None
 
     def get_json(self, path):
         status, _, body = self.get(path)
@@ -57,7 +59,9 @@ class Client:
         while not head.endswith(b"\r\n\r\n"):
             line = self.stream.readline()
             if not line:
-                raise EOFError("it was closed in the middle of a reply" if head else "it was closed without a reply")
+                raise EOFError(
+                    "it was closed in the middle of a reply" if head else "it was closed without a reply"
+                )
             head += line
         fields = {}
         for line in head.split(b"\r\n")[1:-2]:

@@ -61,18 +61,17 @@ class Database:
         """What the servers have had it do so far."""
         queries = None
         if self.counts_statements:
-            queries = int(self.rows(f"SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE {OURS}")[0][0])
+            found = self.rows(f"SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE {OURS}")
+            queries = int(found[0][0])
         return Counts(queries, int(self.rows("SELECT sum(hits) FROM world")[0][0]))
-
-    def hits(self):
-        return int(self.rows("SELECT sum(hits) FROM world")[0][0])
 
     def view(self):
         """Its own totals (pg_stat_database). Exact once the servers' connections are gone: a backend
         hands in its counts when it ends, and until then up to a second late. Ours does so now."""
         self.rows("SELECT pg_stat_force_next_flush()")
-        columns = "xact_commit", "xact_rollback", "blks_read", "blks_hit", "tup_fetched", "tup_updated", "deadlocks"
-        found = self.rows(f"SELECT {', '.join(columns)} FROM pg_stat_database WHERE datname = current_database()")
+        columns = "xact_commit", "blks_read", "blks_hit", "deadlocks"
+        names = ", ".join(columns)
+        found = self.rows(f"SELECT {names} FROM pg_stat_database WHERE datname = current_database()")
         return dict(zip(columns, found[0]))
 
     def await_alone(self, timeout=2.0):
@@ -137,11 +136,18 @@ class Database:
         words = [LOCAL, "--name", self.name]
         started = subprocess.run(
             words + ["--parent", str(os.getpid()), "start"],
-            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         if started.returncode:
-            raise Failure(f"no private PostgreSQL: {(started.stdout.strip().splitlines() or ['db/local failed'])[-1]}")
-        self.url = subprocess.run(words + ["url"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+            last = (started.stdout.strip().splitlines() or ["db/local failed"])[-1]
+            raise Failure(f"no private PostgreSQL: {last}")
+        self.url = subprocess.run(
+            words + ["url"], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.strip()
 
     def _has_statements(self):
         try:

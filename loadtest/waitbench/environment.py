@@ -12,11 +12,17 @@ from pathlib import Path
 from . import ROOT, Failure, placement, results
 
 BUSY = 0.15  # load average a CPU, before we start
-LIMITS = (
-    "/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max", "/proc/sys/vm/max_map_count",
-    "/proc/sys/vm/overcommit_memory", "/proc/sys/net/core/somaxconn", "/proc/sys/net/ipv4/ip_local_port_range",
-    "/proc/sys/net/ipv4/tcp_max_syn_backlog", "/proc/sys/fs/file-max", "/proc/sys/kernel/sched_autogroup_enabled",
-)  # fmt: skip
+LIMITS = (  # below /proc/sys
+    "fs/file-max",
+    "kernel/pid_max",
+    "kernel/sched_autogroup_enabled",
+    "kernel/threads-max",
+    "net/core/somaxconn",
+    "net/ipv4/ip_local_port_range",
+    "net/ipv4/tcp_max_syn_backlog",
+    "vm/max_map_count",
+    "vm/overcommit_memory",
+)
 CPU = Path("/sys/devices/system/cpu")
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 
@@ -25,6 +31,8 @@ def raise_file_limit(connections):
     """As many descriptors as the hard limit allows: a server and wrk need one a connection. Raises
     Failure when that is too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if connections + OTHER_FILES > hard:
         raise Failure(
@@ -39,7 +47,7 @@ def describe(chosen, db, places, cpus):
         "machine": machine(),
         "kernel": platform.release(),
         "system": _field("/etc/os-release", r'PRETTY_NAME="(.*)"'),
-        "limits": {Path(name).name: _read(name) for name in LIMITS} | _rlimits(),
+        "limits": {Path(name).name: _read(f"/proc/sys/{name}") for name in LIMITS} | _rlimits(),
         "versions": versions(chosen),
         "database": db.describe() if db else None,
         "git": git(),
@@ -94,7 +102,8 @@ def versions(chosen):
         found[library] = _first_line(["pkg-config", "--modversion", library], must=True)
     for spec in chosen.servers:
         if not spec.url:
-            found[f"server-{spec.model}"] = _first_line([ROOT / chosen.build / f"server-{spec.model}", "--version"])
+            program = ROOT / chosen.build / f"server-{spec.model}"
+            found[program.name] = _first_line([program, "--version"])
     return found
 
 
@@ -158,7 +167,14 @@ def _first_line(words, must=False):
     """The first line that a program prints; None when it is not there, or fails and must not."""
     if not shutil.which(str(words[0])):
         return None
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, timeout=10)
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=10,
+    )
     if must and done.returncode:
         return None
     return (done.stdout.strip().splitlines() or [""])[0]

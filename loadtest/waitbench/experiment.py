@@ -1,9 +1,11 @@
 """The experiment: every block of the plan, until each is sound or its point is given up."""
 
+import collections
 import signal
 import time
 
-from . import Failure, database, environment, matrix, measure, placement, process, progress, results, server, syscalls, wrk
+from . import Failure, database, environment, matrix, measure, placement, process, progress
+from . import results, server, syscalls, wrk
 
 
 class Interrupted(Exception):
@@ -15,7 +17,7 @@ class Experiment:
         self.chosen = chosen
         self.plan = matrix.plan(chosen.points, chosen.servers, chosen.repeats, chosen.seed)
         self.given_up = {}  # point -> reason
-        self.load_s = self.syscalls_s = 0.0
+        self.load_s = 0.0
         self.begin = time.monotonic()
         environment.raise_file_limit(max(point.c for point in chosen.points))
         wrk.find()
@@ -31,7 +33,7 @@ class Experiment:
     def run(self):
         """Blocks that are not there yet. Raises Failure or Interrupted; call finish() in any case."""
         chosen = self.chosen
-        wanted = [block for block in self.plan if not self._complete(block)]
+        wanted = self._missing()
         runs = sum(len(block.servers) for block in wanted)
         passes = len(chosen.points) * len(chosen.servers) if chosen.syscalls == "auto" else 0
         each = chosen.duration + chosen.warmup
@@ -63,10 +65,9 @@ class Experiment:
     def finish(self):
         """The last words of environment.json. What went wrong here is a sentence, and no more."""
         wall = time.monotonic() - self.begin
-        left = [block.number for block in self.plan if not self._complete(block)]
         self.facts["outcome"] = {
             "finished_at": results.now().isoformat(timespec="seconds"),
-            "blocks_missing": left,
+            "blocks_missing": [block.number for block in self._missing()],
             "unsound_points": [point._asdict() | {"reason": why} for point, why in self.given_up.items()],
             "wall_s": round(wall, 1),
             "load_share": round(self.load_s / wall, 3),
@@ -74,13 +75,14 @@ class Experiment:
         environment.write(self.folder, self.facts)
         self._say(
             f"{self.load_s / wall:.0%} of {progress.duration(wall)} was load, measured or warming up;"
-            f" the rest: database, starting, proving and stopping servers, counting system calls"
+            f" the rest: starting and stopping the database, starting, proving and stopping servers"
         )
         for point, why in self.given_up.items():
             self._say(f"given up as unsound: {point} ({why})")
 
     def _block(self, bench, block):
         if block.point in self.given_up:
+            self.progress.more(-len(block.servers))
             return
         for attempt in range(1, self.chosen.retries + 2):
             reasons = self._attempt(bench, block, attempt)
@@ -102,34 +104,46 @@ class Experiment:
             self.load_s += run.detail["load_s"]
             self.progress.finished()
             if run.reasons:
-                self._say(f"block {block.number}, {spec.name} at {block.point}: unsound: {'; '.join(run.reasons)}")
+                why = "; ".join(run.reasons)
+                self._say(f"block {block.number}, {spec.name} at {block.point}: unsound: {why}")
                 row = block.point._asdict() | run.row | key
-                self.folder.unsound.append(row | {"attempt": attempt, "reason": "; ".join(run.reasons)})
+                self.folder.unsound.append(row | {"attempt": attempt, "reason": why})
                 self.progress.more(order - len(block.servers))
                 return [f"{spec.name}: {reason}" for reason in run.reasons]
             run.row |= key
             self.folder.keep(run)
-            self.folder.log(f"block {block.number}.{order} {spec.name} at {block.point}: {run.row['rps']:.1f} a second")
+            rate = f"{run.row['rps']:.1f} requests a second"
+            self.folder.log(f"block {block.number}.{order} {spec.name} at {block.point}: {rate}")
             if run.syscalls:
                 self.folder.syscalls.append(run.syscalls)
+            elif first_of_point and bench.tracer:
+                self.folder.log(f"{bench.tracer} counted no system calls of {spec.name}")
         return []
 
-    def _complete(self, block):
-        rows = [row for row in self.folder.runs.rows() if int(row["block"]) == block.number]
-        return len(rows) == len(block.servers)
+    def _missing(self):
+        """The blocks of which not every server has its row."""
+        rows = collections.Counter(int(row["block"]) for row in self.folder.runs.rows())
+        return [block for block in self.plan if rows[block.number] < len(block.servers)]
 
     def _check_same(self):
         """Only what was begun with these settings can be continued; half a block is not kept."""
         then, now = self.facts["settings"], environment.recorded(self.chosen)
         for name, text in now.items():
             if name not in ("OUT", "SEED", "DATABASE_URL", "PORT") and then.get(name) != text:
-                raise Failure(f"{self.folder.path} was begun with {name}={then.get(name)}: choose another OUT, or the same")
+                raise Failure(
+                    f"{self.folder.path} was begun with {name}={then.get(name)}: choose another OUT"
+                )
+        if environment.versions(self.chosen) != self.facts["versions"]:
+            raise Failure(
+                f"{self.folder.path} was begun with other versions of the programs: choose another OUT"
+            )
         self.chosen.texts["SEED"] = then["SEED"]
         self.chosen.values["SEED"] = int(then["SEED"])
-        self.plan = matrix.plan(self.chosen.points, self.chosen.servers, self.chosen.repeats, self.chosen.seed)
-        for block in self.plan:
-            if not self._complete(block):
-                self.folder.discard(block.number, 0, "interrupted: the block was not finished")
+        self.plan = matrix.plan(
+            self.chosen.points, self.chosen.servers, self.chosen.repeats, self.chosen.seed
+        )
+        for block in self._missing():
+            self.folder.discard(block.number, 0, "interrupted: the block was not finished")
 
     def _announce(self, wanted):
         chosen = self.chosen

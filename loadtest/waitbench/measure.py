@@ -28,6 +28,10 @@ class Bench:
         self.url = db.url if db else ""
         self.tracer = syscalls.find() if chosen.syscalls == "auto" else None
 
+    def threads(self, point):
+        """Of wrk."""
+        return wrk.threads(point.c, len(self.places.get("wrk", range(self.cpus))))
+
 
 def run(bench, spec, point, count_syscalls=False):
     """Measures one server at one point. A run that went wrong comes back with its reasons; what will
@@ -38,7 +42,11 @@ def run(bench, spec, point, count_syscalls=False):
         db.reset(writes=spec.parameters(point)["w"] > 0)
         view = db.view()
     measured = server.Server(spec, chosen, bench.url, bench.places.get("server"))
-    front = proxy.Nginx(chosen.port + 1, chosen.port, bench.places.get("server")) if point.proxy == "nginx" else None
+    front = (
+        proxy.Nginx(chosen.port + 1, chosen.port, bench.places.get("server"))
+        if point.proxy == "nginx"
+        else None
+    )
     loaded = []
     outcome = Run({}, {"started_at": results.now().isoformat(timespec="milliseconds")}, [])
     try:
@@ -77,7 +85,7 @@ def _observe(bench, measured, front, point, loaded):
     finally:
         asker.close()
     idle_memory = sample.memory()
-    threads = wrk.threads(point.c, len(bench.places.get("wrk", range(bench.cpus))))
+    threads = bench.threads(point)
 
     def load(seconds, watch=None):
         words = wrk.command(url, spec, point, seconds, threads)
@@ -95,13 +103,21 @@ def _observe(bench, measured, front, point, loaded):
     if not result.requests:
         raise wrk.Broken("not one request was answered: a longer DURATION may help")
     return figures.Observation(
-        spec, point, result, threads, first, last, watched, idle_memory, reply_bytes, chosen.steal_max, bench.cpus
+        spec,
+        point,
+        result,
+        threads,
+        first,
+        last,
+        watched,
+        idle_memory,
+        reply_bytes,
+        chosen.steal_max,
+        bench.cpus,
     )
 
 
 def _snapshot(bench, measured, front):
-    """In the order that lets the asking cost fall outside: own CPU last before, first after is not
-    worth the code, since one GET /stats takes some 100 microseconds."""
     return figures.Snapshot(
         time=time.monotonic(),
         stats=measured.stats(),
@@ -124,7 +140,9 @@ def _await_quiet(measured, front):
         if stats["connections_open"] <= 1 or front:
             return
         time.sleep(0.005)
-    raise server.Died(f"{measured.spec.name} still had connections {QUIET_S:g} s after the warm-up closed them")
+    raise server.Died(
+        f"{measured.spec.name} still had connections {QUIET_S:g} s after the warm-up closed them"
+    )
 
 
 def _watcher(measured, front, point, seconds, first, watched):
@@ -156,9 +174,8 @@ def wait_of(measured):
 
 def _count_syscalls(bench, measured, front, point, loaded):
     """A short pass of its own, after the timing: counting slows the server down."""
-    threads = wrk.threads(point.c, bench.cpus)
     url = front.url if front else measured.url
-    words = wrk.command(url, measured.spec, point, syscalls.SECONDS, threads)
+    words = wrk.command(url, measured.spec, point, syscalls.SECONDS, bench.threads(point))
     with syscalls.Counter(bench.tracer, measured.pid) as counter:
         first, asked = measured.stats(), measured.asked
         loaded.append(wrk.run(words, syscalls.SECONDS, bench.places.get("wrk")).duration_us / 1e6)

@@ -39,9 +39,10 @@ class Progress:
 
     def running(self, block, server, attempt):
         again = f", attempt {attempt}" if attempt > 1 else ""
-        words = f"run {self.done + 1} of {self.total}: {server} at {block.point}{again}; {duration(self.estimate())} left"
+        words = f"run {self.done + 1} of {self.total}: {server} at {block.point}{again};"
+        words += f" {duration(self.estimate())} left"
         if self.live:
-            columns = os.get_terminal_size(self.stream.fileno()).columns
+            columns = os.get_terminal_size(self.stream.fileno()).columns or 80
             self.stream.write("\r\x1b[K" + words[: columns - 1])
             self.stream.flush()
             self.shown = True

@@ -1,5 +1,6 @@
 """nginx in front of the server that is measured, with kept connections on both sides."""
 
+import resource
 import shutil
 import tempfile
 import time
@@ -12,8 +13,7 @@ daemon off;
 pid {folder}/pid;
 error_log stderr error;
 worker_processes {workers};
-worker_rlimit_nofile 65536;
-events {{ worker_connections 32768; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -45,8 +45,8 @@ START_S = 5
 
 
 class Nginx:
-    def __init__(self, port, upstream, cpus=None, workers="auto"):
-        self.port, self.upstream, self.cpus, self.workers = port, upstream, cpus, workers
+    def __init__(self, port, upstream, cpus=None):
+        self.port, self.upstream, self.cpus = port, upstream, cpus
         self.url = f"http://127.0.0.1:{port}"
         self.child = None
 
@@ -63,7 +63,13 @@ class Nginx:
         self._await_ready()
 
     def _config(self):
-        return CONFIG.format(folder=self.folder.name, workers=self.workers, port=self.port, upstream=self.upstream)
+        return CONFIG.format(
+            folder=self.folder.name,
+            workers=len(self.cpus) if self.cpus else "auto",
+            connections=resource.getrlimit(resource.RLIMIT_NOFILE)[0],  # it inherits ours
+            port=self.port,
+            upstream=self.upstream,
+        )
 
     def cpu_s(self):
         try:

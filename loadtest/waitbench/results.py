@@ -79,7 +79,9 @@ class Table:
                     stream.truncate(end)
                     raise
         except OSError as error:
-            raise Failure(f"cannot write to {self.path}: {error.strerror}; every row before it is there") from None
+            raise Failure(
+                f"cannot write to {self.path}: {error.strerror}; every row before it is there"
+            ) from None
 
 
 def replace(path, data):
@@ -99,7 +101,9 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Failure(f"cannot make the results folder {self.path}: {error.strerror}; choose another OUT") from None
+            raise Failure(
+                f"cannot make the results folder {self.path}: {error.strerror}; choose another OUT"
+            ) from None
         self.runs = Table(self.path / "runs.csv", COLUMNS)
         self.detail = Table(self.path / "detail.csv", DETAIL)
         self.unsound = Table(self.path / "unsound.csv", UNSOUND)

@@ -60,7 +60,9 @@ class Server:
 
     def _launch(self):
         if in_use(self.chosen.port):
-            raise Failure(f"port {self.chosen.port} is in use: stop what listens there, or choose another PORT")
+            raise Failure(
+                f"port {self.chosen.port} is in use: stop what listens there, or choose another PORT"
+            )
         environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         environment |= {
             "HOST": "127.0.0.1",
@@ -71,7 +73,9 @@ class Server:
             "LOG_LEVEL": "warn",
         }
         self.errors = os.memfd_create("server-stderr")
-        self.child = process.start([str(program(self.spec, self.chosen.build))], self.cpus, environment, stderr=self.errors)
+        self.child = process.start(
+            [str(program(self.spec, self.chosen.build))], self.cpus, environment, stderr=self.errors
+        )
 
     def _await_ready(self):
         deadline = time.monotonic() + START_S

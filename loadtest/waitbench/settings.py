@@ -60,12 +60,20 @@ SETTINGS = {
         "threaded libuv coro",
         "list: model[:name][+option=value...], started from BUILD; README.md has the options",
     ),
-    "TARGETS": (_list(matrix.parse_target), "", "list: name=http://host:port, servers that run elsewhere; instead of SERVERS"),
+    "TARGETS": (
+        _list(matrix.parse_target),
+        "",
+        "list: name=http://host:port, servers that run elsewhere; instead of SERVERS",
+    ),
     "N": (_list(_number(0, 1000)), None, "list: queries a request"),
     "M": (_list(_number(0, 16777216)), None, "list: bytes of a reply's body, 0 or at least 64"),
     "W": (_list(_number(0, 1000)), None, "list: updates among the N queries"),
     "D": (_list(_number(0, 10000)), None, "list: milliseconds that the database adds to each query"),
-    "C": (_list(_number(1, 60000)), None, "list: connections that wrk keeps open, one request each at a time"),
+    "C": (
+        _list(_number(1, 60000)),
+        None,
+        "list: connections that wrk keeps open, one request each at a time",
+    ),
     "PROXY": (_list(_choice("none", "nginx")), "none", "list: what stands in front of the server"),
     "DURATION": (_number(0.5, 3600, whole=False), None, "seconds that a run is measured"),
     "WARMUP": (_number(0, 3600, whole=False), None, "seconds of load before that, thrown away"),
@@ -74,12 +82,28 @@ SETTINGS = {
     "SEED": (_number(0, 2**63 - 1), None, "of all random order; default: another one each time, recorded"),
     "OUT": (_text, None, "results folder; one already begun is continued; default: results/<UTC time>"),
     "BUILD": (_text, "build", "where the programs server-MODEL are, from the project's root"),
-    "DATABASE_URL": (_text, "", "PostgreSQL with db/schema.sql and seed.sql; its rows are reset; default: a private one from db/local"),
-    "PORT": (_number(1, 65535), "18080", "where the server that is measured listens, 127.0.0.1; nginx one higher"),
-    "PIN": (_choice("auto", "none"), "auto", "auto: on 4 CPUs or more, server, database and wrk get their own"),
-    "SYSCALLS": (_choice("auto", "none"), "auto", "auto: count system calls in a short pass after a point's first block"),
-    "STEAL_MAX": (_number(0, 1, whole=False), "0.02", "share of the machine's time stolen by its host that makes a run unsound"),
-    "RETRIES": (_number(0, 100), "3", "times that an unsound block is run again before its point is given up"),
+    "DATABASE_URL": (
+        _text,
+        "",
+        "PostgreSQL with db/schema.sql, whose rows are reset; default: a private one (db/local)",
+    ),
+    "PORT": (_number(1, 65535), "18080", "of the server that is measured, on 127.0.0.1; nginx one higher"),
+    "PIN": (
+        _choice("auto", "none"),
+        "auto",
+        "auto: on 4 CPUs or more, server, database and wrk get their own",
+    ),
+    "SYSCALLS": (
+        _choice("auto", "none"),
+        "auto",
+        "auto: count system calls, in a pass of its own after a point's first block",
+    ),
+    "STEAL_MAX": (
+        _number(0, 1, whole=False),
+        "0.02",
+        "a run is unsound if its host stole more than this share of the CPU time",
+    ),
+    "RETRIES": (_number(0, 100), "3", "times that an unsound block is run again until its point is given up"),
 }
 AXES = ("N", "M", "W", "D", "C")
 

@@ -66,7 +66,9 @@ def judge(seen):
     if abs(seen.server_requests - requests) > c:
         reasons.append(f"requests: the server counted {seen.server_requests}, wrk {requests}")
     if abs(seen.grown("queries") - work["n"] * seen.server_requests) > work["n"] * c:
-        reasons.append(f"queries: the server counted {seen.grown('queries')} in {seen.server_requests} requests")
+        reasons.append(
+            f"queries: the server counted {seen.grown('queries')} in {seen.server_requests} requests"
+        )
     if seen.accepted is not None and seen.accepted != c:
         reasons.append(f"connections: the server accepted {seen.accepted} and not {c}")
     return reasons, flags(seen)

@@ -37,7 +37,18 @@ class Counter:
         self.output = os.memfd_create("syscalls")
         place = f"/proc/{os.getpid()}/fd/{self.output}"
         if self.tool == "perf":
-            words = ["perf", "stat", "-x", ",", "-o", place, "-e", "raw_syscalls:sys_enter", "-p", str(self.pid)]
+            words = [
+                "perf",
+                "stat",
+                "-x",
+                ",",
+                "-o",
+                place,
+                "-e",
+                "raw_syscalls:sys_enter",
+                "-p",
+                str(self.pid),
+            ]
         else:
             words = ["strace", "-c", "-f", "-qq", "-o", place, "-p", str(self.pid)]
         self.child = process.start(words, stderr=subprocess.DEVNULL)

@@ -6,6 +6,8 @@ The ids and values are computed here as common/API.md has them, from nothing tha
 import json
 import random
 
+from . import wrk
+
 ROWS = 100_000
 _MASK = 2**64 - 1
 CHECKS = 2  # requests, each with a seed of its own
@@ -56,7 +58,8 @@ def check_reply(status, body, n, m, seed):
     except (ValueError, KeyError, TypeError):
         raise Wrong(f"sends a body that is not the JSON of /work: {body[:80]!r}") from None
     if pair != (n, expected_sum(seed, n)) or padding - {"x"}:
-        raise Wrong(f"says n={pair[0]} sum={pair[1]} where n={n} sum={expected_sum(seed, n)} is right (seed {seed})")
+        right = f"n={n} sum={expected_sum(seed, n)}"
+        raise Wrong(f"says n={pair[0]} sum={pair[1]} where {right} is right (seed {seed})")
 
 
 def prove(client, parameters, database, chance=None):
@@ -69,8 +72,7 @@ def prove(client, parameters, database, chance=None):
     heads = []
     for _ in range(CHECKS):
         seed = chance.randrange(2**63)
-        path = "/work?" + "&".join(f"{name}={number}" for name, number in (parameters | {"seed": seed}).items())
-        status, head, body = client.get(path)
+        status, head, body = client.get(wrk.target(parameters | {"seed": seed}))
         check_reply(status, body, n, m, seed)
         heads.append(len(head))
     if before:

@@ -73,7 +73,8 @@ def parse(text):
     _, found, rest = text.partition("waitbench 1\n")
     head, histogram, tail = rest.partition("histogram\n")
     if not found or not histogram or not tail.endswith("end\n"):
-        raise Broken("wrk ended without handing out its results: " + (text.strip().splitlines() or ["no output"])[-1])
+        last = (text.strip().splitlines() or ["no output"])[-1]
+        raise Broken(f"wrk ended without handing out its results: {last}")
     fields = dict(line.split() for line in head.splitlines())
     pairs = [tuple(map(int, line.split())) for line in tail.splitlines()[:-1]]
     errors = {name: int(fields[f"errors_{name}"]) for name in ERRORS}

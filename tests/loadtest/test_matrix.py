@@ -36,13 +36,17 @@ def test_server_with_another_name_and_a_plant():
     assert server.parameters(POINTS[-1]) == {"n": 21, "m": 1024, "w": 0, "d": 0}
 
 
-@pytest.mark.parametrize("text", ["", ":b", "a b", "a+x=1", "a+n=", "a+n=-1", "a+plant=fire", "a/../b", "a:b:c"])
+@pytest.mark.parametrize(
+    "text", ["", ":b", "a b", "a+x=1", "a+n=", "a+n=-1", "a+plant=fire", "a/../b", "a:b:c"]
+)
 def test_bad_server(text):
     with pytest.raises(ValueError):
         matrix.parse_server(text)
 
 
-@pytest.mark.parametrize("text", ["a", "a=", "a=https://h", "a=http://h:1/path", "=http://h:1", "a=http://h:x"])
+@pytest.mark.parametrize(
+    "text", ["a", "a=", "a=https://h", "a=http://h:1/path", "=http://h:1", "a=http://h:x"]
+)
 def test_bad_target(text):
     with pytest.raises(ValueError):
         matrix.parse_target(text)

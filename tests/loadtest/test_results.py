@@ -31,7 +31,8 @@ def test_every_column_is_explained():
 
 
 @pytest.mark.parametrize(
-    "value, shown", [(None, ""), (0, "0"), (0.0, "0"), (123456789, "123456789"), (1 / 3, "0.333333"), ("a,b", '"a,b"')]
+    "value, shown",
+    [(None, ""), (0, "0"), (0.0, "0"), (123456789, "123456789"), (1 / 3, "0.333333"), ("a,b", '"a,b"')],
 )
 def test_what_is_missing_is_empty_and_never_zero(value, shown):
     assert results.line(["x", "y"], {"x": value, "y": 1}) == f"{shown},1\n".encode()

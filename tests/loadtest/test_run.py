@@ -58,7 +58,14 @@ def stub():
 
 
 def arguments(folder, targets, **more):
-    flags = {"targets": targets, "n": "0", "c": "8", "duration": "0.6", "warmup": "0.2", "repeats": "2"} | more
+    flags = {
+        "targets": targets,
+        "n": "0",
+        "c": "8",
+        "duration": "0.6",
+        "warmup": "0.2",
+        "repeats": "2",
+    } | more
     flags["steal-max"] = "1"  # the machine that runs the tests may be a bad one
     words = [PYTHON, str(RUN), "--out", str(folder)]
     return words + [word for name, value in flags.items() for word in (f"--{name}", value)]
@@ -69,7 +76,9 @@ def clean():
 
 
 def run(folder, targets, **more):
-    return subprocess.run(arguments(folder, targets, **more), capture_output=True, text=True, timeout=100, env=clean())
+    return subprocess.run(
+        arguments(folder, targets, **more), capture_output=True, text=True, timeout=100, env=clean()
+    )
 
 
 def rows(folder, name="runs.csv"):
@@ -82,8 +91,12 @@ def test_two_servers_at_two_points(stub, tmp_path):
     done = run(folder, f"threaded={stub()} libuv={stub()}", m="64 1024")
     assert done.returncode == 0, done.stderr
     found = rows(folder)
-    assert [(row["block"], row["order"]) for row in found] == [(str(b), str(o)) for b in (1, 2, 3, 4) for o in (1, 2)]
-    assert {(row["server"], row["m"]) for row in found} == {(s, m) for s in ("threaded", "libuv") for m in ("64", "1024")}
+    assert [(row["block"], row["order"]) for row in found] == [
+        (str(b), str(o)) for b in (1, 2, 3, 4) for o in (1, 2)
+    ]
+    assert {(row["server"], row["m"]) for row in found} == {
+        (s, m) for s in ("threaded", "libuv") for m in ("64", "1024")
+    }
     assert all(float(row["rps"]) > 100 and row["errors"] == "0" for row in found)
     assert all(row["db_cpu_share"] == "" for row in found)  # it was not seen, and is not 0
     assert [row["block"] for row in rows(folder, "detail.csv")] == [row["block"] for row in found]
@@ -96,7 +109,9 @@ def test_two_servers_at_two_points(stub, tmp_path):
 @pytest.mark.parametrize("fault, reason", [("error=50", "errors"), ("short=50", "size"), ("die=300", "died")])
 def test_a_fault_is_caught_and_nothing_of_it_is_kept(stub, tmp_path, fault, reason):
     folder = tmp_path / "r"
-    done = run(folder, f"good={stub()} bad={stub(fault)}", repeats="1", retries="1" if reason != "died" else "0")
+    done = run(
+        folder, f"good={stub()} bad={stub(fault)}", repeats="1", retries="1" if reason != "died" else "0"
+    )
     assert rows(folder) == [], done.stderr
     thrown = [row for row in rows(folder, "unsound.csv") if row["server"] == "bad"]
     assert thrown and all(reason in row["reason"] for row in thrown)
@@ -134,7 +149,10 @@ def test_interrupted_and_continued(stub, tmp_path):
     assert status == 130, err
     first = rows(folder)
     assert 3 <= len(first) < 8
-    assert len(json.loads((folder / "environment.json").read_text())["outcome"]["blocks_missing"]) == 4 - len(first) // 2
+    assert (
+        len(json.loads((folder / "environment.json").read_text())["outcome"]["blocks_missing"])
+        == 4 - len(first) // 2
+    )
     done = run(folder, targets, repeats="4")
     assert done.returncode == 0, done.stderr
     found = rows(folder)
@@ -190,7 +208,9 @@ def wrks_at(url):
 )
 def test_what_cannot_be_is_said_at_once_in_one_line(tmp_path, flags, status, words):
     out = [] if "--out" in flags else ["--out", str(tmp_path / "r")]
-    done = subprocess.run([PYTHON, RUN, *flags, *out], capture_output=True, text=True, timeout=10, env=clean())
+    done = subprocess.run(
+        [PYTHON, RUN, *flags, *out], capture_output=True, text=True, timeout=10, env=clean()
+    )
     assert done.returncode == status
     assert re.fullmatch(rf"loadtest/run: .*{re.escape(words)}.*\n", done.stderr)
 

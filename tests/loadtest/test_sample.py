@@ -47,12 +47,16 @@ def test_schedstat():
     assert sample.parse_schedstat("1500000000 250000000 42\n") == (1.5, 0.25)
 
 
-@pytest.mark.parametrize("tool, name, total", [("perf", "perf-stat.txt", 29), ("strace", "strace-c.txt", 351)])
+@pytest.mark.parametrize(
+    "tool, name, total", [("perf", "perf-stat.txt", 29), ("strace", "strace-c.txt", 351)]
+)
 def test_system_calls(tool, name, total):
     assert syscalls.parse(tool, golden(name)) == total
 
 
-@pytest.mark.parametrize("tool, text", [("perf", "<not counted>,,raw_syscalls:sys_enter,0,100.00,,"), ("strace", "")])
+@pytest.mark.parametrize(
+    "tool, text", [("perf", "<not counted>,,raw_syscalls:sys_enter,0,100.00,,"), ("strace", "")]
+)
 def test_no_count_is_none_and_not_zero(tool, text):
     assert syscalls.parse(tool, text) is None
 

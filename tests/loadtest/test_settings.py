@@ -23,7 +23,10 @@ def test_the_seed_is_another_one_each_time_and_recorded():
 
 def test_targets_stand_in_for_servers():
     chosen = settings.load([], {"TARGETS": "a=http://127.0.0.1:1 b=http://127.0.0.1:2/"})
-    assert [(server.name, server.url) for server in chosen.servers] == [("a", "http://127.0.0.1:1"), ("b", "http://127.0.0.1:2")]
+    assert [(server.name, server.url) for server in chosen.servers] == [
+        ("a", "http://127.0.0.1:1"),
+        ("b", "http://127.0.0.1:2"),
+    ]
 
 
 def seconds(chosen):

@@ -25,15 +25,21 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
         "requests": served + 2, "queries": served * 20, "connections_accepted": 17, "cpu_user_s": 0.2, "cpu_system_s": 0.6,
         "ctx_voluntary": 300, "ctx_involuntary": 30, "query_s": 20.0,
     }  # fmt: skip
-    after = {name: value + grown.get(name, 0) if name != "start_time" else value for name, value in STATS.items()}
+    after = {
+        name: value + grown.get(name, 0) if name != "start_time" else value for name, value in STATS.items()
+    }
     first = figures.Snapshot(0.0, STATS, machine(), 1.0, 5.0, None, 0.5, asked=3, connects=1)
     time = {"user": 1.0, "system": 1.0, "idle": 1.9, "steal": 0.0} | (spent or {})
-    last = figures.Snapshot(2.0, after | (stats or {}), machine(**time), 2.0, 5.6, None, 0.51, asked=5, connects=1)
+    last = figures.Snapshot(
+        2.0, after | (stats or {}), machine(**time), 2.0, 5.6, None, 0.51, asked=5, connects=1
+    )
     none = dict.fromkeys(wrk.ERRORS, 0)
     fields = {"requests": REQUESTS, "duration_us": 1_900_000, "bytes": REQUESTS * 1134 + 200, "errors": none}
     fields |= {"histogram": [(US, REQUESTS)], "cpu_s": 0.5} | (result or {})
     memory = sample.Memory(100, 200, 3000, 8)
-    watched = figures.Watched(0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)])
+    watched = figures.Watched(
+        0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)]
+    )
     parts = {
         "server": matrix.parse_server(server), "point": point, "wrk": wrk.Result(**fields), "wrk_threads": 2, "first": first,
         "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
@@ -93,7 +99,9 @@ def test_steal(stolen, sound):
     assert words(seen) == ([] if sound else ["steal"])
 
 
-@pytest.mark.parametrize("mean, sound, flags", [(10_300, True, []), (10_400, False, []), (9_000, True, ["generator-bound"])])
+@pytest.mark.parametrize(
+    "mean, sound, flags", [(10_300, True, []), (10_400, False, []), (9_000, True, ["generator-bound"])]
+)
 def test_littles_law(mean, sound, flags):
     seen = observation(result={"histogram": [(mean, REQUESTS)]})
     assert words(seen) == ([] if sound else ["little"])
@@ -110,7 +118,9 @@ def test_few_slow_requests_are_no_sign_of_a_slow_generator():
 
 
 def test_a_generator_without_a_cpu_left_is_flagged():
-    assert soundness.judge(observation(result={"cpu_s": 3.65}, spent={"user": 3.0, "idle": 0.0}))[1] == ["generator-bound"]
+    assert soundness.judge(observation(result={"cpu_s": 3.65}, spent={"user": 3.0, "idle": 0.0}))[1] == [
+        "generator-bound"
+    ]
 
 
 def test_other_programs_are_flagged():

@@ -28,13 +28,17 @@ class Honest:
         self.made = database.Counts(1000, 50)
 
     def get(self, path):
-        asked = {name: int(number) for name, number in (pair.split("=") for pair in path.split("?")[1].split("&"))}
+        asked = {
+            name: int(number) for name, number in (pair.split("=") for pair in path.split("?")[1].split("&"))
+        }
         n, w = asked["n"], asked["w"]
         self.made = database.Counts(
             self.made.queries + (n if self.queries_each is None else self.queries_each),
             self.made.hits + (w if self.hits_each is None else self.hits_each),
         )
-        document = {"n": n, "sum": verify.expected_sum(asked["seed"], n), "pad": ""} | self.lies.get("document", {})
+        document = {"n": n, "sum": verify.expected_sum(asked["seed"], n), "pad": ""} | self.lies.get(
+            "document", {}
+        )
         body = json.dumps(document, separators=(",", ":"))
         if asked["m"] and "document" not in self.lies:
             document["pad"] = self.lies.get("pad", "x") * (asked["m"] - len(body) - self.lies.get("short", 0))
