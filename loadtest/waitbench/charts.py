@@ -8,7 +8,7 @@ from . import stats, summary, svg, words
 SHAPES = list(svg.SHAPES)
 ROW = 15  # px from one server's row to the next
 NARROW, WIDE = 380, 780
-LABEL = 142  # px for the name of a point
+LETTER = 6  # px, of the name of a point
 WHO = (("server", "server_cpu_share"), ("database", "db_cpu_share"), ("wrk", "wrk_cpu_share"), ("idle", "idle_share"))
 
 
@@ -27,14 +27,15 @@ def forest(found, measure):
     ends = [end for e in estimates for end in (e.low, e.high, e.ratio)]
     title, better = {
         "rps": ("Throughput", "to the right is faster"),
-        "cpu": ("Server CPU a request", "to the left is cheaper"),
+        "cpu": ("CPU a request", "to the left is cheaper"),
         "p99": ("p99 latency", "to the left is shorter"),
     }[measure.name]
     rows = _rows(entries)
     drawing = svg.Drawing(
         NARROW, rows[-1][0] + 44, f"{title}, ratio to {found.base}", f"{len(entries)} ratios; {better}; the table has them all"
     )
-    scale = svg.RatioScale(_without_freaks(ends), LABEL, NARROW - 48)
+    left = _room(found)
+    scale = svg.RatioScale(_without_freaks(ends), left, NARROW - 48)
     bottom = rows[-1][0] + 12
     drawing.add(
         "rect", class_="band", x=scale(1 / stats.MARGIN), y=8, height=bottom - 8,
@@ -43,7 +44,7 @@ def forest(found, measure):
     for tick in scale.ticks():
         drawing.line(scale(tick), 8, scale(tick), bottom, "one" if tick == 1 else "grid")
         drawing.text(scale(tick), bottom + 14, words.ratio(tick)[:-1].rstrip("0").rstrip("."), "tick", "middle")
-    drawing.text((LABEL + NARROW - 48) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
+    drawing.text((left + NARROW - 48) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
     _point_labels(drawing, found, rows)
     for (y, _), entry, estimate in zip(rows, entries, estimates):
         class_, shape = style(found, entry.server)
@@ -123,11 +124,12 @@ def latencies(found):
     rows = _rows(entries)
     bottom = rows[-1][0] + 12
     drawing = svg.Drawing(WIDE, bottom + 36, "Latency by point, run by run", "Hollow: 50th percentile; filled: 99th; milliseconds")
-    scale = svg.Scale(values, LABEL, WIDE - 12, least_span=3)
+    left = _room(found)
+    scale = svg.Scale(values, left, WIDE - 12, least_span=3)
     for tick in scale.ticks(8):
         drawing.line(scale(tick), 8, scale(tick), bottom, "grid")
         drawing.text(scale(tick), bottom + 14, words.significant(tick, 2), "tick", "middle")
-    drawing.text((LABEL + WIDE) / 2, bottom + 29, "milliseconds (hollow: half of the requests are faster; filled: 99 of 100)", "tick", "middle")
+    drawing.text((left + WIDE) / 2, bottom + 29, "milliseconds (hollow: half of the requests are faster; filled: 99 of 100)", "tick", "middle")
     _point_labels(drawing, found, rows)
     for (y, _), entry in zip(rows, entries):
         class_, shape = style(found, entry.server)
@@ -153,7 +155,7 @@ def shares(found):
     drawing = svg.Drawing(
         WIDE, bottom + 22, "Shares of the machine's CPU time", "One bar a point and server: server, database, wrk, others, idle"
     )
-    left, right = LABEL + 74, WIDE - 12
+    left, right = _room(found) + LETTER * max(map(len, found.servers)), WIDE - 12
     _point_labels(drawing, found, rows)
     for (y, _), entry in zip(rows, entries):
         drawing.text(left - 8, y + 4, entry.server, "tick", "end")
@@ -184,12 +186,20 @@ def _rows(entries):
     return rows
 
 
+def _label(found, point):
+    return words.label(point, words.varying(found.points) or ["n", "c"])
+
+
+def _room(found):
+    """px that the names of the points take."""
+    return 16 + LETTER * max(len(_label(found, point)) for point in found.points)
+
+
 def _point_labels(drawing, found, rows):
-    axes = words.varying(found.points) or ["n", "c"]
     for y, point in rows:
         if point:
             drawing.line(0, y - 10, drawing.width, y - 10, "rule")
-            drawing.text(4, y + 4, words.label(point, axes), "point")
+            drawing.text(4, y + 4, _label(found, point), "point")
 
 
 def _without_freaks(ends):
