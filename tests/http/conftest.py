@@ -6,6 +6,7 @@ which of them ("threaded libuv coro").
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,13 @@ MODELS = os.environ.get("MODELS", "threaded libuv coro").split()
 # What a test machine has in its environment is not for the servers: each test says what it sets.
 SETTINGS = ("HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
             "POOL_TIMEOUT QUERY_TIMEOUT DRAIN_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES LOG_LEVEL").split()
+
+
+def sanitizer(model):
+    """What the server is built with: "address,undefined", "thread" or ""; it says so itself."""
+    done = subprocess.run([BUILD / f"server-{model}", "--version"], capture_output=True, text=True)
+    found = re.search(r"-fsanitize=(\S+?)[ )]", done.stdout)
+    return found[1] if found else ""
 
 
 def free_port():

@@ -5,6 +5,7 @@ import select
 import time
 
 import pytest
+from conftest import sanitizer
 from wire import request
 
 WORK = request("GET", "/work?n=1&m=64")
@@ -27,6 +28,8 @@ def all_answer(connections):
 @pytest.mark.parametrize("count", [1000, 10000])
 def test_many_kept_connections_are_all_served(start, model, count):
     allow_descriptors(count + 200)
+    if model == "threaded" and count > 8000 and sanitizer(model) == "thread":
+        pytest.skip("ThreadSanitizer takes 8,128 threads at most")
     server = start(IDLE_TIMEOUT=300, POOL_TIMEOUT=60)
     room = server.stats()["connections_max"]
     if room < count:
@@ -55,8 +58,10 @@ def turned_away(connection):
 
 
 @pytest.mark.parametrize("model", ["threaded"], indirect=True)
-def test_no_more_threads(start):
+def test_no_more_threads(start, model):
     """64 MiB of stack each and 3 GiB of address space: some 40 threads."""
+    if sanitizer(model):
+        pytest.skip("a sanitizer reserves terabytes of address space")
     server = start(prefix=["prlimit", f"--as={3 << 30}"], STACK_KIB=65536)
     inside, outside = [], []
     try:
