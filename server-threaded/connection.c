@@ -8,6 +8,11 @@
 #include "log.h"
 #include "server.h"
 
+static bool is_draining(const struct server *server)
+{
+    return atomic_load(&server->draining);
+}
+
 static void set_read_timeout(int fd, uint64_t ms)
 {
     struct timeval timeout = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
@@ -65,8 +70,7 @@ static void linger(struct client *client)
 {
     char ignored[4096];
     size_t total = 0;
-    bool draining = atomic_load(&client->server->draining);
-    uint64_t end = clock_ms() + (draining ? APP_LAST_CALL_MS : APP_LINGER_MS), now;
+    uint64_t end = clock_ms() + (is_draining(client->server) ? APP_LAST_CALL_MS : APP_LINGER_MS), now;
     shutdown(client->fd, SHUT_WR);
     while (total < APP_LINGER_BYTES && (now = clock_ms()) < end) {
         set_read_timeout(client->fd, end - now);
@@ -81,23 +85,32 @@ static void linger(struct client *client)
 static bool answer(struct client *client, struct http_codec *codec, enum http_event event)
 {
     struct server *server = client->server;
+    struct session session = {.database = &server->database};
     struct exchange x;
+    enum step step;
     exchange_init(&x, &server->app, client->counters);
     if (event == HTTP_EVENT_REFUSED) {
-        exchange_refuse(&x, codec->refusal);
+        step = exchange_refuse(&x, codec->refusal);
     } else {
         x.request = &codec->request;
-        if (atomic_load_explicit(&server->draining, memory_order_relaxed))
+        if (is_draining(server))
             exchange_close_after(&x);
-        if (exchange_start(&x) == STEP_QUERY)
-            database_run(&server->database, &x, &server->draining);
+        step = exchange_start(&x);
     }
+    while (step == STEP_QUERY) {
+        const PGresult *result = database_query(&session, &x.query);
+        if (is_draining(server))
+            exchange_close_after(&x);
+        step = result != NULL ? exchange_resume(&x, result) : exchange_fail(&x, session.failure);
+    }
+    database_release(&session); /* before sending: a slow reader must not hold a connection */
+
     bool sent = send_reply(client, &x.reply);
-    bool goes_on = sent && !x.reply.close;
-    if (sent && x.reply.close)
-        linger(client);
+    bool closes = x.reply.close;
     exchange_deinit(&x);
-    return goes_on;
+    if (sent && closes)
+        linger(client);
+    return sent && !closes;
 }
 
 /* When what is being read has to be there: the head, then the body, has HEADER_TIMEOUT each. */
@@ -129,7 +142,7 @@ static ssize_t read_some(struct client *client, const struct http_codec *codec, 
             set_read_timeout(client->fd, config->idle_timeout * 1000u);
         deadline->is_set = false;
         atomic_store(&client->idle, true);
-        if (atomic_load(&client->server->draining))
+        if (is_draining(client->server))
             set_read_timeout(client->fd, APP_LAST_CALL_MS);
     }
     ssize_t len;

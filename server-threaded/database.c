@@ -170,20 +170,13 @@ void database_stop(struct database *database)
     pool_deinit(&database->pool);
 }
 
-static void give_up(struct database *database, struct pool_slot *slot)
+static void lose(struct database *database, struct pool_slot *slot)
 {
     pthread_mutex_lock(&database->lock);
     log_warn("database connection %u lost: %s", slot->index, slot->pg.error);
     pool_lost(&database->pool, slot, clock_ns());
     turn_away(&database->pool);
     pthread_cond_signal(&database->keeper_wake);
-    pthread_mutex_unlock(&database->lock);
-}
-
-static void give_back(struct database *database, struct pool_slot *slot)
-{
-    pthread_mutex_lock(&database->lock);
-    wake(pool_checkin(&database->pool, slot, clock_ns()));
     pthread_mutex_unlock(&database->lock);
 }
 
@@ -216,39 +209,45 @@ static bool is_usable(struct pool_slot *slot)
     return !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
 }
 
-static enum pool_answer take_usable(struct database *database, struct pool_slot **slot)
+/* Blocks. False with session->failure set when there is no connection to be had. */
+static bool checkout(struct session *session)
 {
+    struct pool_slot *slot;
     enum pool_answer answer;
-    while ((answer = take(database, slot)) == POOL_GRANTED && !is_usable(*slot))
-        give_up(database, *slot);
-    return answer;
+    while ((answer = take(session->database, &slot)) == POOL_GRANTED && !is_usable(slot))
+        lose(session->database, slot);
+    if (answer == POOL_GRANTED)
+        session->slot = slot;
+    else
+        session->failure = answer == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE;
+    return answer == POOL_GRANTED;
 }
 
-void database_run(struct database *database, struct exchange *x, const atomic_bool *draining)
+const PGresult *database_query(struct session *session, const struct query *query)
 {
-    const uint64_t query_timeout_ms = database->app->config.query_timeout * 1000u;
-    struct pool_slot *slot;
-    enum pool_answer answer = take_usable(database, &slot);
-    if (answer != POOL_GRANTED) {
-        exchange_fail(x, answer == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE);
+    if (session->slot == NULL && !checkout(session))
+        return NULL;
+    struct pg *pg = &session->slot->pg;
+    enum pg_event event = pg_send(pg, query);
+    session->failure = FAIL_LOST;
+    if (!pg_wait(pg, &event, clock_ms() + session->database->app->config.query_timeout * 1000u)) {
+        session->failure = FAIL_QUERY_TIMEOUT;
+        event = pg_give_up(pg, "no result in QUERY_TIMEOUT");
+    }
+    if (event == PG_DONE)
+        return pg->result;
+    lose(session->database, session->slot);
+    session->slot = NULL;
+    return NULL;
+}
+
+void database_release(struct session *session)
+{
+    struct database *database = session->database;
+    if (session->slot == NULL)
         return;
-    }
-    enum step step = STEP_QUERY;
-    while (step == STEP_QUERY) {
-        enum exchange_failure failure = FAIL_LOST;
-        enum pg_event event = pg_send(&slot->pg, &x->query);
-        if (!pg_wait(&slot->pg, &event, clock_ms() + query_timeout_ms)) {
-            event = pg_give_up(&slot->pg, "no result in QUERY_TIMEOUT");
-            failure = FAIL_QUERY_TIMEOUT;
-        }
-        if (event == PG_FAILED) {
-            give_up(database, slot);
-            exchange_fail(x, failure);
-            return;
-        }
-        if (atomic_load_explicit(draining, memory_order_relaxed))
-            exchange_close_after(x);
-        step = exchange_resume(x, slot->pg.result);
-    }
-    give_back(database, slot);
+    pthread_mutex_lock(&database->lock);
+    wake(pool_checkin(&database->pool, session->slot, clock_ns()));
+    pthread_mutex_unlock(&database->lock);
+    session->slot = NULL;
 }

@@ -26,6 +26,13 @@ struct database {
     pthread_t keeper; /* the thread that (re)connects */
 };
 
+/* An exchange's hold on the database: one connection for all its queries. Zeroed but for `database`. */
+struct session {
+    struct database *database;
+    struct pool_slot *slot;        /* NULL until the first query, and after a failure */
+    enum exchange_failure failure; /* after a NULL result */
+};
+
 /* One client connection, owned by its thread. */
 struct client {
     struct server *server;
@@ -59,10 +66,14 @@ bool database_start(struct database *database, const struct app *app);
 void database_stop(struct database *database);
 
 /*
- * Runs the queries of an exchange that has asked for one, until it replies. Blocks: for a connection
- * of the pool, then for each result. `*draining` makes the reply close the client's connection.
+ * Blocks until the query is answered. The result belongs to the session and is valid until its next
+ * query. NULL: there is none, session->failure says why.
  */
-void database_run(struct database *database, struct exchange *x, const atomic_bool *draining);
+__attribute__((warn_unused_result)) const PGresult *database_query(struct session *session,
+                                                                   const struct query *query);
+
+/* Gives the session's connection to whoever waits for one. Does not block. */
+void database_release(struct session *session);
 
 /* Takes all connections that wait in the listening socket's queue. Does not block. */
 void listener_accept(struct server *server, int listener);
