@@ -61,9 +61,7 @@ def in_lines(said):
 
 
 def _wrapped(sentence, first, others):
-    return textwrap.wrap(
-        sentence, words.WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
-    )
+    return textwrap.wrap(sentence, words.WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
 def _heading(found):
@@ -122,9 +120,7 @@ def _overall(found, server, entries):
         estimate = best.estimates["rps"]
         said = f"{_ratio(estimate)}: {words.verdict('rps', best.verdicts['rps'])}, {_magnitude([estimate])}"
     else:
-        low, high = (
-            f"{_ratio(entry.estimates['rps'])} ({words.label(entry.point, axes)})" for entry in (worst, best)
-        )
+        low, high = (f"{_ratio(entry.estimates['rps'])} ({words.label(entry.point, axes)})" for entry in (worst, best))
         said = f"{low} to {high}: {_magnitude([e.estimates['rps'] for e in entries])}; {_tally(entries)}"
     return f"{server.upper()} against {found.base}, throughput: {said}. {_cpu(found, entries)}"
 
@@ -203,9 +199,10 @@ def _axis(axis, values):
 
 def flips(axis, values):
     """Where the sign of the difference changes; only differences that were found count."""
+    axis = axis.upper()
     sided = [value for value in values if value.verdict in (stats.FASTER, stats.SLOWER)]
     return [
-        f"flips from {before.verdict} at {axis.upper()}={before.value} to {after.verdict} at {axis.upper()}={after.value}"
+        f"flips from {before.verdict} at {axis}={before.value} to {after.verdict} at {axis}={after.value}"
         for before, after in zip(sided, sided[1:])
         if before.verdict != after.verdict
     ]

@@ -32,7 +32,10 @@ def forest(found, measure):
     }[measure.name]
     rows = _rows(entries)
     drawing = svg.Drawing(
-        NARROW, rows[-1][0] + 44, f"{title}, ratio to {found.base}", f"{len(entries)} ratios; {better}; the table has them all"
+        NARROW,
+        rows[-1][0] + 44,
+        f"{title}, ratio to {found.base}",
+        f"{len(entries)} ratios; {better}; the table has them all",
     )
     left = _room(found)
     scale = svg.RatioScale(_without_freaks(ends), left, NARROW - 48)
@@ -82,13 +85,18 @@ DIVIDE = {"rss_kib": 1024, "kernel_kib": 1024}
 def _lines(found, axis, column, points, where):
     divide = DIVIDE.get(column, 1)
     entries = [entry for point in points for entry in at(found, point)]
-    runs = {id(entry): [run[column] / divide for run in entry.runs if run[column] and run[column] > 0] for entry in entries}
+    runs = {
+        id(entry): [run[column] / divide for run in entry.runs if run[column] and run[column] > 0] for entry in entries
+    }
     values = [value for shown in runs.values() for value in shown]
     if not values:
         return None
     width, height, left, bottom = 250, 190, 46, 150
     title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
-    medians = ", ".join(f"{e.server} {words.significant((e.median(column) or 0) / divide)} at {axis}={getattr(e.point, axis)}" for e in entries)
+    medians = ", ".join(
+        f"{e.server} {words.significant((e.median(column) or 0) / divide)} at {axis}={getattr(e.point, axis)}"
+        for e in entries
+    )
     drawing = svg.Drawing(width, height, title, f"Medians: {medians}")
     drawing.text(4, 12, TITLES[column] + (f" at {where}" if where else ""), "head")
     scale = svg.Scale(values, bottom, 24, least_span=1.5)
@@ -123,13 +131,21 @@ def latencies(found):
         return None
     rows = _rows(entries)
     bottom = rows[-1][0] + 12
-    drawing = svg.Drawing(WIDE, bottom + 36, "Latency by point, run by run", "Hollow: 50th percentile; filled: 99th; milliseconds")
+    drawing = svg.Drawing(
+        WIDE, bottom + 36, "Latency by point, run by run", "Hollow: 50th percentile; filled: 99th; milliseconds"
+    )
     left = _room(found)
     scale = svg.Scale(values, left, WIDE - 12, least_span=3)
     for tick in scale.ticks(8):
         drawing.line(scale(tick), 8, scale(tick), bottom, "grid")
         drawing.text(scale(tick), bottom + 14, words.significant(tick, 2), "tick", "middle")
-    drawing.text((left + WIDE) / 2, bottom + 29, "milliseconds (hollow: half of the requests are faster; filled: 99 of 100)", "tick", "middle")
+    drawing.text(
+        (left + WIDE) / 2,
+        bottom + 29,
+        "milliseconds (hollow: half of the requests are faster; filled: 99 of 100)",
+        "tick",
+        "middle",
+    )
     _point_labels(drawing, found, rows)
     for (y, _), entry in zip(rows, entries):
         class_, shape = style(found, entry.server)
@@ -138,22 +154,29 @@ def latencies(found):
         for run in entry.runs:
             for name, look in (("p50_us", " hollow"), ("p99_us", "")):
                 if run[name]:
-                    tip = f"{entry.server} at {entry.point}, block {run['block']}: {words.significant(run[name] / 1000)} ms{note}"
-                    drawing.mark(scale(run[name] / 1000), y, shape, class_ + look + faint, tip)
+                    ms = run[name] / 1000
+                    tip = f"{entry.server} at {entry.point}, block {run['block']}: {words.significant(ms)} ms{note}"
+                    drawing.mark(scale(ms), y, shape, class_ + look + faint, tip)
     return drawing
 
 
 def shares(found):
     """Where the machine's CPU time went: one bar a point and server."""
     entries = [
-        entry for point in found.points for entry in at(found, point) if all(entry.median(name) is not None for _, name in WHO[:2])
+        entry
+        for point in found.points
+        for entry in at(found, point)
+        if all(entry.median(name) is not None for _, name in WHO[:2])
     ]
     if not entries:
         return None
     rows = _rows(entries)
     bottom = rows[-1][0] + 12
     drawing = svg.Drawing(
-        WIDE, bottom + 22, "Shares of the machine's CPU time", "One bar a point and server: server, database, wrk, others, idle"
+        WIDE,
+        bottom + 22,
+        "Shares of the machine's CPU time",
+        "One bar a point and server: server, database, wrk, others, idle",
     )
     left, right = _room(found) + LETTER * max(map(len, found.servers)), WIDE - 12
     _point_labels(drawing, found, rows)
@@ -165,7 +188,9 @@ def shares(found):
         for who, share in parts:
             width = min(share, 1) * (right - left)
             tip = f"{entry.server} at {entry.point}: {who} {share:.0%}"
-            drawing.add("rect", tip=tip, class_=f"share-{who}", x=round(x, 1), y=y - 5, width=round(width, 1), height=11)
+            drawing.add(
+                "rect", tip=tip, class_=f"share-{who}", x=round(x, 1), y=y - 5, width=round(width, 1), height=11
+            )
             x += width
     for share in (0, 0.25, 0.5, 0.75, 1):
         drawing.text(left + share * (right - left), bottom + 14, f"{share:.0%}", "tick", "middle")

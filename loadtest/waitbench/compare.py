@@ -128,7 +128,9 @@ def report(a, b, found):
     out.append(f"B against A: {', '.join(f'{word} {count}' for word, count in counted if count)}")
     if min(a.blocks[0], b.blocks[0]) < stats.BLOCKS:
         out.append(f"exploratory: fewer than {stats.BLOCKS} blocks at some point of A or B")
-    out.append("Nothing pairs two sessions: a machine that was slower throughout one of them looks like a slower server.")
+    out.append(
+        "Nothing pairs two sessions: a machine that was slower throughout one of them looks like a slower server."
+    )
     return "\n".join(out)
 
 

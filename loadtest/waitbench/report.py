@@ -71,7 +71,9 @@ def _answer(found):
     for overall, axes in said.servers:
         items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
         who, colon, what = overall.partition(":")
-        parts.append(f"<p><strong>{_text(who + colon)}</strong>{_text(what)}</p>" + (f"<ul>{items}</ul>" if items else ""))
+        parts.append(
+            f"<p><strong>{_text(who + colon)}</strong>{_text(what)}</p>" + (f"<ul>{items}</ul>" if items else "")
+        )
     parts += [f"<p class='note'>{_text(sentence)}</p>" for sentence in said.footing]
     return _section("Answer", "\n".join(parts))
 
@@ -105,7 +107,9 @@ def _ratios(found):
         " The band is 5% to both sides of 1. The scale is logarithmic. Where wrk was the bottleneck (*), latencies are"
         " left out."
     )
-    return _section("Ratios", _legend(found, found.servers[1:]) + f"<div class='figures'>{''.join(pictures)}</div>", note)
+    return _section(
+        "Ratios", _legend(found, found.servers[1:]) + f"<div class='figures'>{''.join(pictures)}</div>", note
+    )
 
 
 def _axes(found):
@@ -122,13 +126,19 @@ def _axes(found):
 
 def _latencies(found):
     drawing = charts.latencies(found)
-    note = "Every mark is one run: percentiles are neither pooled nor averaged. Pale: wrk was the bottleneck, not to be compared."
+    note = (
+        "Every mark is one run: percentiles are neither pooled nor averaged. Pale: wrk was the bottleneck, not to be"
+        " compared."
+    )
     return _section("Latency", _legend(found) + _figures([drawing], "wide"), note) if drawing else ""
 
 
 def _memory(found):
     drawings = charts.along(found, "c", "rss_kib", most=2) + charts.along(found, "c", "kernel_kib", most=2)
-    note = "In the middle of a run. Kernel memory (thread stacks, page tables, sockets) is in no process's resident memory."
+    note = (
+        "In the middle of a run. Kernel memory (thread stacks, page tables, sockets) is in no process's resident"
+        " memory."
+    )
     return _section("Memory by connections", _legend(found) + _figures(drawings, "small"), note) if drawings else ""
 
 
@@ -136,14 +146,21 @@ def _shares(found):
     drawing = charts.shares(found)
     if not drawing:
         return ""
-    names = "".join(f"<li><i class='share-{who}'></i> {who}</li>" for who in ("server", "database", "wrk", "others", "idle"))
-    note = "Where the database takes most of the machine, a difference between servers shows little in throughput: look at the CPU a request."
+    names = "".join(
+        f"<li><i class='share-{who}'></i> {who}</li>" for who in ("server", "database", "wrk", "others", "idle")
+    )
+    note = (
+        "Where the database takes most of the machine, a difference between servers shows little in throughput: look"
+        " at the CPU a request."
+    )
     return _section("Where the CPU went", f"<ul class='legend'>{names}</ul>" + _figures([drawing], "wide"), note)
 
 
 def _table(found):
     heads = "".join(f"<th scope='col'>{_text(title)}</th>" for title, _ in TABLE)
-    heads += "".join(f"<th scope='col'>{HEADS[m.name]} ratio</th><th scope='col'>verdict</th>" for m in summary.MEASURES)
+    heads += "".join(
+        f"<th scope='col'>{HEADS[m.name]} ratio</th><th scope='col'>verdict</th>" for m in summary.MEASURES
+    )
     rows = "".join(_table_row(found, entry) for point in found.points for entry in charts.at(found, point))
     body = (
         "<div class='scroll' tabindex='0' role='region' aria-label='All numbers'><table><thead><tr>"
@@ -173,11 +190,12 @@ def _table_row(found, entry):
 def _method(found):
     """What stands behind a ratio, in as few words as it takes."""
     sentences = (
-        f"A block runs every server once at one point in random order; a ratio to {found.base} is taken inside a block, and"
-        " what is shown is the mean of the log ratios with Student's t interval.",
+        f"A block runs every server once at one point in random order; a ratio to {found.base} is taken inside a"
+        " block, and what is shown is the mean of the log ratios with Student's t interval.",
         "Faster or slower: the test of that ratio rejects 1 with Holm's adjustment over the points of one server and"
         " measure. No difference: the 90% interval lies within 5% of 1. Anything else: cannot tell.",
-        f"With fewer than {stats.BLOCKS} blocks a result is exploratory. Unsound runs were done again; nothing is filled in.",
+        f"With fewer than {stats.BLOCKS} blocks a result is exploratory. Unsound runs were done again; nothing is"
+        " filled in.",
     )
     return _section("How to read it", "".join(f"<p>{_text(sentence)}</p>" for sentence in sentences))
 
@@ -188,7 +206,9 @@ def _environment(found):
     items = []
     for key, value in found.environment.items():
         if isinstance(value, dict):
-            inner = "".join(f"<tr><th scope='row'>{_text(k)}</th><td>{_text(_shown(v))}</td></tr>" for k, v in value.items())
+            inner = "".join(
+                f"<tr><th scope='row'>{_text(k)}</th><td>{_text(_shown(v))}</td></tr>" for k, v in value.items()
+            )
             shown = f"<table class='facts'>{inner}</table>"
         else:
             shown = _text(_shown(value))

@@ -100,7 +100,9 @@ class Selftest:
     def planted(self):
         server = self.size.servers[0]
         servers = f"{server} {server}:planted+n=21"
-        _, folder = self.measure("planted", servers, n=20, repeats=self.size.planted_blocks, duration=self.size.planted_s)
+        _, folder = self.measure(
+            "planted", servers, n=20, repeats=self.size.planted_blocks, duration=self.size.planted_s
+        )
         (entry,) = summary.load(folder).at("planted")
         self.check(*planted_found(entry))
 
@@ -111,7 +113,9 @@ class Selftest:
         reasons = " ".join(session.given_up.values())
         flagged = {run["server"] for run in summary.read_runs(folder / "runs.csv") if FAULTS[plant] in run["flags"]}
         if plant == "slow-generator":
-            self.check(flagged == {"planted"}, f"a slow generator is flagged: {', '.join(sorted(flagged)) or 'nothing'}")
+            self.check(
+                flagged == {"planted"}, f"a slow generator is flagged: {', '.join(sorted(flagged)) or 'nothing'}"
+            )
         else:
             caught = reasons.startswith(f"planted: {FAULTS[plant]}")
             self.check(caught, f"a planted {plant} is caught: {reasons or 'nothing was'}")
@@ -193,7 +197,9 @@ def parse(arguments):
         epilog="Exit status: 0 all passed, 1 something failed or could not be run, 2 usage, 130 interrupted.",
     )
     parser.add_argument("--quick", action="store_true", help="one server and fewer blocks, about 2 minutes")
-    parser.add_argument("--keep", metavar="DIR", help="leave the results in DIR; default: only of a self-test that failed")
+    parser.add_argument(
+        "--keep", metavar="DIR", help="leave the results in DIR; default: only of a self-test that failed"
+    )
     return parser.parse_args(arguments)
 
 

@@ -168,10 +168,7 @@ def combined(groups):
     mean = math.fsum(means) / len(means)
     if count == 1:
         return Estimate(count=1, ratio=_exp(mean))
-    parts = [
-        (_mean_and_variance(logs)[1] / len(logs) / len(groups) ** 2, len(logs) - 1)
-        for logs in groups
-    ]
+    parts = [(_mean_and_variance(logs)[1] / len(logs) / len(groups) ** 2, len(logs) - 1) for logs in groups]
     error, freedom = _satterthwaite(parts)
     return _estimate(count, mean, error, freedom, (None, None, None))
 
@@ -217,6 +214,5 @@ def verdicts(estimates, more_is_better=True):
     """The verdicts of one family (None: not measured), adjusted together."""
     adjusted = holm([None if e is None else e.p for e in estimates])
     return [
-        None if estimate is None else verdict(estimate, p, more_is_better)
-        for estimate, p in zip(estimates, adjusted)
+        None if estimate is None else verdict(estimate, p, more_is_better) for estimate, p in zip(estimates, adjusted)
     ]

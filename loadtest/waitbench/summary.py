@@ -39,7 +39,10 @@ MEASURES = (
     Measure("cpu", CPU, False, "verdict_cpu"),
     Measure("p99", "p99_us", False, "verdict_p99"),
 )
-PER_MEASURE = "ratio_{0},ratio_{0}_low,ratio_{0}_high,{1},p_{0},pairs_{0},detectable_{0},median_ratio_{0},median_ratio_{0}_low,median_ratio_{0}_high"
+PER_MEASURE = (
+    "ratio_{0},ratio_{0}_low,ratio_{0}_high,{1},p_{0},pairs_{0},detectable_{0},"
+    "median_ratio_{0},median_ratio_{0}_low,median_ratio_{0}_high"
+)
 COLUMNS = (
     list(matrix.Point._fields)
     + ["server", "base", "runs"]

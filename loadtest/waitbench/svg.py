@@ -34,7 +34,13 @@ class Scale:
 
     def ticks(self, most=6):
         """Round numbers within the scale, from the finest steps of which there are not too many."""
-        for steps in ((1, 1.1, 1.2, 1.3, 1.5, 1.7, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        for steps in (
+            (1, 1.1, 1.2, 1.3, 1.5, 1.7, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+            (1, 1.5, 2, 3, 5, 7),
+            (1, 2, 5),
+            (1, 3),
+            (1,),
+        ):
             found = self._within(steps)
             if len(found) <= most:
                 return found or [math.exp((self.low + self.high) / 2)]
@@ -59,7 +65,9 @@ class RatioScale(Scale):
         for first in range(len(self.AROUND)):
             for stride in (1, 2, 3):
                 near = self.AROUND[first::stride]
-                found = [v for v in (*(1 / a for a in reversed(near)), 1, *near) if self.low <= math.log(v) <= self.high]
+                found = [
+                    v for v in (*(1 / a for a in reversed(near)), 1, *near) if self.low <= math.log(v) <= self.high
+                ]
                 gaps = [self(b) - self(a) for a, b in zip(found, found[1:])]
                 if len(found) <= most and all(gap >= 30 for gap in gaps):
                     return found
@@ -76,7 +84,9 @@ class Drawing:
         named = " ".join(
             f'{name.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"' for name, value in attributes.items()
         )
-        inner = (f"<title>{html.escape(tip)}</title>" if tip else "") + ("" if content is None else html.escape(str(content)))
+        inner = (f"<title>{html.escape(tip)}</title>" if tip else "") + (
+            "" if content is None else html.escape(str(content))
+        )
         self.parts.append(f"<{tag} {named}>{inner}</{tag}>" if inner else f"<{tag} {named}/>")
 
     def line(self, x1, y1, x2, y2, class_, **more):

@@ -2,7 +2,19 @@
 
 from . import words
 
-HEADS = ("point", "server", "req/s", "ratio [95%]", "verdict", "CPU us/req", "ratio [95%]", "verdict", "p50 ms", "p99 ms", "RSS MiB")
+HEADS = (
+    "point",
+    "server",
+    "req/s",
+    "ratio [95%]",
+    "verdict",
+    "CPU us/req",
+    "ratio [95%]",
+    "verdict",
+    "p50 ms",
+    "p99 ms",
+    "RSS MiB",
+)
 LEFT = (0, 1, 3, 4, 6, 7)  # these columns are words; the others are numbers and stand to the right
 
 

@@ -7,7 +7,13 @@ import numpy
 from waitbench import results
 
 ENVIRONMENT = {
-    "machine": {"cpu_model": "Made-up CPU", "architecture": "x86_64", "cpus": 2, "cpus_usable": 2, "memory_kib": 8388608},
+    "machine": {
+        "cpu_model": "Made-up CPU",
+        "architecture": "x86_64",
+        "cpus": 2,
+        "cpus_usable": 2,
+        "memory_kib": 8388608,
+    },
     "kernel": "6.1.0",
     "system": "Debian GNU/Linux 12 (bookworm)",
     "versions": {"wrk": "wrk 4.1.0", "libpq": "15.14"},

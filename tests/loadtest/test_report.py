@@ -57,7 +57,15 @@ def test_one_page_that_needs_nothing_else(tmp_path):
 
 def test_the_answer_comes_first_and_every_server_has_its_row(tmp_path):
     said = " ".join(Page(text(tmp_path)).words)
-    heads = ["Answer", "Ratios", "Throughput and CPU", "Latency", "Memory by connections", "Where the CPU went", "Numbers"]
+    heads = [
+        "Answer",
+        "Ratios",
+        "Throughput and CPU",
+        "Latency",
+        "Memory by connections",
+        "Where the CPU went",
+        "Numbers",
+    ]
     places = [said.index(head) for head in heads]
     assert places == sorted(places)
     assert "LIBUV against threaded" in said and "exploratory" in said
@@ -92,7 +100,7 @@ def test_all_that_is_drawn_lies_within_the_picture(tmp_path):
 
 
 def test_names_are_escaped(tmp_path):
-    environment = synthetic.ENVIRONMENT | {"system": "<script>alert(1)</script> & \"more\""}
+    environment = synthetic.ENVIRONMENT | {"system": '<script>alert(1)</script> & "more"'}
     page = Page(text(tmp_path, environment=environment))
     assert "script" not in page.tags
     assert "<script>alert(1)</script>" in " ".join(page.words)

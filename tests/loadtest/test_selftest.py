@@ -24,7 +24,9 @@ def test_twins_are_paired_by_server_point_and_block(tmp_path):
     found = selftest.twins(summary.read_runs(synthetic.write(tmp_path, rows) / "runs.csv"))
     assert {server for server, _ in found} == {"libuv", "coro"} and len(found) == 4
     assert sorted(len(blocks) for blocks in found.values()) == [2, 3, 3, 3], "half a block is no pair"
-    assert all([run["server"][-1] for run in pair] == ["a", "b"] for blocks in found.values() for pair in blocks.values())
+    assert all(
+        [run["server"][-1] for run in pair] == ["a", "b"] for blocks in found.values() for pair in blocks.values()
+    )
 
 
 def test_a_server_against_itself_passes(tmp_path):
@@ -56,7 +58,9 @@ def test_latencies_are_left_out_where_wrk_was_the_bottleneck(tmp_path):
     assert selftest.false_differences(found, RPS, random.Random(1))[1] >= selftest.PAIRS
 
 
-@pytest.mark.parametrize("speed,noise,holds", [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)])
+@pytest.mark.parametrize(
+    "speed,noise,holds", [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)]
+)
 def test_the_planted_work(tmp_path, speed, noise, holds):
     rows = synthetic.runs([{"n": 20}], {"threaded": 1000, "planted": speed}, noise=noise)
     (entry,) = summary.load(synthetic.write(tmp_path, rows)).at("planted")

@@ -63,9 +63,7 @@ def test_equivalence_by_hand():
         assert stats.verdict(estimate, estimate.p) == expected
 
 
-@pytest.mark.parametrize(
-    "count,k", [(6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8)]
-)
+@pytest.mark.parametrize("count,k", [(6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8)])
 def test_order_statistics_of_the_median(count, k):
     # The ranks of the 95% interval in the tables of the sign test (Conover 1999, table A3).
     values = list(range(1, count + 1))
@@ -217,17 +215,13 @@ def test_a_server_against_itself_is_not_found_different():
     # 1,000 runs of eight points each: at most 5% may hold any false difference. The bound adds two
     # standard errors of the simulation itself, sqrt(0.05 * 0.95 / 1000) = 0.007.
     random = numpy.random.default_rng(5)
-    rate = families_with_a_false_difference(
-        lambda: noise(random, BLOCKS) - noise(random, BLOCKS)
-    )
+    rate = families_with_a_false_difference(lambda: noise(random, BLOCKS) - noise(random, BLOCKS))
     assert 0 < rate <= 0.05 + 2 * 0.007
 
 
 def test_nor_with_outliers():
     random = numpy.random.default_rng(6)
-    rate = families_with_a_false_difference(
-        lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5)
-    )
+    rate = families_with_a_false_difference(lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5))
     assert rate <= 0.05 + 2 * 0.007
 
 
@@ -236,8 +230,7 @@ def test_a_server_against_itself_is_called_the_same():
     found = [
         stats.verdict(estimate, estimate.p)
         for estimate in (
-            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
-            for _ in range(500)
+            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS) for _ in range(500)
         )
     ]
     assert found.count("same") > 0.9 * len(found)
@@ -264,10 +257,7 @@ def test_a_planted_five_percent_is_found():
     found = []
     for _ in range(250):
         estimates = [
-            stats.paired(
-                exp(-math.log(1.05) + noise(random, BLOCKS) - noise(random, BLOCKS)),
-                [1.0] * BLOCKS,
-            )
+            stats.paired(exp(-math.log(1.05) + noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
             for _ in range(8)
         ]
         found += stats.verdicts(estimates)
@@ -289,10 +279,7 @@ def test_combined_coverage():
     random = numpy.random.default_rng(11)
     held = 0
     for _ in range(2000):
-        groups = [
-            list(random.normal(shift, NOISE * size, 5))
-            for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))
-        ]
+        groups = [list(random.normal(shift, NOISE * size, 5)) for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))]
         estimate = stats.combined(groups)
         held += estimate.low <= math.exp(0.1) <= estimate.high
     assert 0.93 <= held / 2000 <= 0.97
