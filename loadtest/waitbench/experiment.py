@@ -1,6 +1,7 @@
 """The experiment: every block of the plan, until each is sound or its point is given up."""
 
 import collections
+import os
 import signal
 import time
 
@@ -37,16 +38,17 @@ class Experiment:
         runs = sum(len(block.servers) for block in wanted)
         passes = len(chosen.points) * len(chosen.servers) if chosen.syscalls == "auto" else 0
         each = chosen.duration + chosen.warmup
-        self.progress = progress.Progress(runs, each, passes * (syscalls.SECONDS + progress.OVERHEAD_S / 2))
+        self.progress = progress.Progress(runs, each, passes * 2 * syscalls.WINDOW_S)
         self._announce(wanted)
         self.db = None
         if chosen.database_url or not chosen.targets:
             self.db = database.Database(chosen.database_url)
+        cpus = placement.available()
         try:
-            cpus = placement.available()
             places = placement.divide(cpus) if chosen.pin == "auto" and not chosen.targets else {}
             if places:
                 self.db.place(places["database"])
+                os.sched_setaffinity(0, places["database"])  # we are not to be in wrk's way
             if not self.resumed:
                 self.facts = environment.describe(chosen, self.db, places, cpus)
             self._say(placement.sentence(places, cpus, chosen.pin))
@@ -58,6 +60,7 @@ class Experiment:
                 self._block(bench, block)
         finally:
             self.progress.clear()
+            os.sched_setaffinity(0, cpus)
             process.kill_all()
             if self.db:
                 self.db.close()

@@ -9,6 +9,8 @@ from . import client, figures, histogram, proxy, results, sample, server, soundn
 CONNECT_LOOK_S = 0.002  # how often the connecting phase is looked at, and for how long at most
 CONNECT_MOST_S = 2.0
 LOOK_S = 0.2
+SETTLE_LOOK_S = 0.02
+COUNT_MOST_S = 5  # of load for counting system calls
 QUIET_S = 10.0  # for the warm-up's connections to be gone
 
 
@@ -94,8 +96,9 @@ def _observe(bench, measured, front, point, loaded):
         return result
 
     if chosen.warmup:
+        before = measured.stats()["connections_open"]
         load(chosen.warmup)
-        _await_quiet(measured, front)
+        _await_quiet(measured, front, before)
     watched = figures.Watched()
     first = _snapshot(bench, measured, front)
     result = load(chosen.duration, _watcher(measured, front, point, chosen.duration, first, watched))
@@ -131,13 +134,12 @@ def _snapshot(bench, measured, front):
     )
 
 
-def _await_quiet(measured, front):
-    """Until nothing of the warm-up is under way: its connections are closed, but the requests that
-    queued for the pool may still run, and a proxy keeps its own connections."""
+def _await_quiet(measured, front, before):
+    """Until nothing of the warm-up is under way and no more connections are open than before it: wrk
+    has closed its own, but requests that queue for the pool may still run. A proxy keeps its own."""
     deadline = time.monotonic() + QUIET_S
     while time.monotonic() < deadline:
-        stats = measured.stats()
-        if stats["connections_open"] <= 1 or front:
+        if front or measured.stats()["connections_open"] <= before:
             return
         time.sleep(0.005)
     raise server.Died(
@@ -175,15 +177,38 @@ def wait_of(measured):
 def _count_syscalls(bench, measured, front, point, loaded):
     """A short pass of its own, after the timing: counting slows the server down."""
     url = front.url if front else measured.url
-    words = wrk.command(url, measured.spec, point, syscalls.SECONDS, bench.threads(point))
-    with syscalls.Counter(bench.tracer, measured.pid) as counter:
-        first, asked = measured.stats(), measured.asked
-        loaded.append(wrk.run(words, syscalls.SECONDS, bench.places.get("wrk")).duration_us / 1e6)
-        requests = measured.stats()["requests"] - first["requests"] - (measured.asked - asked)
-    if not counter.total or not requests:
+    words = wrk.command(url, measured.spec, point, COUNT_MOST_S, bench.threads(point))
+    counter = syscalls.Counter(bench.tracer, measured.pid)
+    answered, counted = [], []  # requests of wrk when counting begins and ends; system calls
+
+    def requests():
+        return measured.stats()["requests"] - measured.asked
+
+    idle = requests()
+
+    def watch(elapsed):
+        now, late = requests(), elapsed > COUNT_MOST_S * (0.8 if answered else 0.4)
+        if not answered:
+            if now - idle < point.c and not late:
+                return SETTLE_LOOK_S  # not every connection has had an answer
+            if not counter.begin():
+                return None
+            answered.append(requests())
+        elif now - answered[0] >= point.c or late:
+            answered.append(now)
+            counted.append(counter.end())
+            return None
+        return syscalls.WINDOW_S
+
+    try:
+        loaded.append(wrk.run(words, COUNT_MOST_S, bench.places.get("wrk"), watch).duration_us / 1e6)
+    finally:
+        counter.end()
+    if not counted or not counted[0] or answered[1] == answered[0]:
         return None
+    served = answered[1] - answered[0]
     return {"server": measured.spec.name, **point._asdict(), "method": bench.tracer} | {
-        "requests": requests,
-        "syscalls": counter.total,
-        "syscalls_per_req": counter.total / requests,
+        "requests": served,
+        "syscalls": counted[0],
+        "syscalls_per_req": counted[0] / served,
     }

@@ -12,8 +12,9 @@ _libc = ctypes.CDLL(None)
 _running = []
 
 
-def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None):
-    """Starts a program on these CPUs (all, when None). It is killed when this process is gone."""
+def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None, keep=()):
+    """Starts a program on these CPUs (ours, when None), with the descriptors `keep` open. It is
+    killed when this process is gone."""
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -28,6 +29,7 @@ def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None):
         env=env,
         start_new_session=True,
         preexec_fn=prepare,
+        pass_fds=keep,
     )
     _running.append(child)
     return child

@@ -48,9 +48,16 @@ class Table:
         if not path.exists() or path.stat().st_size == 0:
             self._write((",".join(columns) + "\n").encode())
         else:
+            self._drop_half_a_row()
             with path.open(newline="") as stream:
                 if next(csv.reader(stream)) != columns:
                     raise Failure(f"{path} has other columns than this version writes: choose another OUT")
+
+    def _drop_half_a_row(self):
+        """What a power failure may have left at the end of the file."""
+        data = self.path.read_bytes()
+        if not data.endswith(b"\n"):
+            os.truncate(self.path, data.rindex(b"\n") + 1)
 
     def append(self, row):
         self._write(line(self.columns, row))

@@ -69,7 +69,8 @@ def judge(seen):
         reasons.append(
             f"queries: the server counted {seen.grown('queries')} in {seen.server_requests} requests"
         )
-    if seen.accepted is not None and seen.accepted != c:
+    # A server that runs elsewhere may be asked by others too: health checks.
+    if seen.accepted is not None and (seen.accepted < c or seen.accepted > c and not seen.server.url):
         reasons.append(f"connections: the server accepted {seen.accepted} and not {c}")
     return reasons, flags(seen)
 

@@ -3,6 +3,7 @@ stops the process at each call and so shifts what is batched."""
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -10,70 +11,77 @@ import time
 
 from . import process
 
-SECONDS = 0.4
-ATTACH_S = 3
+WINDOW_S = 0.3  # of counting, once every connection is there
+ATTACH_S = 3  # until a tool must be counting
 
 
 def find():
     """perf, strace or None: whichever may be used here."""
-    if shutil.which("perf"):
-        words = ["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"]
-        if subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-            return "perf"
-    if shutil.which("strace"):
-        words = ["strace", "-c", "-o", "/dev/null", "true"]
-        if subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-            return "strace"
+    trials = {
+        "perf": ["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"],
+        "strace": ["strace", "-c", "-o", "/dev/null", "true"],
+    }
+    for tool, words in trials.items():
+        if shutil.which(tool):
+            done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if done.returncode == 0:
+                return tool
     return None
 
 
 class Counter:
-    """`with Counter(tool, pid) as counter: ...`; then counter.total, or None when it did not work."""
+    """Counts from begin() to end(), of the threads that are there at begin()."""
 
     def __init__(self, tool, pid):
-        self.tool, self.pid, self.total = tool, pid, None
+        self.tool, self.pid = tool, pid
+        self.child = None
 
-    def __enter__(self):
+    def begin(self):
+        """Blocks until the tool is attached and counts; False when it does not get there."""
         self.output = os.memfd_create("syscalls")
         place = f"/proc/{os.getpid()}/fd/{self.output}"
-        if self.tool == "perf":
-            words = [
-                "perf",
-                "stat",
-                "-x",
-                ",",
-                "-o",
-                place,
-                "-e",
-                "raw_syscalls:sys_enter",
-                "-p",
-                str(self.pid),
-            ]
-        else:
+        if self.tool == "strace":
             words = ["strace", "-c", "-f", "-qq", "-o", place, "-p", str(self.pid)]
-        self.child = process.start(words, stderr=subprocess.DEVNULL)
-        self._await_attached()
-        return self
+            self.child = process.start(words, stderr=subprocess.DEVNULL)
+            return self._await_traced()
+        # Attached first and switched on then, which it acknowledges: attaching takes a while.
+        commands, self.commands = os.pipe()
+        self.answers, answers = os.pipe()
+        words = ["perf", "stat", "-x", ",", "-o", place, "-e", "raw_syscalls:sys_enter"]
+        words += ["-p", str(self.pid), "-D", "-1", "--control", f"fd:{commands},{answers}"]
+        self.child = process.start(words, stderr=subprocess.DEVNULL, keep=(commands, answers))
+        os.close(commands)
+        os.close(answers)
+        return self._tell(b"enable\n")
 
-    def __exit__(self, *exception):
+    def end(self):
+        """The number of system calls, or None when there is none."""
+        if not self.child:
+            return None
+        if self.tool == "perf":
+            self._tell(b"disable\n")
+            os.close(self.commands)
+            os.close(self.answers)
         process.stop(self.child, ATTACH_S, signal.SIGINT)
+        self.child = None
         os.lseek(self.output, 0, os.SEEK_SET)
         with os.fdopen(self.output) as stream:
-            self.total = parse(self.tool, stream.read())
+            return parse(self.tool, stream.read())
 
-    def _await_attached(self):
-        """strace shows as the tracer; perf, which shows nowhere, sleeps once it is set up."""
+    def _tell(self, command):
+        try:
+            os.write(self.commands, command)
+        except BrokenPipeError:
+            return False
+        return bool(select.select([self.answers], [], [], ATTACH_S)[0] and os.read(self.answers, 16))
+
+    def _await_traced(self):
         deadline = time.monotonic() + ATTACH_S
         while time.monotonic() < deadline and not process.reap(self.child, 0.01):
-            try:
-                with open(f"/proc/{self.pid}/status") as stream:
-                    traced = f"TracerPid:\t{self.child.pid}\n" in stream.read()
-                with open(f"/proc/{self.child.pid}/stat") as stream:
-                    asleep = stream.read().rpartition(")")[2].split()[0] == "S"
-            except OSError:
-                return
-            if traced or (self.tool == "perf" and asleep):
-                return
+            with open(f"/proc/{self.pid}/status") as stream:
+                if f"TracerPid:\t{self.child.pid}\n" in stream.read():
+                    return True
+        return False
 
 
 def parse(tool, text):

@@ -83,8 +83,8 @@ def parse(text):
 
 def run(words, seconds, cpus=None, watch=None):
     """One run of wrk. Meanwhile `watch(elapsed seconds)` is called, which returns in how many seconds
-    it wants to be called again. A fraction of a second is made by SIGINT, at which wrk stops as it
-    does at the end of -d."""
+    it wants to be called again, or None to end the run now. That and a fraction of a second are made
+    by SIGINT, at which wrk stops as it does at the end of -d."""
     output = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
     try:
         child = process.start(words, cpus=cpus, stdout=output, stderr=subprocess.STDOUT)
@@ -116,7 +116,9 @@ def _wait(child, seconds, watch):
         if elapsed > seconds + PATIENCE_S:
             raise Broken(f"wrk was still running {PATIENCE_S} s after its {seconds:g} s, and was ended")
         if elapsed >= look:
-            look = elapsed + watch(elapsed)
+            again = watch(elapsed)
+            look = math.inf if again is None else elapsed + again
+            interrupt = elapsed if again is None else interrupt
         usage = process.reap(child, timeout=max(0.0, min(0.05, min(interrupt, look) - elapsed)))
         if usage:
             return usage

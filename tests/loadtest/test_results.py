@@ -54,6 +54,14 @@ def test_rows_are_appended_and_a_block_is_taken_out(tmp_path):
     assert len(again.runs.rows()) == 2
 
 
+def test_half_a_row_from_a_power_failure_is_dropped(tmp_path):
+    folder = results.Folder(tmp_path / "r")
+    folder.runs.append(row(block=1))
+    with folder.runs.path.open("a") as stream:
+        stream.write("2,1,thr")
+    assert [r["block"] for r in results.Folder(tmp_path / "r").runs.rows()] == ["1"]
+
+
 def test_another_versions_folder_is_not_mixed_with_ours(tmp_path):
     (tmp_path / "runs.csv").write_text("block,server\n1,a\n")
     with pytest.raises(Failure, match="other columns"):

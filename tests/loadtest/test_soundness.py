@@ -41,7 +41,7 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
         0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)]
     )
     parts = {
-        "server": matrix.parse_server(server), "point": point, "wrk": wrk.Result(**fields), "wrk_threads": 2, "first": first,
+        "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "wrk": wrk.Result(**fields), "wrk_threads": 2, "first": first,
         "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
         "steal_max": 0.02, "cpus": 2,
     }  # fmt: skip
@@ -136,6 +136,12 @@ def test_a_planted_server_is_judged_by_its_own_work():
 def test_behind_a_proxy_connections_are_the_proxys():
     seen = observation(point=POINT._replace(proxy="nginx"), stats={"connections_accepted": 43})
     assert words(seen) == []
+
+
+def test_others_may_connect_to_a_server_that_runs_elsewhere():
+    target = matrix.parse_target("threaded=http://db.example:8080")
+    assert words(observation(server=target, stats={"connections_accepted": 59})) == []
+    assert words(observation(server=target, stats={"connections_accepted": 56})) == ["connections"]
 
 
 def test_every_reason_and_flag_is_documented():
