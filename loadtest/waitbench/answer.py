@@ -107,7 +107,8 @@ def _server(found, server):
     overall = _overall(found, server, entries)
     decided = any(value.verdict != stats.INCONCLUSIVE for values in axes.values() for value in values)
     if decided and not any(flips(axis, values) for axis, values in axes.items()):
-        overall += " No axis flips it."
+        both = {stats.FASTER, stats.SLOWER} <= {entry.verdicts["rps"] for entry in entries}
+        overall += " On average no axis flips it." if both else " No axis flips it."
     return overall, [_axis(axis, values) for axis, values in axes.items()]
 
 

@@ -2,6 +2,7 @@
 picture for which the run has no data is not drawn (None, or an empty list)."""
 
 import math
+import statistics
 
 from . import stats, summary, svg, words
 
@@ -18,48 +19,47 @@ def style(found, server):
     return f"s{index}", SHAPES[index]
 
 
+FORESTS = {
+    "rps": ("Throughput", "to the right is faster"),
+    "cpu": ("CPU a request", "to the left is cheaper"),
+    "p99": ("p99 latency", "to the left is shorter"),
+}
+
+
 def forest(found, measure):
     """The ratio to the base at every point with its interval, the line of 1 and the 5% band."""
     entries = [entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)]
     if not entries:
         return None
-    estimates = [entry.estimates[measure.name] for entry in entries]
-    ends = [end for e in estimates for end in (e.low, e.high, e.ratio)]
-    title, better = {
-        "rps": ("Throughput", "to the right is faster"),
-        "cpu": ("CPU a request", "to the left is cheaper"),
-        "p99": ("p99 latency", "to the left is shorter"),
-    }[measure.name]
+    title, better = FORESTS[measure.name]
+    title, about = f"{title}, ratio to {found.base}", f"{len(entries)} ratios; {better}; the table has them all"
     rows = _rows(entries)
-    drawing = svg.Drawing(
-        NARROW,
-        rows[-1][0] + 44,
-        f"{title}, ratio to {found.base}",
-        f"{len(entries)} ratios; {better}; the table has them all",
-    )
-    left = _room(found)
-    scale = svg.RatioScale(_without_freaks(ends), left, NARROW - 48)
-    bottom = rows[-1][0] + 12
-    drawing.add(
-        "rect", class_="band", x=scale(1 / stats.MARGIN), y=8, height=bottom - 8,
-        width=round(scale(stats.MARGIN) - scale(1 / stats.MARGIN), 1),
-    )  # fmt: skip
+    left, right, bottom = _room(found), NARROW - 48, rows[-1][0] + 12
+    drawing = svg.Drawing(NARROW, bottom + 32, title, about)
+    estimates = [entry.estimates[measure.name] for entry in entries]
+    scale = svg.RatioScale(_without_freaks([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right)
+    begin, end = scale(1 / stats.MARGIN), scale(stats.MARGIN)
+    drawing.add("rect", class_="band", x=begin, y=8, width=round(end - begin, 1), height=bottom - 8)
     for tick in scale.ticks():
         drawing.line(scale(tick), 8, scale(tick), bottom, "one" if tick == 1 else "grid")
-        drawing.text(scale(tick), bottom + 14, words.ratio(tick)[:-1].rstrip("0").rstrip("."), "tick", "middle")
-    drawing.text((left + NARROW - 48) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
+        drawing.text(scale(tick), bottom + 14, f"{tick:.2g}", "tick", "middle")
+    drawing.text((left + right) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
     _point_labels(drawing, found, rows)
-    for (y, _), entry, estimate in zip(rows, entries, estimates):
-        class_, shape = style(found, entry.server)
-        verdict = words.verdict(measure.name, entry.verdicts[measure.name])
-        tip = f"{entry.server} at {entry.point}: {words.ratio(estimate.ratio)} {words.interval(estimate)} {verdict}"
-        if estimate.low is not None:
-            drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"{class_} interval")
-        faint = "" if entry.verdicts[measure.name] != stats.INCONCLUSIVE else " hollow"
-        drawing.mark(scale(estimate.ratio), y, shape, class_ + faint, tip)
-        mark = "*" if entry.generator_bound else ""
-        drawing.text(NARROW - 42, y + 4, words.ratio(estimate.ratio) + mark, "tick")
+    for (y, _), entry in zip(rows, entries):
+        _ratio(drawing, scale, y, entry, measure.name, style(found, entry.server))
     return drawing
+
+
+def _ratio(drawing, scale, y, entry, name, look):
+    """One row of a forest; hollow where it cannot be told."""
+    class_, shape = look
+    estimate, word = entry.estimates[name], entry.verdicts[name]
+    ratio = words.ratio(estimate.ratio)
+    tip = f"{entry.server} at {entry.point}: {ratio} {words.interval(estimate)} {words.verdict(name, word)}"
+    if estimate.low is not None:
+        drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"{class_} interval")
+    drawing.mark(scale(estimate.ratio), y, shape, class_ + (" hollow" if word == stats.INCONCLUSIVE else ""), tip)
+    drawing.text(NARROW - 42, y + 4, ratio + ("*" if entry.generator_bound else ""), "tick")
 
 
 def along(found, axis, column, most=4):
@@ -83,23 +83,18 @@ DIVIDE = {"rss_kib": 1024, "kernel_kib": 1024}
 
 
 def _lines(found, axis, column, points, where):
-    divide = DIVIDE.get(column, 1)
     entries = [entry for point in points for entry in at(found, point)]
-    runs = {
-        id(entry): [run[column] / divide for run in entry.runs if run[column] and run[column] > 0] for entry in entries
-    }
-    values = [value for shown in runs.values() for value in shown]
-    if not values:
+    seen = {id(entry): _positive(entry, column) for entry in entries}
+    entries = [entry for entry in entries if seen[id(entry)]]
+    if not entries:
         return None
     width, height, left, bottom = 250, 190, 46, 150
     title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
-    medians = ", ".join(
-        f"{e.server} {words.significant((e.median(column) or 0) / divide)} at {axis}={getattr(e.point, axis)}"
-        for e in entries
-    )
-    drawing = svg.Drawing(width, height, title, f"Medians: {medians}")
+    middles = {id(entry): statistics.median(seen[id(entry)]) for entry in entries}
+    told = (f"{e.server} {words.significant(middles[id(e)])} at {axis}={getattr(e.point, axis)}" for e in entries)
+    drawing = svg.Drawing(width, height, title, f"Medians: {', '.join(told)}")
     drawing.text(4, 12, TITLES[column] + (f" at {where}" if where else ""), "head")
-    scale = svg.Scale(values, bottom, 24, least_span=1.5)
+    scale = svg.Scale([value for values in seen.values() for value in values], bottom, 24, least_span=1.5)
     for tick in scale.ticks(5):
         drawing.line(left, scale(tick), width - 8, scale(tick), "grid")
         drawing.text(left - 5, scale(tick) + 4, words.significant(tick, 2), "tick", "end")
@@ -108,19 +103,28 @@ def _lines(found, axis, column, points, where):
     for point, x in across.items():
         drawing.text(x, bottom + 16, getattr(point, axis), "tick", "middle")
     drawing.text((left + width) / 2, bottom + 32, words.AXES[axis], "tick", "middle")
-    spread = min(10, step / (len(found.servers) + 1))
+    apart = min(10, step / (len(found.servers) + 1))  # servers stand beside each other
     for index, server in enumerate(found.servers):
-        class_, shape = style(found, server)
-        shift = (index - (len(found.servers) - 1) / 2) * spread
-        own = [entry for entry in entries if entry.server == server and entry.median(column)]
-        spots = [(across[e.point] + shift, scale(max(1e-9, e.median(column) / divide))) for e in own]
-        drawing.add("polyline", class_=f"{class_} joined", points=" ".join(f"{x:.1f},{y}" for x, y in spots))
-        for entry, (x, y) in zip(own, spots):
-            for value in runs[id(entry)]:
-                drawing.add("circle", class_=f"{class_} run", cx=round(x, 1), cy=scale(value), r=1.5)
-            tip = f"{server} at {entry.point}: {words.significant(entry.median(column) / divide)}"
-            drawing.mark(round(x, 1), y, shape, class_, tip)
+        shift = (index - (len(found.servers) - 1) / 2) * apart
+        spots = [(e, round(across[e.point] + shift, 1), middles[id(e)]) for e in entries if e.server == server]
+        _joined(drawing, scale, spots, seen, style(found, server))
     return drawing
+
+
+def _joined(drawing, scale, spots, seen, look):
+    """One server's medians with a line through them, and its runs. spots: [(entry, x, median)]"""
+    class_, shape = look
+    drawing.add("polyline", class_=f"{class_} joined", points=" ".join(f"{x},{scale(y)}" for _, x, y in spots))
+    for entry, x, middle in spots:
+        for value in seen[id(entry)]:
+            drawing.add("circle", class_=f"{class_} run", cx=x, cy=scale(value), r=1.5)
+        drawing.mark(x, scale(middle), shape, class_, f"{entry.server} at {entry.point}: {words.significant(middle)}")
+
+
+def _positive(entry, column):
+    """The runs' values in the picture's unit; the growth of kernel memory can come out below zero,
+    which a logarithmic scale has no place for."""
+    return [run[column] / DIVIDE.get(column, 1) for run in entry.runs if run[column] and run[column] > 0]
 
 
 def latencies(found):

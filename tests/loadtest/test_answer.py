@@ -102,6 +102,14 @@ def test_cpu_stands_beside_throughput(tmp_path):
     assert text.count("CPU 0.80x") == 2, "at both ends of N"
 
 
+def test_points_that_differ_are_not_hidden_by_the_mean_of_an_axis(tmp_path):
+    points = [{"n": n, "c": c} for n in (1, 20) for c in (16, 256)]
+    odd = {(1, 16): 1300, (1, 256): 1300, (20, 16): 1300, (20, 256): 800}
+    speeds = {"threaded": 1000, "libuv": lambda point: odd[point["n"], point["c"]]}
+    text = flat(ask(tmp_path, points, speeds))
+    assert "faster at 3, slower at 1 of 4 points" in text and "On average no axis flips it" in text
+
+
 def test_an_extreme_between_the_ends_is_shown(tmp_path):
     points = [{"c": c} for c in (1, 16, 64, 256)]
     speeds = {"threaded": 1000, "libuv": lambda point: 1600 if point["c"] == 64 else 1200}
