@@ -115,14 +115,14 @@ def read_runs(path):
     """The rows of a runs.csv, numbers as numbers and what is missing as None. Raises Failure."""
     try:
         with Path(path).open(newline="") as stream:
-            table = csv.DictReader(stream)
-            missing = [name for name in results.COLUMNS if name not in (table.fieldnames or ())]
+            reader = csv.DictReader(stream)
+            missing = [name for name in results.COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
                 raise Failure(f"{path} is no runs.csv of this version: it has no column {missing[0]}")
-            return [_typed(row, path, table.line_num) for row in table]
+            return [_typed(row, path, reader.line_num) for row in reader]
     except FileNotFoundError:
         raise Failure(f"{path} is not there: name the results folder of a finished run") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Failure(f"cannot read {path}: {error}") from None
 
 
