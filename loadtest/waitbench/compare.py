@@ -69,7 +69,7 @@ def differences(a, b):
     found = []
     for path in MUST_MATCH:
         left, right = _fact(a.environment, path), _fact(b.environment, path)
-        if left != right:
+        if not _alike(left, right):
             found.append(f"{path} is {_told(left)} in A and {_told(right)} in B")
     specs = [_specs(summary_) for summary_ in (a, b)]
     for name in sorted(set(specs[0]) & set(specs[1])):
@@ -83,6 +83,14 @@ def _fact(facts, path):
     for name in path.split("."):
         facts = facts.get(name) if isinstance(facts, dict) else None
     return facts
+
+
+def _alike(left, right):
+    """2 and 2.0 seconds are."""
+    try:
+        return left == right or float(left) == float(right)
+    except (TypeError, ValueError):
+        return False
 
 
 def _told(value):
@@ -144,7 +152,7 @@ def _row(line, axes):
         words.significant(line.b),
         f"{words.ratio(estimate.ratio)} {words.interval(estimate)}" if estimate else "",
         words.verdict(line.measure.name, line.verdict),
-        words.percent_seen(estimate) or "",
+        words.smallest_seen(estimate),
     )
 
 

@@ -53,11 +53,12 @@ def interval(estimate):
     return f"[{ratio(estimate.low)[:-1]}, {ratio(estimate.high)[:-1]}]"
 
 
-def percent_seen(estimate):
-    """The smallest effect that could have been seen, as 2.5%; None when nothing is known of it."""
-    if estimate is None or estimate.detectable is None:
-        return None
-    return percent(estimate.detectable)
+def smallest_seen(estimate):
+    """The smallest effect that could have been seen, for a table: 2.5%, 4.2x, >10x."""
+    value = estimate.detectable if estimate else None
+    if value is None:
+        return ""
+    return percent(value) if value < 2 else f"{significant(value, 2)}x" if value < 10 else ">10x"
 
 
 def percent(value):

@@ -106,6 +106,7 @@ def test_what_is_compared_may_differ(tmp_path, a):
     def change(facts):
         facts["git"]["revision"] = "fedcba"
         facts["settings"]["SEED"] = "77"
+        facts["settings"]["DURATION"] = "2.0"  # is 2
         facts["versions"]["server-libuv"] = "a newer one"
 
     assert compare(a, b(tmp_path, change=change)).returncode == 0
