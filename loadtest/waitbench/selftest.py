@@ -10,9 +10,11 @@
 
 import argparse
 import dataclasses
+import math
 import os
 import random
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -89,6 +91,8 @@ class Selftest:
                 f"{measure.name} of a server against itself: {false} of {pairs} relabelled pairs were called different"
                 f" ({false / pairs:.1%}; at most {FALSE_MOST:.0%})",
             )
+        told = (f"{measure.name} {noise(found, measure):.1%}" for measure in summary.MEASURES)
+        print(f"      from run to run, the typical point: {', '.join(told)}")
         estimates = [as_run(blocks, measure) for blocks in found.values() for measure in summary.MEASURES]
         adjusted = [p for p in stats.holm([e.p for e in estimates if e]) if p is not None]
         worst = min(adjusted, default=1.0)
@@ -143,6 +147,16 @@ def compared(blocks, measure):
         return []
     values = [(a[measure.column], b[measure.column]) for a, b in pairs]
     return [(a, b) for a, b in values if a and b]
+
+
+def noise(found, measure):
+    """Standard deviation of the log of one run, at the median point; nan where nothing is compared."""
+    spreads = []
+    for blocks in found.values():
+        logs = [math.log(a / b) for a, b in compared(blocks, measure)]
+        if len(logs) > 1:
+            spreads.append(statistics.stdev(logs) / math.sqrt(2))  # of a difference of two runs
+    return statistics.median(spreads) if spreads else math.nan
 
 
 def as_run(blocks, measure):

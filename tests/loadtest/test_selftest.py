@@ -1,5 +1,6 @@
 """The self-test's own arithmetic, on made-up runs: it must be able to fail."""
 
+import math
 import random
 import subprocess
 from pathlib import Path
@@ -34,6 +35,12 @@ def test_a_server_against_itself_passes(tmp_path):
     for measure in summary.MEASURES:
         false, pairs = selftest.false_differences(found, measure, random.Random(1))
         assert pairs == selftest.PAIRS and false <= selftest.FALSE_MOST * pairs
+
+
+def test_the_noise_of_a_run(tmp_path):
+    found = twins(tmp_path, {"libuv-a": 1000, "libuv-b": 1000}, noise=0.02, blocks=200)
+    assert selftest.noise(found, RPS) == pytest.approx(0.02, abs=0.002)
+    assert math.isnan(selftest.noise({}, RPS))
 
 
 def test_names_that_matter_are_seen_as_they_ran(tmp_path):

@@ -13,7 +13,7 @@ DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 DRUG_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
 
 BLOCKS = 12
-NOISE = 0.02  # sd of a log throughput; 2% from run to run is what two quiet cores show
+NOISE = 0.02  # sd of a log throughput from run to run, assumed; loadtest/selftest prints what a machine has
 
 
 def exp(values):
