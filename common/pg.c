@@ -46,6 +46,17 @@ static bool ends_session(const PGresult *result)
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
+/*
+ * A prepared statement that is gone (26000: DEALLOCATE, a pooler between) or whose columns have other types by
+ * now (0A000: "cached plan must not change result type") fails for ever in this session. In a new one it
+ * is prepared anew.
+ */
+static bool has_stale_statement(const PGresult *error)
+{
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    return sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0);
+}
+
 static void remember(struct pg *pg, const PGresult *error)
 {
     const char *message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
@@ -140,7 +151,9 @@ static void keep_result(struct pg *pg, PGresult *result)
 /* The server is ready for the next query: it has answered this one and committed. */
 static enum pg_event finish(struct pg *pg)
 {
-    if (pg->result == NULL || (is_error(pg->result) && PQstatus(pg->conn) != CONNECTION_OK))
+    if (pg->result == NULL)
+        return fail(pg);
+    if (is_error(pg->result) && (PQstatus(pg->conn) != CONNECTION_OK || has_stale_statement(pg->result)))
         return fail(pg);
     if (pg->state == PREPARING) {
         if (is_error(pg->result))

@@ -13,7 +13,8 @@
  * After PG_FAILED the descriptor may be closed already: stop the watcher first of all.
  *
  * An SQL error is a result (PQresultStatus of pg->result), not a failure, unless the session ends
- * with it. A failed connection may or may not have run the query: it is never sent again.
+ * with it or its prepared statements are of no use any more. A failed connection may or may not have
+ * run the query: it is never sent again.
  *
  * https://www.postgresql.org/docs/current/libpq-connect.html (PQconnectPoll), libpq-async.html
  */

@@ -214,6 +214,33 @@ static void an_sql_error_is_a_result(void **state)
     pg_close(&pg);
 }
 
+/* What a pooler between, or a change of the table, does to a session's prepared statements. */
+static void a_session_whose_statements_are_stale_fails(void **state)
+{
+    (void)state;
+    struct pg pg;
+    need_database();
+    connect_well(&pg);
+    assert_true(PQsendQuery(pg.conn, "DEALLOCATE ALL"));
+    bool more = true;
+    while (more) {
+        while (PQisBusy(pg.conn)) {
+            wait_for(pg_socket(&pg), POLLIN);
+            assert_true(PQconsumeInput(pg.conn));
+        }
+        PGresult *result = PQgetResult(pg.conn);
+        more = result != NULL;
+        PQclear(result);
+    }
+    assert_int_equal(read_row(&pg, 1), PG_FAILED);
+    assert_failure(&pg, PG_CAUSE_REFUSED, "prepared statement \"work_read\" does not exist", "log");
+    pg_close(&pg);
+    connect_well(&pg);
+    assert_int_equal(read_row(&pg, 1), PG_DONE);
+    assert_value(&pg, 1);
+    pg_close(&pg);
+}
+
 static void a_session_that_ends_while_idle_says_why(void **state)
 {
     (void)state;
@@ -405,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_query_is_one_send_and_one_recv),
         cmocka_unit_test(large_values_go_in_pieces),
         cmocka_unit_test(an_sql_error_is_a_result),
+        cmocka_unit_test(a_session_whose_statements_are_stale_fails),
         cmocka_unit_test(a_session_that_ends_while_idle_says_why),
         cmocka_unit_test(a_session_that_ends_unnoticed_fails_the_next_query),
         cmocka_unit_test(a_session_that_ends_during_a_query_fails),
