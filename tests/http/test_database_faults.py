@@ -1,0 +1,405 @@
+"""A database that misbehaves: every request gets an answer, none hangs, no acknowledged write is lost and
+none is done twice, and service is back within two seconds of the database.
+
+WAITBENCH_SLOW=1 kills it 20 times in place of 3.
+"""
+
+import os
+import random
+import subprocess
+import threading
+import time
+
+import psycopg2
+import pytest
+from cluster import Cluster, Load, Proxy
+from conftest import MODELS
+from test_process import cpu_seconds
+from test_work import work_sum
+from wire import eventually, request
+
+KILLS = 20 if os.environ.get("WAITBENCH_SLOW") else 3
+RECOVERY = 2  # s
+
+# An ordinary role: limits do not hold for a superuser.
+ROLE = ("CREATE ROLE app LOGIN PASSWORD 'app'", "GRANT ALL ON world, items TO app")
+
+
+@pytest.fixture(scope="module")
+def shared():
+    cluster = Cluster(f"faults-{os.getpid()}")
+    try:
+        cluster.sql(*ROLE)
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(shared, start):
+    """Which a test may break: afterwards it runs, and its settings are as they were.
+
+    Torn down before `start`, so that the servers end with a database.
+    """
+    yield shared
+    shared.go_on()
+    try:
+        shared.sql("SELECT 1")
+    except psycopg2.Error:
+        shared.restart()
+    shared.sql("ALTER ROLE app CONNECTION LIMIT -1", "ALTER ROLE app RESET ALL", "TRUNCATE items")
+
+
+def connections_up(server):
+    stats = server.stats()
+    return stats["db_connects"] - stats["db_lost"]
+
+
+def is_a_sentence(reply, status, *words):
+    """A problem document that says what to do; with 503, when."""
+    detail = reply.json()["detail"]
+    assert reply.status == status, f"{reply.status}: {detail}"
+    assert (reply["retry-after"] is not None) == (status == 503)
+    assert detail.endswith(".") and all(word in detail for word in words), detail
+    assert not reply.closes
+    return True
+
+
+def works(server, seed=7):
+    reply = server.get(f"/work?n=3&m=64&seed={seed}")
+    return reply.status == 200 and reply.json()["sum"] == work_sum(seed, 3)
+
+
+def is_back(server, up, size):
+    """All of the pool, in time. (A thread finds out that a connection is dead when it uses it: so use them.)"""
+    eventually(lambda: works(server) and connections_up(server) == size,
+               within=max(up + RECOVERY - time.monotonic(), 0.1))
+
+
+def break_and_mend(start, cluster, breaks):
+    """Load all the time; each of `breaks` makes the database unusable and returns when it is usable again."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=8, POOL_TIMEOUT=5, QUERY_TIMEOUT=5)
+    with Load(server, cluster) as load:
+        for break_it in breaks:
+            load.goes_well()
+            up = break_it()
+            assert load.recovery_s(up) < RECOVERY
+            is_back(server, up, 8)
+    load.check()
+    assert load.failures(), "nothing was broken"
+    assert server.log.count("\n") < 10 + len(breaks) * 20, server.log
+
+
+def test_killed_under_load(start, cluster):
+    def kill(with_children):
+        cluster.kill(with_children)
+        time.sleep(random.uniform(0, 0.3))
+        return cluster.restart()
+
+    break_and_mend(start, cluster, [lambda number=number: kill(number % 2 == 0) for number in range(KILLS)])
+
+
+def test_restarted_under_load(start, cluster):
+    break_and_mend(start, cluster, [cluster.restart] * 2)
+
+
+def test_paused_past_the_time_outs(start, cluster):
+    """All of it stands still: who has a connection gets 504, who waits for one 503."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=2, WORKERS=1, POOL_TIMEOUT=1, QUERY_TIMEOUT=1)
+    with Load(server, cluster) as load:
+        load.goes_well()
+        began = time.monotonic()
+        cluster.pause()
+        time.sleep(2.5)
+        assert server.get("/healthz").status == 200
+        cluster.go_on()
+        up = time.monotonic()
+        assert load.recovery_s(up) < RECOVERY
+        is_back(server, up, 2)
+    load.check()
+    assert any(answer.status == 504 for answer in load.failures())
+    assert any(answer.surely_ran_nothing for answer in load.failures())
+    slowest = max(answer.ended - answer.began for answer in load.answers if answer.began >= began - 1)
+    assert slowest < 5  # a wait for a connection, and up to three queries one of which does not return
+
+
+def test_paused_sessions_are_replaced(start, cluster):
+    """Only the sessions stand still: the server gives them up and makes new ones."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=2, WORKERS=1, QUERY_TIMEOUT=1)
+    eventually(lambda: connections_up(server) == 2)
+    cluster.pause(cluster.backends())
+    with server.connect() as one, server.connect() as other:
+        for connection in one, other:
+            connection.send(request("GET", "/work?n=1"))
+        for connection in one, other:
+            assert is_a_sentence(connection.read(), 504, "QUERY_TIMEOUT")
+        for seed in range(5):
+            assert works(server, seed)
+        cluster.go_on()
+        for connection in one, other:
+            assert connection.ask("GET", "/work").status == 200
+    assert server.stats()["db_lost"] == 2
+
+
+def test_out_of_connections(start, cluster):
+    """The database grants fewer than DB_POOL: the server starts and serves with those, and takes more when
+    there are more."""
+    cluster.sql("ALTER ROLE app CONNECTION LIMIT 3")
+    server = start(DATABASE_URL=cluster.url_with("app"), DB_POOL=6, WORKERS=1)
+    eventually(lambda: connections_up(server) == 3)
+    with Load(server, cluster) as load:
+        load.goes_well()
+        cluster.sql("ALTER ROLE app CONNECTION LIMIT 20")
+        is_back(server, time.monotonic(), 6)
+    load.check()
+    assert not load.failures()
+
+
+def test_no_connection_left(start, cluster):
+    server = start(DATABASE_URL=cluster.url_with("app"), DB_POOL=4)
+    eventually(lambda: connections_up(server) == 4)
+    cluster.sql("ALTER ROLE app CONNECTION LIMIT 0")
+    cluster.terminate()
+    eventually(lambda: connections_up(server) == 0 or server.get("/readyz").status == 503)
+    eventually(lambda: server.get("/work").status == 503)
+    assert is_a_sentence(server.get("/work"), 503, "database")
+    assert is_a_sentence(server.get("/readyz"), 503)
+    assert server.get("/work?n=0").status == 200 and server.get("/healthz").status == 200
+    eventually(lambda: server.said("too many connections"))
+    cluster.sql("ALTER ROLE app CONNECTION LIMIT -1")
+    is_back(server, time.monotonic(), 4)
+
+
+def test_idle_session_ended(start, cluster):
+    """Nobody had asked for anything, so nobody sees an error."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=4)
+    eventually(lambda: connections_up(server) == 4)
+    time.sleep(1.1)  # the threaded server, which does not watch its idle connections, looks after a second
+    assert cluster.terminate() == 4
+    for seed in range(8):
+        assert works(server, seed)
+    is_back(server, time.monotonic(), 4)
+    assert server.said("terminating connection due to administrator command")
+
+
+def test_busy_session_ended(start, cluster):
+    """The request whose query it was gets a 503, and no other does."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=4)
+    with Load(server, cluster, clients=2) as load, server.connect() as busy:
+        load.goes_well()
+        busy.send(request("GET", "/work?n=1&d=9000"))
+        eventually(lambda: cluster.backends("wait_event = 'PgSleep' AND query ~ 'SELECT value' "
+                                            "AND state_change < clock_timestamp() - interval '0.2 s'"))
+        cluster.terminate("wait_event = 'PgSleep' AND query ~ 'SELECT value' "
+                          "AND state_change < clock_timestamp() - interval '0.2 s'")
+        assert is_a_sentence(busy.read(), 503, "may or may not")
+        assert busy.ask("GET", "/work").status == 200
+        load.goes_well()
+    load.check()
+    assert not load.failures()
+    is_back(server, time.monotonic(), 4)
+    assert server.stats()["db_lost"] == 1
+
+
+def test_statement_timeout(start, cluster):
+    """The database itself cancels what takes too long: 504, and the session goes on."""
+    cluster.sql("ALTER ROLE app SET statement_timeout = '150ms'")
+    server = start(DATABASE_URL=cluster.url_with("app"), DB_POOL=2)
+    hits = cluster.number("SELECT sum(hits) FROM world")
+    with server.connect() as connection:
+        for _ in range(3):
+            assert is_a_sentence(connection.ask("GET", "/work?n=2&d=2000&w=2"), 504, "too long")
+        assert connection.ask("GET", "/work?n=2&d=1&w=2").status == 200
+    assert server.stats()["db_lost"] == 0
+    assert cluster.number("SELECT sum(hits) FROM world") == hits + 2
+
+
+def test_standby(start, cluster):
+    """A hot standby reads and does not write; promoted, it does, without a new connection."""
+    with open(f"{cluster.data}/standby.signal", "w"):
+        pass  # started with this file, a cluster is in recovery until it is promoted
+    cluster.restart()
+    assert cluster.sql("SELECT pg_is_in_recovery()") == [(True,)]
+    server = start(DATABASE_URL=cluster.url, DB_POOL=2)
+    with server.connect() as connection:
+        assert connection.ask("GET", "/work?n=3").status == 200
+        assert connection.ask("GET", "/items").status == 200
+        assert is_a_sentence(connection.ask("POST", "/items", {"name": "tea"}), 503, "read-only")
+        assert is_a_sentence(connection.ask("GET", "/work?n=3&w=1"), 503, "read-only")
+        assert is_a_sentence(connection.ask("DELETE", "/items/1"), 503, "read-only")
+        assert connection.ask("GET", "/readyz").status == 200
+        cluster.sql("SELECT pg_promote()")
+        eventually(lambda: connection.ask("POST", "/items", {"name": "tea"}).status == 201, within=RECOVERY)
+        assert connection.ask("GET", "/work?n=3&w=1").status == 200
+    assert server.stats()["db_lost"] == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(0o755)  # for the user that PostgreSQL runs as
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=777", "none", folder], capture_output=True,
+                             text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip() or 'not root'}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_disk_full(start, cluster, small_disk):
+    space = small_disk / "data"
+    space.mkdir()
+    owner = os.stat(cluster.data)
+    os.chown(space, owner.st_uid, owner.st_gid)
+    cluster.sql(f"CREATE TABLESPACE small LOCATION '{space}'", "ALTER TABLE items SET TABLESPACE small")
+    try:
+        server = start(DATABASE_URL=cluster.url, DB_POOL=2)
+        (ballast := small_disk / "ballast").write_bytes(bytes(3 << 20))
+        made = 0
+        with server.connect() as connection:
+            body = {"name": "full", "payload": "".join(random.choices("0123456789abcdef", k=100000))}
+            while (reply := connection.ask("POST", "/items", body)).status == 201:
+                made += 1
+                assert made < 100, "the disk does not get full"
+            assert is_a_sentence(reply, 503, "disk")
+            assert connection.ask("GET", "/items?limit=1").status == 200
+            assert connection.ask("GET", "/work?n=3&w=1").status == 200
+            ballast.unlink()
+            assert connection.ask("POST", "/items", body).status == 201
+        assert server.stats()["db_lost"] == 0
+        assert cluster.number("SELECT count(*) FROM items") == made + 1
+    finally:
+        cluster.sql("TRUNCATE items", "ALTER TABLE items SET TABLESPACE pg_default", "DROP TABLESPACE small")
+
+
+def test_table_dropped(start, cluster):
+    server = start(DATABASE_URL=cluster.url, DB_POOL=2)
+    with server.connect() as connection:
+        assert connection.ask("POST", "/items", {"name": "tea"}).status == 201
+        cluster.sql("CREATE TABLE items_again (LIKE items INCLUDING ALL)", "DROP TABLE items")
+        try:
+            for method, target in ("GET", "/items"), ("GET", "/items/1"), ("DELETE", "/items/1"):
+                assert is_a_sentence(connection.ask(method, target), 503, "table", "db/schema.sql")
+            assert connection.ask("GET", "/work?n=2&w=1").status == 200
+        finally:
+            cluster.sql("ALTER TABLE items_again RENAME TO items", "GRANT ALL ON items TO app")
+        for _ in range(4):
+            assert connection.ask("POST", "/items", {"name": "tea"}).status == 201
+            assert connection.ask("GET", "/items").status == 200
+
+
+def test_column_changed(start, cluster):
+    """A statement that was prepared for another type of column is refused by the database for ever: the
+    session has to be made anew, and is."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=3)
+    eventually(lambda: connections_up(server) == 3)
+    location = server.ask("POST", "/items", {"name": "tea"})["location"]
+    with server.connect() as connection:
+        for _ in range(10):
+            assert connection.ask("GET", location).status == 200
+    cluster.sql("ALTER TABLE items ALTER name TYPE varchar(300)")
+    try:
+        statuses = [server.get(location).status for _ in range(20)]
+        assert set(statuses) <= {200, 503} and statuses.count(503) <= 3, statuses
+        assert statuses[-10:] == [200] * 10, statuses
+    finally:
+        cluster.sql("ALTER TABLE items ALTER name TYPE text")
+    is_back(server, time.monotonic(), 3)
+
+
+def test_no_tables_when_it_comes_back(start, cluster):
+    """A database restored without its tables: said once, tried again at leisure, and well in the end."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=8)
+    eventually(lambda: connections_up(server) == 8)
+    cluster.sql("ALTER TABLE world RENAME TO elsewhere")
+    try:
+        cluster.terminate()
+        eventually(lambda: server.get("/work").status == 503)
+        lines, cpu = len(server.lines), cpu_seconds(server)
+        time.sleep(2)
+        assert is_a_sentence(server.get("/work"), 503)
+        assert cpu_seconds(server) - cpu < 0.4
+        assert len(server.lines) - lines < 8, server.log
+        assert server.said('relation "world" does not exist')
+    finally:
+        cluster.sql("ALTER TABLE elsewhere RENAME TO world")
+    is_back(server, time.monotonic(), 8)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a process an /etc/hosts of its own")
+def test_host_with_several_addresses(start, cluster, tmp_path):
+    """The database listens on one of them only, as it does behind "localhost" where ::1 comes first."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n127.0.0.9 two-addresses\n127.0.0.1 two-addresses\n")
+    own = ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+    if subprocess.run([*own, "true"], capture_output=True).returncode != 0:
+        pytest.skip("cannot give a process an /etc/hosts of its own here")
+    server = start(prefix=own, DATABASE_URL=cluster.url_with(host="two-addresses"), DB_POOL=4)
+    eventually(lambda: connections_up(server) == 4)
+    cluster.restart()
+    is_back(server, time.monotonic(), 4)
+
+
+def test_database_by_name(start, cluster):
+    server = start(DATABASE_URL=cluster.url_with(host="localhost"), DB_POOL=4)
+    eventually(lambda: connections_up(server) == 4)
+    up = cluster.restart()
+    is_back(server, up, 4)
+
+
+@pytest.fixture
+def proxy(cluster):
+    with Proxy(cluster.port) as proxy:
+        yield proxy
+
+
+def start_behind(proxy, start, cluster, **settings):
+    return start(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=proxy.port), DB_POOL=2, WORKERS=1, **settings)
+
+
+def test_slow_network(start, cluster, proxy):
+    server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1)
+    eventually(lambda: connections_up(server) == 2)
+    proxy.delay_s = 0.1
+    assert works(server)
+    proxy.delay_s = 1.5  # the answers come when nobody waits for them any more
+    assert is_a_sentence(server.get("/work?n=1"), 504, "QUERY_TIMEOUT")
+    assert is_a_sentence(server.get("/work?n=1"), 504, "QUERY_TIMEOUT")
+    proxy.delay_s = 0
+    eventually(lambda: server.get("/work?n=1").status == 200)
+    for seed in range(20):
+        assert works(server, seed)
+
+
+@pytest.mark.parametrize("stalls", [False, True], ids=["cut", "stalled"])
+def test_result_breaks_off(start, cluster, proxy, stalls):
+    """In the middle of a result: that request fails, and what was half read is nobody else's answer."""
+    server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1)
+    eventually(lambda: connections_up(server) == 2)
+    proxy.stalls = stalls
+    # A row of /work is about 60 bytes; the first of 3 rows passes, the second does not.
+    for cut_at in (1, 70, 110) if not stalls else (70,):
+        proxy.cut_at = cut_at
+        reply = server.get("/work?n=3&m=64&seed=5")
+        assert is_a_sentence(reply, 504 if stalls else 503)
+        for seed in range(10):
+            assert works(server, seed)
+    eventually(lambda: connections_up(server) == 2)
+
+
+def test_network_stands_still(start, cluster, proxy):
+    """Nothing passes, and nothing says so; then everything does."""
+    server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1, POOL_TIMEOUT=1)
+    with Load(server, cluster, clients=4) as load:
+        load.goes_well()
+        proxy.holding = True
+        time.sleep(2.5)
+        proxy.holding = False
+        up = time.monotonic()
+        assert load.recovery_s(up) < RECOVERY
+        is_back(server, up, 2)
+    load.check()
+    assert {answer.status for answer in load.failures()} == {503, 504}
