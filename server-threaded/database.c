@@ -104,6 +104,21 @@ static enum pg_event connect_slot(const struct app *app, struct pool_slot *slot)
     return event;
 }
 
+/* One line when the database goes away and one when it comes back, not one for each attempt. */
+static void say_failing(struct database *database, const struct pool_slot *slot)
+{
+    if (!database->failing)
+        log_warn("database connection %u: %s", slot->index, slot->pg.error);
+    database->failing = true;
+}
+
+static void say_back(struct database *database)
+{
+    if (database->failing)
+        log_info("the database is back");
+    database->failing = false;
+}
+
 static void *keeper(void *argument)
 {
     struct database *database = argument;
@@ -120,9 +135,10 @@ static void *keeper(void *argument)
         enum pg_event event = connect_slot(database->app, slot);
         pthread_mutex_lock(&database->lock);
         if (event == PG_DONE) {
+            say_back(database);
             wake(pool_checkin(pool, slot, clock_ns()));
         } else {
-            log_warn("database connection %u: %s", slot->index, slot->pg.error);
+            say_failing(database, slot);
             pool_lost(pool, slot, clock_ns());
             turn_away(pool);
         }
@@ -134,7 +150,7 @@ static void *keeper(void *argument)
 bool database_start(struct database *database, const struct app *app)
 {
     database->app = app;
-    database->stopping = false;
+    database->stopping = database->failing = false;
     pthread_mutex_init(&database->lock, NULL);
     cond_init_monotonic(&database->keeper_wake);
 

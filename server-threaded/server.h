@@ -19,9 +19,10 @@
 
 struct database {
     const struct app *app;
-    pthread_mutex_t lock; /* over pool and stopping */
+    pthread_mutex_t lock; /* over all but app and keeper */
     struct pool pool;
     bool stopping;
+    bool failing; /* the last attempt to connect failed, and that has been logged */
     pthread_cond_t keeper_wake;
     pthread_t keeper; /* the thread that (re)connects */
 };
