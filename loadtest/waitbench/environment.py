@@ -107,6 +107,18 @@ def versions(chosen):
     return found
 
 
+def grouped_by_session():
+    """sched(7), "The autogroup feature": it is for what is in the root of the cgroups alone. Seen with
+    Linux 6.18: four busy processes of one session got together what one of another session got."""
+    groups = (_read("/proc/self/cgroup") or "").splitlines()
+    cpu = [
+        line.split(":", 2)
+        for line in groups
+        if line.startswith("0::") or "cpu" in line.split(":")[1].split(",")
+    ]
+    return _read("/proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for _, _, path in cpu)
+
+
 def git():
     def ask(*words):
         return _first_line(["git", "-C", str(ROOT), *words], must=True)
@@ -125,6 +137,11 @@ def warnings(db):
         found.append("turbo is on: the clock depends on temperature and on how many cores are busy")
     if facts["virtual"]:
         found.append("this is a virtual machine: its neighbours are not seen but for steal_share")
+    if grouped_by_session():
+        found.append(
+            "the kernel divides CPU time among sessions first (sched_autogroup_enabled): when CPUs are short,"
+            " each process of PostgreSQL weighs as much as the whole server, and as wrk"
+        )
     if db and not db.counts_statements:
         found.append("the database has no pg_stat_statements: that N queries ran is proved by `sum` alone")
     if not db:

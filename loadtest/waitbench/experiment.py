@@ -47,8 +47,9 @@ class Experiment:
         try:
             places = placement.divide(cpus) if chosen.pin == "auto" and not chosen.targets else {}
             if places:
-                self.db.place(places["database"])
                 os.sched_setaffinity(0, places["database"])  # we are not to be in wrk's way
+                if not self.db.place(places["database"]):
+                    self._say("the database is not ours to place: it runs on whatever CPUs it has")
             if not self.resumed:
                 self.facts = environment.describe(chosen, self.db, places, cpus)
             self._say(placement.sentence(places, cpus, chosen.pin))

@@ -114,7 +114,9 @@ def test_a_fault_is_caught_and_nothing_of_it_is_kept(stub, tmp_path, fault, reas
     )
     assert rows(folder) == [], done.stderr
     thrown = [row for row in rows(folder, "unsound.csv") if row["server"] == "bad"]
-    assert thrown and all(reason in row["reason"] for row in thrown)
+    assert reason in thrown[0]["reason"]
+    # Each 50th request of all: in a second attempt it may fall on the proof.
+    assert all(reason in row["reason"] or row["reason"].startswith("wrong") for row in thrown)
     if reason != "died":
         assert done.returncode == 3
         assert {row["attempt"] for row in thrown} == {"1", "2"}

@@ -80,3 +80,24 @@ def test_waiting_for_a_cpu_grows_only_for_who_waits():
     time.sleep(0.01)
     assert sample.run_queue_wait(os.getpid()) >= before
     assert sample.run_queue_wait(2**22 + 1) is None
+
+
+@pytest.mark.skipif(syscalls.find() is None, reason="neither perf nor strace may be used here")
+def test_system_calls_of_a_process_are_counted():
+    """sh in a loop of one read() each: as many calls as lines, and a few."""
+    child = subprocess.Popen(
+        ["sh", "-c", "echo; while read -r line; do echo $line; done"], stdin=-1, stdout=-1
+    )
+    try:
+        child.stdout.readline()
+        counter = syscalls.Counter(syscalls.find(), child.pid)
+        assert counter.begin()
+        for _ in range(100):
+            child.stdin.write(b"x\n")
+            child.stdin.flush()
+            child.stdout.readline()
+        total = counter.end()
+    finally:
+        child.communicate()
+    assert 300 <= total <= 320  # read "x", read "\n", write
+    assert counter.end() is None
