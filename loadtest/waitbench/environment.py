@@ -24,6 +24,7 @@ LIMITS = (  # below /proc/sys
     "vm/overcommit_memory",
 )
 CPU = Path("/sys/devices/system/cpu")
+OTHER_THREADS = 500  # of everybody else
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 
 
@@ -55,7 +56,7 @@ def describe(chosen, db, places, cpus):
         "servers": [server.name for server in chosen.servers],
         "placement": {role: sorted(own) for role, own in places.items()},
         "placement_says": placement.sentence(places, cpus, chosen.pin),
-        "warnings": warnings(db),
+        "warnings": warnings(chosen, db),
     }
 
 
@@ -119,6 +120,25 @@ def grouped_by_session():
     return _read("/proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for _, _, path in cpu)
 
 
+def limits_met(connections):
+    """Limits below which that many connections, and a thread for each, do not get."""
+    nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    limits = {name: int(_read(f"/proc/sys/{name}")) for name in ("kernel/threads-max", "kernel/pid_max")}
+    if nproc != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is exempt
+        limits["ulimit -u"] = nproc
+    found = [
+        f"C={connections}: {name} is {limit}, so a server with a thread for each connection may refuse some"
+        for name, limit in limits.items()
+        if limit < connections + OTHER_THREADS
+    ]
+    backlog = int(_read("/proc/sys/net/core/somaxconn"))
+    if backlog < connections:
+        found.append(
+            f"C={connections}: net.core.somaxconn is {backlog}, so connecting all at once takes seconds"
+        )
+    return found
+
+
 def git():
     def ask(*words):
         return _first_line(["git", "-C", str(ROOT), *words], must=True)
@@ -126,8 +146,8 @@ def git():
     return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
 
 
-def warnings(db):
-    facts, found = machine(), []
+def warnings(chosen, db):
+    facts, found = machine(), limits_met(max(point.c for point in chosen.points))
     load = facts["load_average"][0] / facts["cpus_usable"]
     if load > BUSY:
         found.append(f"the machine was busy before the start: load average {facts['load_average'][0]:.2f}")

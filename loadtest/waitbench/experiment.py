@@ -53,7 +53,7 @@ class Experiment:
             if not self.resumed:
                 self.facts = environment.describe(chosen, self.db, places, cpus)
             self._say(placement.sentence(places, cpus, chosen.pin))
-            for warning in environment.warnings(self.db):
+            for warning in environment.warnings(chosen, self.db):
                 self._say(f"warning: {warning}")
             environment.write(self.folder, self.facts)
             bench = measure.Bench(chosen, self.db, places, len(cpus))

@@ -1,0 +1,37 @@
+"""What is recorded of the machine, and which of its limits are warned of."""
+
+import json
+import resource
+
+import pytest
+
+from waitbench import Failure, environment, settings
+
+
+@pytest.fixture
+def chosen():
+    return settings.load(["--targets", "a=http://127.0.0.1:1", "--database-url", "postgresql://me:secret@db/x"], {})
+
+
+def test_everything_recorded_is_json_and_holds_no_password(chosen):
+    facts = environment.describe(chosen, None, {"server": {1, 0}}, [0, 1])
+    text = json.dumps(facts)
+    assert "secret" not in text and "postgresql://db/x" in text
+    assert facts["placement"] == {"server": [0, 1]}
+    assert facts["machine"]["cpus_usable"] >= 1 and facts["machine"]["memory_kib"] > 0
+    assert facts["limits"]["somaxconn"].isdigit() and facts["versions"]["wrk"].startswith("wrk ")
+    assert any("no DATABASE_URL" in warning for warning in facts["warnings"])
+
+
+def test_more_connections_than_the_kernel_has_threads_for_is_warned_of():
+    assert environment.limits_met(1) == []
+    words = " ".join(environment.limits_met(100_000_000))
+    assert "kernel/pid_max" in words and "kernel/threads-max" in words and "somaxconn" in words
+
+
+def test_too_few_descriptors_is_a_sentence():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        pytest.skip("this user may open any number of files")
+    with pytest.raises(Failure, match=f"more file descriptors than the {hard}"):
+        environment.raise_file_limit(hard)
