@@ -1,6 +1,8 @@
 /* One client: a coroutine that reads a request, runs its queries and sends the reply, in a plain loop. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,11 +14,39 @@ enum {
     REQUESTS_PER_TURN = 16, /* of those pipelined by one client; then others have their turn */
 };
 
-/* Yields until something is sent. False when the client is gone or takes nothing for WRITE_TIMEOUT. */
+/* Bytes that the kernel holds because the client has not taken them (tcp(7)). */
+static int untaken(int fd)
+{
+    int bytes = 0;
+    ioctl(fd, SIOCOUTQ, &bytes);
+    return bytes;
+}
+
+/*
+ * Yields until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. A socket is
+ * writable again only once a third of its buffer is free, megabytes at times: a slow reader can be
+ * taking bytes all the while, so that is looked at before giving up.
+ */
+static coroutine_fn bool wait_writable(struct connection *c)
+{
+    int before, now = untaken(c->watch->fd);
+    c->reading = READING_NOTHING;
+    do {
+        before = now;
+        watch_arm(c->watch, TIMEOUT_WRITE);
+        if (watch_wait(c->watch, UV_WRITABLE) == 0)
+            return true;
+        now = untaken(c->watch->fd);
+    } while (now < before);
+    log_debug("a client took nothing for WRITE_TIMEOUT");
+    return false;
+}
+
+/* Yields until something is sent. False when the client is gone or takes nothing. */
 static coroutine_fn bool send_some(struct connection *c, struct iovec *iov, size_t count, uint64_t *sent)
 {
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    for (bool armed = false;; armed = true) {
+    for (;;) {
         ssize_t more = sendmsg(c->watch->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (more >= 0) {
             *sent += (uint64_t)more;
@@ -26,13 +56,8 @@ static coroutine_fn bool send_some(struct connection *c, struct iovec *iov, size
             log_debug("a client is gone: %s", strerror(errno));
             return false;
         }
-        if (!armed)
-            watch_arm(c->watch, TIMEOUT_WRITE);
-        c->reading = READING_NOTHING;
-        if (watch_wait(c->watch, UV_WRITABLE) != 0) {
-            log_debug("a client took nothing for WRITE_TIMEOUT");
+        if (!wait_writable(c))
             return false;
-        }
     }
 }
 
