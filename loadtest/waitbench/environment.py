@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import ROOT, Failure, placement, results
+from . import ROOT, Failure, placement, results, server
 
 BUSY = 0.15  # load average a CPU, before we start
 LIMITS = (  # below /proc/sys
@@ -53,7 +53,8 @@ def describe(chosen, db, places, cpus):
         "database": db.describe() if db else None,
         "git": git(),
         "settings": recorded(chosen),
-        "servers": [server.name for server in chosen.servers],
+        "server_environment": server.tuning(),
+        "servers": [spec.name for spec in chosen.servers],
         "placement": {role: sorted(own) for role, own in places.items()},
         "placement_says": placement.sentence(places, cpus, chosen.pin),
         "warnings": warnings(chosen, db),

@@ -137,9 +137,11 @@ class Experiment:
                 raise Failure(
                     f"{self.folder.path} was begun with {name}={then.get(name)}: choose another OUT"
                 )
-        if environment.versions(self.chosen) != self.facts["versions"]:
+        programs = environment.versions(self.chosen), server.tuning()
+        if programs != (self.facts["versions"], self.facts["server_environment"]):
             raise Failure(
-                f"{self.folder.path} was begun with other versions of the programs: choose another OUT"
+                f"{self.folder.path} was begun with other versions of the programs, or other variables for"
+                " the servers: choose another OUT"
             )
         self.chosen.texts["SEED"] = then["SEED"]
         self.chosen.values["SEED"] = int(then["SEED"])
@@ -151,11 +153,12 @@ class Experiment:
 
     def _announce(self, wanted):
         chosen = self.chosen
-        names = " ".join(server.name for server in chosen.servers)
+        names = " ".join(spec.name for spec in chosen.servers)
         runs = sum(len(block.servers) for block in wanted)
         self._say(
-            f"{runs} runs of {chosen.duration:g} s after {chosen.warmup:g} s of warm-up: {names} at"
-            f" {len(chosen.points)} points, {chosen.repeats} blocks each, in about"
+            f"{progress.count(runs, 'run')} of {chosen.duration:g} s after {chosen.warmup:g} s of warm-up:"
+            f" {names} at {progress.count(len(chosen.points), 'point')},"
+            f" {progress.count(chosen.repeats, 'block')} each, in about"
             f" {progress.duration(self.progress.estimate())} (seed {chosen.seed})"
         )
         if self.resumed:

@@ -18,6 +18,10 @@ def duration(seconds):
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
+def count(number, word):
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 class Progress:
     def __init__(self, runs, seconds_each, extra_s=0.0, stream=None):
         """`seconds_each`: of load in a run; `extra_s`: what is done once."""

@@ -11,6 +11,9 @@ STOP_S = 15
 POOL_TIMEOUT_S = 3600  # a queue for the pool is what is measured, not an error
 # It gets no list of the matrix: N="1 5 20" is not a number.
 HIDDEN = set(settings.SETTINGS)
+# What else it takes from our environment and what changes a result: recorded with it.
+TUNED = "WORKERS STACK_KIB MAX_CONNECTIONS DB_PIPELINE MALLOC_ARENA_MAX UV_THREADPOOL_SIZE LD_PRELOAD".split()
+TUNED += "HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT QUERY_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES".split()
 
 
 class Died(Exception):
@@ -104,6 +107,10 @@ class Server:
             return ""
         text = os.pread(self.errors, 65536, 0).decode(errors="replace").strip()
         return f"; it said: {text.splitlines()[-1]}" if text else ""
+
+
+def tuning():
+    return {name: os.environ[name] for name in TUNED if name in os.environ}
 
 
 def program(spec, build):

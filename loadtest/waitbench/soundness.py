@@ -6,12 +6,15 @@ sound and kept, but the word in the column `flags` says what it must not be used
 
 LITTLE_MOST = 1.02  # throughput x mean latency / connections: more than all connections cannot be busy
 LITTLE_LEAST = 0.90  # below it the connections waited for wrk more than a tenth of the time
+ROUNDS_LEAST = 3  # requests a connection
 OTHERS_BUSY = 0.10  # of all CPUs
 WRK_BUSY = 0.95  # of its threads' time: then replies wait in socket buffers until wrk reads them
 
 FLAGS = {
     "generator-bound": "wrk was the bottleneck: connections were idle more than a tenth of the time, or wrk's"
     " threads were busy more than 95% of it; throughput is a lower bound, latencies are not compared",
+    "too-short": "fewer than three requests a connection: those too slow to end in the window are missing, so"
+    " latencies look shorter than they are; a longer DURATION would do",
     "machine-busy": "other programs used more than a tenth of the machine's CPU time: a disturbed figure",
 }
 REASONS = {
@@ -76,7 +79,13 @@ def judge(seen):
 
 
 def flags(seen):
-    idle = seen.in_flight_ratio < LITTLE_LEAST
+    # Of so few rounds the mean age of what is under way cannot be known, nor who was the bottleneck.
+    short = seen.wrk.requests < ROUNDS_LEAST * seen.point.c
+    idle = seen.in_flight_ratio < LITTLE_LEAST and not short
     busy = seen.wrk.cpu_s > WRK_BUSY * seen.wrk_threads * seen.wrk.duration_us / 1e6
-    found = {"generator-bound": idle or busy, "machine-busy": seen.other_share > OTHERS_BUSY}
+    found = {
+        "generator-bound": idle or busy,
+        "too-short": short,
+        "machine-busy": seen.other_share > OTHERS_BUSY,
+    }
     return [word for word, holds in found.items() if holds]

@@ -117,6 +117,15 @@ def test_few_slow_requests_are_no_sign_of_a_slow_generator():
     assert soundness.judge(seen) == ([], [])
 
 
+def test_too_few_rounds_say_nothing_about_the_generator():
+    served = {"requests": 1000 + 32 + 2, "queries": 20000 + 32 * 20}
+    seen = observation(
+        stats=served, result={"requests": 32, "bytes": 32 * 1134, "histogram": [(500_000, 32)]}
+    )
+    assert seen.in_flight_ratio < 0.9
+    assert soundness.judge(seen) == ([], ["too-short"])
+
+
 def test_a_generator_without_a_cpu_left_is_flagged():
     assert soundness.judge(observation(result={"cpu_s": 3.65}, spent={"user": 3.0, "idle": 0.0}))[1] == [
         "generator-bound"
