@@ -2,6 +2,7 @@
 #
 #   server     all three servers, one chosen by the command: docker run ... server-coro
 #   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
+#   proxy      nginx; docker-compose.yml has its settings
 
 FROM debian:trixie-slim AS build
 WORKDIR /waitbench
@@ -14,7 +15,7 @@ RUN make -j"$(nproc)" VERSION="$VERSION"
 FROM debian:trixie-slim AS server
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libjansson4 libllhttp9.2 libpq5 libuv1t64 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 COPY --from=build /waitbench/build/server-threaded /waitbench/build/server-libuv /waitbench/build/server-coro \
     /usr/local/bin/
 USER nobody
@@ -25,10 +26,17 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bash", "-c", "\
     exec 3<>/dev/tcp/127.0.0.1/$PORT && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '\"ready\"' <&3"]
 CMD ["server-threaded"]
 
+FROM debian:trixie-slim AS proxy
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends nginx-light \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
+USER nobody
+CMD ["nginx", "-e", "stderr"]
+
 FROM debian:trixie-slim AS loadtest
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 python3-psycopg2 python3-scipy wrk \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 WORKDIR /waitbench
 COPY db db
 COPY loadtest loadtest
