@@ -23,7 +23,10 @@ enum statement {
 /* The name it is prepared under on every connection. */
 const char *sql_name(enum statement statement);
 
-/* All of them as one text, "PREPARE name(types) AS ...; ...": one round trip for a new connection. */
+/*
+ * What a new connection runs first, in one round trip: a setting, and "PREPARE name(types) AS ...; ..." for
+ * each statement.
+ */
 const char *sql_prepare_all(void);
 
 enum { QUERY_PARAMS_MAX = 6 };
