@@ -6,14 +6,14 @@ WAITBENCH_SLOW=1 kills it 20 times in place of 3.
 
 import os
 import random
+import signal
 import subprocess
-import threading
 import time
+from contextlib import closing
 
 import psycopg2
 import pytest
 from cluster import Cluster, Load, Proxy
-from conftest import MODELS
 from test_process import cpu_seconds
 from test_work import work_sum
 from wire import eventually, request
@@ -103,6 +103,23 @@ def test_restarted_under_load(start, cluster):
     break_and_mend(start, cluster, [cluster.restart] * 2)
 
 
+def test_one_session_killed_under_load(start, cluster):
+    """PostgreSQL then ends all of them, as memory that they share may be damaged, and recovers by itself."""
+    def crash():
+        os.kill(cluster.backends()[0], signal.SIGKILL)
+        eventually(lambda: not cluster_answers())
+        eventually(cluster_answers, within=30)
+        return time.monotonic()
+
+    def cluster_answers():
+        try:
+            return cluster.sql("SELECT true")
+        except psycopg2.Error:
+            return None
+
+    break_and_mend(start, cluster, [crash])
+
+
 def test_paused_past_the_time_outs(start, cluster):
     """All of it stands still: who has a connection gets 504, who waits for one 503."""
     server = start(DATABASE_URL=cluster.url, DB_POOL=2, WORKERS=1, POOL_TIMEOUT=1, QUERY_TIMEOUT=1)
@@ -139,6 +156,22 @@ def test_paused_sessions_are_replaced(start, cluster):
         for connection in one, other:
             assert connection.ask("GET", "/work").status == 200
     assert server.stats()["db_lost"] == 2
+
+
+def test_locked_row(start, cluster):
+    """What waits for somebody's lock gets 504. Its session does not go on waiting, or a lock that is held for a
+    minute would use up all the connections that the database grants; and it does not write behind our back."""
+    server = start(DATABASE_URL=cluster.url, DB_POOL=2, WORKERS=1, QUERY_TIMEOUT=1)
+    location = server.ask("POST", "/items", {"name": "tea"})["location"]
+    with closing(psycopg2.connect(cluster.url)) as other:
+        other.cursor().execute("SELECT * FROM items FOR UPDATE")
+        for _ in range(3):
+            assert is_a_sentence(server.ask("PUT", location, {"name": "late"}), 504, "QUERY_TIMEOUT")
+            assert works(server)
+        eventually(lambda: not cluster.backends("wait_event_type = 'Lock'"), within=3)
+        other.rollback()
+    assert server.get(location).json()["name"] == "tea"
+    assert server.ask("PUT", location, {"name": "in time"}).status == 200
 
 
 def test_out_of_connections(start, cluster):
