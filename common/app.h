@@ -13,9 +13,10 @@
 
 /* What no user needs to set, and what must be the same in all three servers. */
 enum {
-    APP_CONNECT_MS = 5000,          /* for the database to accept a connection */
-    APP_LINGER_MS = 2000,           /* for a client to close after our last reply */
-    APP_LINGER_BYTES = 1024 * 1024, /* and what it may still send until then */
+    APP_CONNECT_MS = 5000, /* for the database to accept a connection */
+    APP_LINGER_MS = 2000,  /* for a client to close after our last reply */
+    /* And what it may still send until then: with 1 MiB, one that sent 8 MiB before it read lost its 413. */
+    APP_LINGER_BYTES = 64 * 1024 * 1024,
     /*
      * In a drain, in place of IDLE_TIMEOUT and of the linger. A client that sends one request after another
      * has its next on the way: closed at once, 50 of 50 such clients (n=0) lost one.

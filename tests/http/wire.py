@@ -46,7 +46,7 @@ class Connection:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.pending = b""
+        self.pending = bytearray()
 
     def __enter__(self):
         return self
@@ -68,14 +68,18 @@ class Connection:
     def _more(self):
         data = self.socket.recv(1 << 20)
         if not data:
-            raise EOFError(f"the server closed; unread: {self.pending[:200]!r}")
+            raise EOFError(f"the server closed; unread: {bytes(self.pending[:200])!r}")
         self.pending += data
 
     def _until(self, mark):
         while mark not in self.pending:
             self._more()
-        line, self.pending = self.pending.split(mark, 1)
-        return line
+        return self._take(self.pending.index(mark) + len(mark))[:-len(mark)]
+
+    def _take(self, count):
+        taken = bytes(self.pending[:count])
+        del self.pending[:count]
+        return taken
 
     def read(self, method="GET"):
         """One reply, its framing checked. 1xx are replies of their own."""
@@ -94,7 +98,7 @@ class Connection:
             if method != "HEAD":
                 while len(self.pending) < length:
                     self._more()
-                reply.body, self.pending = self.pending[:length], self.pending[length:]
+                reply.body = self._take(length)
         elif reply.status != 304:
             assert reply["content-length"] is None and reply["transfer-encoding"] is None
         return reply
