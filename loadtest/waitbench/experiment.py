@@ -9,6 +9,9 @@ from . import Failure, database, environment, matrix, measure, placement, proces
 from . import results, server, syscalls, wrk
 
 
+LINES_LOGGED = 10  # of what a server says in one run
+
+
 class Interrupted(Exception):
     """SIGINT or SIGTERM: what is finished is kept, and the folder can be continued."""
 
@@ -107,6 +110,8 @@ class Experiment:
             run.detail |= key | {"attempt": attempt}
             self.load_s += run.detail["load_s"]
             self.progress.finished()
+            for line in run.said[:LINES_LOGGED]:
+                self.folder.log(f"block {block.number}.{order} {spec.name} said: {line}")
             if run.reasons:
                 why = "; ".join(run.reasons)
                 self._say(f"block {block.number}, {spec.name} at {block.point}: unsound: {why}")

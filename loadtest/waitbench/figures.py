@@ -75,13 +75,15 @@ class Observation:
         own = self.last.connects - self.first.connects
         return self.grown("connections_accepted") - own - wrk.PROBES
 
+    @property
+    def failed(self):
+        """Whether wrk counted any error. There are no latencies then."""
+        return any(self.wrk.errors.values())
+
     @cached_property
     def latencies(self):
-        left_out = self.wrk.errors["timeout"]
         result = self.wrk
-        return histogram.measured(
-            result.histogram, result.requests, result.duration_us, self.point.c, left_out
-        )
+        return histogram.measured(result.histogram, result.requests, result.duration_us, self.point.c)
 
     @cached_property
     def littles_ratio(self):

@@ -34,20 +34,18 @@ def undo_correction(counts, interval):
             counts[value - interval : interval : -interval] -= counts[value]
 
 
-def measured(pairs, requests, duration_us, connections, left_out=0):
-    """(values in microseconds, counts), uncorrected, from the pairs that wrk.lua prints.
-
-    `left_out` are replies slower than wrk's --timeout. What remains must be exactly one sample a
-    request; anything else raises Damaged."""
+def measured(pairs, requests, duration_us, connections):
+    """(values in microseconds, counts), uncorrected, from the pairs that wrk.lua prints. What remains
+    must be exactly one sample a request; anything else raises Damaged."""
     counts = numpy.zeros(max((value for value, _ in pairs), default=0) + 1, dtype=numpy.int64)
     for value, count in pairs:
         counts[value] = count
     if requests >= connections:
         interval = duration_us // (requests // connections)
         undo_correction(counts, interval)
-    if counts.min() < 0 or counts.sum() != requests - left_out:
+    if counts.min() < 0 or counts.sum() != requests:
         raise Damaged(
-            f"wrk's histogram holds {counts.sum()} samples of {requests - left_out} requests after its"
+            f"wrk's histogram holds {counts.sum()} samples of {requests} requests after its"
             f" correction was undone (least count {counts.min()}): is this wrk 4.1.0?"
         )
     values = numpy.flatnonzero(counts)

@@ -20,6 +20,7 @@ class Run:
     detail: dict
     reasons: list  # why it is unsound; empty when it is not
     syscalls: dict | None = None
+    said: list = ()  # by the server, for the log
 
 
 class Bench:
@@ -57,8 +58,9 @@ def run(bench, spec, point, count_syscalls=False):
             front.start()
         seen = _observe(bench, measured, front, point, loaded)
         outcome.reasons, flags = soundness.judge(seen)
-        outcome.row = figures.row(seen, flags)
-        outcome.detail |= figures.detail(seen)
+        if not seen.failed:
+            outcome.row = figures.row(seen, flags)
+            outcome.detail |= figures.detail(seen)
         if count_syscalls and bench.tracer and measured.pid and not outcome.reasons:
             outcome.syscalls = _count_syscalls(bench, measured, front, point, loaded)
         queries = measured.stats()["queries"]
@@ -69,7 +71,7 @@ def run(bench, spec, point, count_syscalls=False):
     finally:
         if front:
             front.stop()
-        measured.stop()
+        outcome.said = measured.stop()
     if db and queries and not spec.url and db.await_alone():
         outcome.detail |= figures.database_view(view, db.view(), queries)
     outcome.detail |= {"load_s": sum(loaded), "wall_s": time.monotonic() - begin}

@@ -42,13 +42,16 @@ class Server:
         self._await_ready()
 
     def stop(self):
-        """SIGTERM, and SIGKILL if that is not enough; its exit status, None for one elsewhere."""
+        """SIGTERM, and SIGKILL if that is not enough. What is worth a line in the log: what it wrote
+        to standard error, and an exit status other than 0."""
         self.client.close()
         if not self.child:
-            return None
+            return []
         status = process.stop(self.child, STOP_S)
-        self.child = None
-        return status
+        said = self._said()
+        os.close(self.errors)
+        self.child = self.errors = None
+        return said + ([f"it ended with status {status}"] if status else [])
 
     def stats(self):
         self.asked += 1
@@ -103,10 +106,13 @@ class Server:
         return None
 
     def _last_words(self):
+        said = self._said()
+        return f"; it said: {said[-1]}" if said else ""
+
+    def _said(self):
         if self.errors is None:
-            return ""
-        text = os.pread(self.errors, 65536, 0).decode(errors="replace").strip()
-        return f"; it said: {text.splitlines()[-1]}" if text else ""
+            return []
+        return os.pread(self.errors, 65536, 0).decode(errors="replace").splitlines()
 
 
 def tuning():

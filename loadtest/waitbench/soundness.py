@@ -60,7 +60,8 @@ def judge(seen):
     # What has been read of the replies under way at the end is in wrk's sum too.
     if not requests * least <= seen.wrk.bytes <= (requests + c) * most:
         reasons.append(f"size: {seen.wrk.bytes} bytes in {requests} replies of {least} to {most}")
-    if seen.littles_ratio > LITTLE_MOST:
+    # After an error the histogram may lack samples: wrk forgets those of connections that it makes anew.
+    if not seen.failed and seen.littles_ratio > LITTLE_MOST:
         reasons.append(f"little: throughput x mean latency / connections is {seen.littles_ratio:.3f}")
     if seen.steal_share > seen.steal_max:
         reasons.append(f"steal: {seen.steal_share:.1%} of the machine's time was stolen")
@@ -75,7 +76,7 @@ def judge(seen):
     # A server that runs elsewhere may be asked by others too: health checks.
     if seen.accepted is not None and (seen.accepted < c or seen.accepted > c and not seen.server.url):
         reasons.append(f"connections: the server accepted {seen.accepted} and not {c}")
-    return reasons, flags(seen)
+    return reasons, [] if reasons else flags(seen)
 
 
 def flags(seen):

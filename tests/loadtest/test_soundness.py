@@ -59,7 +59,7 @@ def test_a_sound_run_is_sound():
 @pytest.mark.parametrize("kind", wrk.ERRORS)
 def test_any_error(kind):
     errors = dict.fromkeys(wrk.ERRORS, 0) | {kind: 1}
-    samples = [(US, REQUESTS - (kind == "timeout"))]
+    samples = [(US, REQUESTS - 1)]  # as wrk leaves it when a connection was closed on it
     assert words(observation(result={"errors": errors, "histogram": samples})) == ["errors"]
 
 
