@@ -97,6 +97,9 @@ static enum step on_row(struct exchange *x, const PGresult *result)
     if (PQntuples(result) != 1)
         return answer_problem(x, 503, NULL,
                               "A row of the table world is missing: load db/seed.sql into the database.");
+    /* NULL has no length. An int8 would give a sum that is wrong and looks right. */
+    if (PQgetlength(result, 0, 0) != sizeof(int32_t))
+        return answer_problem(x, 500, NULL, "The table world is not the one of db/schema.sql.");
     x->work.sum += sql_read_int4(PQgetvalue(result, 0, 0));
     x->work.done++;
     return work_next(x);
