@@ -5,7 +5,7 @@ import os
 import secrets
 import textwrap
 
-from . import matrix
+from . import matrix, soundness
 
 
 class Usage(Exception):
@@ -161,10 +161,18 @@ def help_text():
             text += "; ".join([""] + [f"{preset}: {PRESETS[preset][name]}" for preset in PRESETS])
         elif default:
             text += f"; default: {default}"
-        lines += textwrap.wrap(text, 100, initial_indent=f"  {name:<13}", subsequent_indent=" " * 15)
+        lines.append(_entry(name, text))
     lines.append("\nWhere one of N M W D C is given, `full` leaves out its extra points along D and W.\n")
     lines.append(CONCLUSION)
+    lines.append("A run is thrown away, and its block run again, when (the word is in unsound.csv)")
+    lines += [_entry(word, why) for word, why in soundness.REASONS.items()]
+    lines.append("\nA run is kept, but flagged:")
+    lines += [_entry(word, why) for word, why in soundness.FLAGS.items()]
     return "\n".join(lines)
+
+
+def _entry(word, text):
+    return textwrap.fill(text, 100, initial_indent=f"  {word:<15} ", subsequent_indent=" " * 18)
 
 
 def _flags(arguments):
