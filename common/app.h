@@ -22,6 +22,7 @@ enum {
      * has its next on the way: closed at once, 50 of 50 such clients (n=0) lost one.
      */
     APP_LAST_CALL_MS = 200,
+    APP_REQUESTS_PER_TURN = 32, /* of one client's pipeline, before an event loop's other clients go on */
 };
 
 struct app {
@@ -57,6 +58,13 @@ int app_listen(const struct app *app, bool shared);
 
 /* TCP_NODELAY, the same in all servers. */
 void app_prepare_client(int fd);
+
+/*
+ * Bytes that the kernel holds because the client has not taken them (SIOCOUTQ, tcp(7)). A socket is
+ * writable again only once a third of its buffer is free, megabytes at times: a slow reader can be
+ * taking bytes all the while, so WRITE_TIMEOUT looks here before it gives up.
+ */
+int app_untaken(int fd);
 
 /* "threaded: listening on 127.0.0.1:8080 (pool 16, up to 9000 connections: RLIMIT_NOFILE 20000)" */
 void app_log_ready(const struct app *app);

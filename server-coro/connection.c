@@ -1,42 +1,23 @@
 /* One client: a coroutine that reads a request, runs its queries and sends the reply, in a plain loop. */
 #include <errno.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "server.h"
 
-enum {
-    LINGER_BYTES = 1024 * 1024,
-    REQUESTS_PER_TURN = 16, /* of those pipelined by one client; then others have their turn */
-};
-
-/* Bytes that the kernel holds because the client has not taken them (tcp(7)). */
-static int untaken(int fd)
-{
-    int bytes = 0;
-    ioctl(fd, SIOCOUTQ, &bytes);
-    return bytes;
-}
-
-/*
- * Yields until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. A socket is
- * writable again only once a third of its buffer is free, megabytes at times: a slow reader can be
- * taking bytes all the while, so that is looked at before giving up.
- */
+/* Yields until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. */
 static coroutine_fn bool wait_writable(struct connection *c)
 {
-    int before, now = untaken(c->watch->fd);
+    int before, now = app_untaken(c->watch->fd);
     c->reading = READING_NOTHING;
     do {
         before = now;
         watch_arm(c->watch, TIMEOUT_WRITE);
         if (watch_wait(c->watch, UV_WRITABLE) == 0)
             return true;
-        now = untaken(c->watch->fd);
+        now = app_untaken(c->watch->fd);
     } while (now < before);
     log_debug("a client took nothing for WRITE_TIMEOUT");
     return false;
@@ -93,9 +74,9 @@ static coroutine_fn void linger(struct connection *c)
 {
     size_t total = 0;
     shutdown(c->watch->fd, SHUT_WR);
-    watch_arm(c->watch, TIMEOUT_LINGER);
-    while (total < LINGER_BYTES && watch_wait(c->watch, UV_READABLE) == 0) {
-        ssize_t len = recv(c->watch->fd, c->worker->read_buffer, READ_BUFFER_BYTES, MSG_DONTWAIT);
+    watch_arm(c->watch, c->worker->draining ? TIMEOUT_LAST_CALL : TIMEOUT_LINGER);
+    while (total < APP_LINGER_BYTES && watch_wait(c->watch, UV_READABLE) == 0) {
+        ssize_t len = recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);
         if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
             return;
         total += len > 0 ? (size_t)len : 0;
@@ -164,7 +145,7 @@ static coroutine_fn bool receive(struct connection *c, enum http_event *event)
         return !c->idle;
     }
     c->idle = false;
-    ssize_t len = recv(c->watch->fd, c->worker->read_buffer, READ_BUFFER_BYTES, MSG_DONTWAIT);
+    ssize_t len = recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);
     if (len > 0) {
         *event = http_feed(&c->codec, c->worker->read_buffer, (size_t)len);
         return true;
@@ -192,7 +173,7 @@ static coroutine_fn void serve(struct connection *c)
         case HTTP_EVENT_REFUSED:
             if (!answer(c, event))
                 return;
-            if (++pipelined % REQUESTS_PER_TURN == 0)
+            if (++pipelined % APP_REQUESTS_PER_TURN == 0)
                 wait_turn(c->worker);
             event = http_next(&c->codec);
             break;

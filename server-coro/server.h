@@ -72,8 +72,6 @@ struct session {
     enum exchange_failure failure; /* after a NULL result */
 };
 
-enum { READ_BUFFER_BYTES = HTTP_PIPELINE_MAX };
-
 struct worker {
     struct app *app;
     struct counters *counters;
@@ -99,7 +97,7 @@ struct worker {
     uint64_t timer_ms; /* when that is; UINT64_MAX when it is not armed */
     struct deadline_list timeouts[TIMEOUTS];
 
-    char read_buffer[READ_BUFFER_BYTES]; /* of all clients: nobody yields between reading and feeding */
+    char read_buffer[HTTP_READ_BYTES]; /* of all clients: nobody yields between reading and feeding */
 };
 
 /* main.c */

@@ -8,13 +8,6 @@
 #include "server.h"
 
 enum {
-    /*
-     * How long a drain waits for one more request on an idle connection. A client that sends one request
-     * after another has its next on the way, and would find the connection closed.
-     */
-    LAST_CALL_MS = 200,
-    LINGER_MS = 2000,
-    CONNECT_MS = 5000,
     RETRY_MS = 100,
 };
 
@@ -201,12 +194,12 @@ void wait_init(struct worker *worker)
     const struct config *config = &worker->app->config;
     const uint64_t lengths_ms[TIMEOUTS] = {
         [TIMEOUT_IDLE] = config->idle_timeout * 1000u,
-        [TIMEOUT_LAST_CALL] = LAST_CALL_MS,
+        [TIMEOUT_LAST_CALL] = APP_LAST_CALL_MS,
         [TIMEOUT_HEAD] = config->header_timeout * 1000u,
         [TIMEOUT_WRITE] = config->write_timeout * 1000u,
-        [TIMEOUT_LINGER] = LINGER_MS,
+        [TIMEOUT_LINGER] = APP_LINGER_MS,
         [TIMEOUT_QUERY] = config->query_timeout * 1000u,
-        [TIMEOUT_CONNECT] = CONNECT_MS,
+        [TIMEOUT_CONNECT] = APP_CONNECT_MS,
         [TIMEOUT_RETRY] = RETRY_MS,
     };
     for (unsigned i = 0; i < TIMEOUTS; i++)

@@ -12,10 +12,6 @@
 
 #include "server.h"
 
-enum {
-    REQUESTS_PER_TURN = 32, /* of one client's pipeline, before the other clients' turn */
-};
-
 static uv_stream_t *stream_of(struct connection *c)
 {
     return (uv_stream_t *)&c->tcp;
@@ -140,6 +136,14 @@ static bool reply_sent(struct connection *c)
     return true;
 }
 
+/* Bytes of the chunk that the client has not taken, whether libuv or the kernel holds them. */
+static size_t untaken(const struct connection *c)
+{
+    int fd = -1;
+    must(uv_fileno((const uv_handle_t *)&c->tcp, &fd), "uv_fileno");
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) + (size_t)app_untaken(fd);
+}
+
 static void on_chunk_written(uv_write_t *write, int status);
 
 /* Sends what is left, a chunk at a time: a reply of 16 MiB takes no memory. True when nothing was left. */
@@ -158,7 +162,7 @@ static bool send_rest(struct connection *c)
         connection_fail(c, "write", error);
         return false;
     }
-    job->pending = uv_stream_get_write_queue_size(stream_of(c));
+    job->pending = untaken(c);
     connection_move(c, CONNECTION_SENDING);
     return false;
 }
@@ -245,7 +249,7 @@ static void go_on(struct connection *c, enum http_event event)
     while (event == HTTP_EVENT_REQUEST || event == HTTP_EVENT_REFUSED) {
         if (!answer(c, event) || !send_reply(c))
             return; /* a callback goes on */
-        if (++answered == REQUESTS_PER_TURN) {
+        if (++answered == APP_REQUESTS_PER_TURN) {
             connection_move(c, CONNECTION_YIELDING);
             STAILQ_INSERT_TAIL(&c->worker->yielding, c, later);
             return;
@@ -375,13 +379,13 @@ static void timed_out(struct connection *c)
         go_on(c, HTTP_EVENT_REFUSED);
         break;
     case CONNECTION_SENDING:
-        /* libuv tells how much of a chunk is left, not when some went: found after one to two time-outs. */
-        if (uv_stream_get_write_queue_size(stream_of(c)) < c->job->pending) {
-            c->job->pending = uv_stream_get_write_queue_size(stream_of(c));
+        /* What is left tells that some went, not when: found after one to two time-outs. */
+        if (untaken(c) < c->job->pending) {
+            c->job->pending = untaken(c);
             connection_move(c, CONNECTION_SENDING);
-            break;
+        } else {
+            connection_fail(c, "write", UV_ETIMEDOUT);
         }
-        connection_fail(c, "write", UV_ETIMEDOUT);
         break;
     default:
         connection_move(c, CONNECTION_CLOSING);

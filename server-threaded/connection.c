@@ -19,7 +19,22 @@ static void set_read_timeout(int fd, uint64_t ms)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 }
 
-/* Blocks until everything is sent. False when the client is gone or takes nothing for WRITE_TIMEOUT. */
+/* Blocks until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. */
+static bool wait_writable(const struct client *client)
+{
+    struct pollfd ready = {.fd = client->fd, .events = POLLOUT};
+    int timeout = (int)client->server->app.config.write_timeout * 1000;
+    int before, now = app_untaken(client->fd);
+    do {
+        before = now;
+        if (poll(&ready, 1, timeout) != 0)
+            return true;
+        now = app_untaken(client->fd);
+    } while (now < before);
+    return false;
+}
+
+/* Blocks until something is sent. False when the client is gone or takes nothing. */
 static bool send_iov(struct client *client, struct iovec *iov, size_t count, uint64_t *sent)
 {
     for (;;) {
@@ -29,11 +44,7 @@ static bool send_iov(struct client *client, struct iovec *iov, size_t count, uin
             *sent += (uint64_t)more;
             return true;
         }
-        if (errno == EINTR)
-            continue;
-        struct pollfd ready = {.fd = client->fd, .events = POLLOUT};
-        int timeout = (int)client->server->app.config.write_timeout * 1000;
-        if (errno != EAGAIN || poll(&ready, 1, timeout) == 0)
+        if (errno != EINTR && (errno != EAGAIN || !wait_writable(client)))
             return false;
     }
 }
