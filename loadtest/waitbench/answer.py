@@ -15,6 +15,12 @@ from . import stats, summary, words
 
 AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of points alike but for it."
 
+FLAGS = {
+    summary.GENERATOR_BOUND: "* wrk was the bottleneck at {}: throughput is a lower bound there; CPU stands.",
+    summary.TOO_SHORT: "The window was too short at {}: latencies there look shorter than they are; raise DURATION.",
+    summary.MACHINE_BUSY: "Other programs kept the machine busy at {}: wider intervals, and ratios that may be shifted.",
+}
+
 
 @dataclasses.dataclass
 class Value:
@@ -81,20 +87,19 @@ def _footing(found):
             f"Had throughputs differed by {middle} (the median point) or {worst} (the worst), 4 runs in 5 would have"
             " shown it."
         )
-    bound = [point for point in found.points if _bound(found, point)]
-    if bound:
-        axes = words.varying(found.points) or ["n", "c"]
-        where = ", ".join(words.label(point, axes) for point in bound[:3]) + (", ..." if len(bound) > 3 else "")
-        lines.append(
-            f"* wrk was the bottleneck at {len(bound)} of {len(found.points)} points ({where}): throughput is a lower"
-            " bound there; CPU stands."
-        )
-    return lines
+    return lines + [sentence.format(_where(found, flag)) for flag, sentence in FLAGS.items() if _flagged(found, flag)]
 
 
-def _bound(found, point):
-    entries = (found.entries.get((point, server)) for server in found.servers)
-    return any(entry and entry.generator_bound for entry in entries)
+def _flagged(found, flag):
+    """The points at which any run of any server has the flag."""
+    return [point for point in found.points if any(flag in e.flags for e in found.entries.values() if e.point == point)]
+
+
+def _where(found, flag):
+    """2 of 30 points (n=0 c=16, n=0 c=256)"""
+    points, axes = _flagged(found, flag), words.varying(found.points) or ["n", "c"]
+    named = ", ".join(words.label(point, axes) for point in points[:3]) + (", ..." if len(points) > 3 else "")
+    return f"{len(points)} of {_count(len(found.points), 'point')} ({named})"
 
 
 def _server(found, server):

@@ -153,8 +153,8 @@ def latencies(found):
     _point_labels(drawing, found, rows)
     for (y, _), entry in zip(rows, entries):
         class_, shape = style(found, entry.server)
-        faint = " faint" if entry.generator_bound else ""
-        note = ", wrk was the bottleneck: not to be compared" if faint else ""
+        faint = " faint" if entry.latencies_spoilt else ""
+        note = f", {' '.join(entry.flags)}: not to be compared" if faint else ""
         for run in entry.runs:
             for name, look in (("p50_us", " hollow"), ("p99_us", "")):
                 if run[name]:

@@ -58,7 +58,7 @@ def lines(a, b):
 
 def _line(left, right, measure):
     column = measure.column
-    comparable = measure.name != "p99" or not (left.generator_bound or right.generator_bound)
+    comparable = measure.name != "p99" or not (left.latencies_spoilt or right.latencies_spoilt)
     values = [[run[column] for run in entry.runs if run[column]] for entry in (right, left)]
     estimate = stats.unpaired(*values) if comparable else None
     return Line(left.point, left.server, measure, left.median(column), right.median(column), estimate)

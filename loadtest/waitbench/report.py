@@ -104,8 +104,8 @@ def _ratios(found):
         return ""
     note = (
         "A mark is the mean ratio over the blocks of a point, its line the 95% interval; hollow: cannot tell."
-        " The band is 5% to both sides of 1. The scale is logarithmic. Where wrk was the bottleneck (*), latencies are"
-        " left out."
+        " The band is 5% to both sides of 1. The scale is logarithmic. Latencies are left out where wrk was the"
+        " bottleneck (*) or the window too short."
     )
     return _section(
         "Ratios", _legend(found, found.servers[1:]) + f"<div class='figures'>{''.join(pictures)}</div>", note
@@ -127,8 +127,8 @@ def _axes(found):
 def _latencies(found):
     drawing = charts.latencies(found)
     note = (
-        "Every mark is one run: percentiles are neither pooled nor averaged. Pale: wrk was the bottleneck, not to be"
-        " compared."
+        "Every mark is one run: percentiles are neither pooled nor averaged. Pale: not to be compared, since wrk was"
+        " the bottleneck or the window too short."
     )
     return _section("Latency", _legend(found) + _figures([drawing], "wide"), note) if drawing else ""
 

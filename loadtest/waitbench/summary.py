@@ -19,7 +19,8 @@ from typing import NamedTuple
 from . import Failure, matrix, results, stats, table
 
 BASE = "threaded"
-GENERATOR_BOUND = "generator-bound"
+GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
+SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT}
 TEXTS = ("server", "proxy", "flags")
 WHOLE = ("block", "order", "n", "m", "w", "d", "c")
 CPU = "cpu_us_per_req"  # user and system together: their split comes from ticks, their sum is exact
@@ -76,6 +77,11 @@ class Entry:
     @property
     def generator_bound(self):
         return GENERATOR_BOUND in self.flags
+
+    @property
+    def latencies_spoilt(self):
+        """In any run: to keep only the runs where they are not would be to choose by result."""
+        return not SPOILS_LATENCY.isdisjoint(self.flags)
 
 
 @dataclasses.dataclass
@@ -215,9 +221,8 @@ def _compare(summary, server):
 
 
 def pairs(entry, base, measure):
-    """(values, values of the base) of the blocks that have both. None at all for latencies where wrk
-    was the bottleneck in any run: to keep only the runs where it was not would be to choose by result."""
-    if measure.column == "p99_us" and (entry.generator_bound or base.generator_bound):
+    """(values, values of the base) of the blocks that have both; none for latencies that are spoilt."""
+    if measure.column == "p99_us" and (entry.latencies_spoilt or base.latencies_spoilt):
         return [], []
     column = measure.column
     other = {run["block"]: run[column] for run in base.runs}

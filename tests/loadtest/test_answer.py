@@ -96,6 +96,21 @@ def test_where_wrk_was_the_bottleneck(tmp_path):
     assert re.search(r"N=20 1\.\d+x \[[^]]*\] faster", text)
 
 
+def test_the_other_flags_are_said_too(tmp_path):
+    words_of = {1: "too-short", 20: "too-short machine-busy"}
+    text = flat(
+        ask(
+            tmp_path,
+            [{"n": 0}, {"n": 1}, {"n": 20}],
+            {"threaded": 1000, "libuv": 1300},
+            flags=lambda server, point: words_of.get(point["n"], "") if server == "threaded" else "",
+        )
+    )
+    assert "The window was too short at 2 of 3 points (n=1, n=20)" in text
+    assert "Other programs kept the machine busy at 1 of 3 points (n=20)" in text
+    assert "bottleneck" not in text
+
+
 def test_cpu_stands_beside_throughput(tmp_path):
     text = flat(ask(tmp_path, [{"n": 1}, {"n": 20}], {"threaded": 1000, "libuv": 1250}, noise=0.001))
     assert "Server CPU a request: 0.80x" in text and "720 for 900 us at n=1" in text

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import synthetic
-from waitbench import Failure, matrix, results, stats, summary
+from waitbench import Failure, matrix, results, soundness, stats, summary
 
 POINTS = [{"n": 0, "c": 16}, {"n": 0, "c": 256}, {"n": 20, "c": 16}]
 SPEEDS = {"threaded": 1000, "libuv": 1100, "coro": 1000}
@@ -98,6 +98,19 @@ def test_latencies_are_not_compared_where_wrk_was_the_bottleneck(tmp_path):
     assert row["verdict"] == "faster" and row["verdict_cpu"] == "faster"
     assert table(load(tmp_path, rows))["libuv", "0", "16"]["verdict_p99"] == "faster"
     assert table(load(tmp_path, rows))["threaded", "20", "16"]["flags"] == "generator-bound"
+
+
+def test_nor_where_the_window_was_too_short(tmp_path):
+    def flags(server, point):
+        return "too-short machine-busy" if point["n"] == 20 else "machine-busy"
+
+    rows = table(load(tmp_path, synthetic.runs(POINTS, SPEEDS, flags=flags)))
+    assert rows["libuv", "20", "16"]["verdict_p99"] == "" and rows["libuv", "0", "16"]["verdict_p99"] == "faster"
+    assert rows["libuv", "20", "16"]["flags"] == "machine-busy too-short"
+
+
+def test_the_flags_are_those_of_the_gate():
+    assert {summary.GENERATOR_BOUND, summary.TOO_SHORT, summary.MACHINE_BUSY} == set(soundness.FLAGS)
 
 
 def test_without_threaded_the_first_server_is_the_base(tmp_path):
