@@ -18,7 +18,7 @@ AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value 
 FLAGS = {
     summary.GENERATOR_BOUND: "* wrk was the bottleneck at {}: throughput is a lower bound there; CPU stands.",
     summary.TOO_SHORT: "The window was too short at {}: latencies look shorter than they are; raise DURATION.",
-    summary.MACHINE_BUSY: "Other programs kept the machine busy at {}: wider intervals, and ratios that may be shifted.",
+    summary.MACHINE_BUSY: "Other programs kept the machine busy at {}: wider intervals, ratios that may be shifted.",
 }
 
 
