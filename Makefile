@@ -97,9 +97,9 @@ $(BUILD)/flags $(BUILD)/version: FORCE
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
 	@mkdir -p $(@D)
-	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
+$(call objects,tests/unit/*.c): | have-test
 $(BUILD)/obj/tests/unit/%.o: private DEFINES = -Iserver-coro
 # It makes each allocation fail in turn; the linker's --wrap works under ASan, too.
 $(BUILD)/tests/unit/test_item_memory: private LDFLAGS += -Wl,--wrap=malloc,--wrap=realloc,--wrap=free
@@ -113,56 +113,50 @@ $(BUILD)/co.a: $(CO)
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
 	@mkdir -p $(@D)
-	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PACKAGES_LIBS)
 
--include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(FUZZERS:$(BUILD)/%=$(BUILD)/obj/%.o))
+-include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(call objects,tests/unit/*.c tests/fuzz/*.c))
 
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 # ---- Running
 
-bench: all ## answer the question: private PostgreSQL, three servers, a table (N= M= C= ...: loadtest/run --help)
-	@.ci/deps bench
+bench: all have-bench ## answer the question: private PostgreSQL, three servers, a table (loadtest/run --help: N M C ...)
 	loadtest/run
 
-compare: ## hold two results folders against each other: make compare A=results/... B=results/...
-	@.ci/deps bench
+compare: have-bench ## hold two results folders against each other: make compare A=results/... B=results/...
 	loadtest/compare '$(A)' '$(B)'
 
-selftest: all ## prove the load test: a server against itself, planted differences and faults
-	@.ci/deps bench
+selftest: all have-bench ## prove the load test: a server against itself, planted differences and faults
 	loadtest/selftest
 
 # ---- Testing
 
-test: all unit-tests ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
-	@.ci/deps bench test
+test: all unit-tests have-bench-test ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
 	BUILD=$(BUILD) tests/run unit http loadtest
 
 # Each build has a folder of its own. halt_on_error: what a sanitizer says fails the test it happens in.
-sanitize: ## the suite under ASan and UBSan (all servers), then under TSan
-	@.ci/deps bench test
+sanitize: have-bench-test ## the suite under ASan and UBSan (all servers), then under TSan
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit-tests
 	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all
 	BUILD=$(BUILD)/asan UBSAN_OPTIONS=print_stacktrace=1 tests/run unit http
 	BUILD=$(BUILD)/tsan TSAN_OPTIONS=halt_on_error=1 WORKERS=4 tests/run http
 
-fuzz: ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
-	@.ci/deps fuzz
+fuzz: have-fuzz ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	BUILD=$(BUILD)/fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
-lint: ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
-	@.ci/deps lint
+lint: have-build-bench-test-lint ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
 	.ci/lint '$(ALL_CFLAGS)'
 
 # ---- The rest
 
-deps: ## install what all of this needs, from Debian's packages
-	@.ci/deps build bench test lint fuzz cross
+deps: have-build-bench-test-lint-fuzz-more ## install what all of this needs, from Debian's packages
+
+have-%:
+	@.ci/deps $(subst -, ,$*)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
