@@ -1,6 +1,7 @@
 #include "exchange.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "answer.h"
 #include "status.h"
@@ -58,6 +59,29 @@ void exchange_deinit(struct exchange *x)
     reply_release(&x->reply);
 }
 
+/*
+ * A percent-encoded letter, digit or "-._~" means the same as the byte itself (RFC 3986 6.2.2.2), so
+ * "/%77ork" is "/work". No path of ours has any other byte that may be encoded. `room` holds the
+ * longest path there is; a longer one is left as it is and found nowhere.
+ */
+static struct str decode_path(struct str path, char *room, size_t size)
+{
+    if (memchr(path.ptr, '%', path.len) == NULL || path.len > size)
+        return path;
+    size_t len = 0;
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+        int high = c == '%' && i + 2 < path.len ? str_hex_digit(path.ptr[i + 1]) : -1;
+        int low = high >= 0 ? str_hex_digit(path.ptr[i + 2]) : -1;
+        int byte = low >= 0 ? high << 4 | low : 0;
+        bool unreserved = (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
+                          (byte != 0 && strchr("-._~", byte) != NULL);
+        room[len++] = unreserved ? (char)byte : c;
+        i += unreserved ? 2 : 0;
+    }
+    return (struct str){room, len};
+}
+
 /* "/items/7": one segment of digits behind the collection, without leading zeros. */
 static bool path_is_item(struct str path, int64_t *id)
 {
@@ -74,7 +98,8 @@ static bool path_is_item(struct str path, int64_t *id)
 
 static enum step dispatch(struct exchange *x)
 {
-    struct str path = x->request->path;
+    char room[64];
+    struct str path = decode_path(x->request->path, room, sizeof room);
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (str_eq(path, routes[i].path))
             return routes[i].start(x);

@@ -64,11 +64,6 @@ bool http_chunked_is_done(const struct http_chunked *chunked)
     return chunked->state == DONE;
 }
 
-static bool is_hex_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Fields that say where a message ends or goes must not come after it. RFC 9110 6.5.1 */
 static bool is_forbidden_trailer(struct str name)
 {
@@ -81,9 +76,9 @@ static int after_size_byte(enum state state, char c)
 {
     switch (state) {
     case SIZE_START:
-        return is_hex_digit(c) ? SIZE : -1;
+        return str_hex_digit(c) >= 0 ? SIZE : -1;
     case SIZE:
-        return is_hex_digit(c) ? SIZE : c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : -1;
+        return str_hex_digit(c) >= 0 ? SIZE : c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : -1;
     case EXTENSION:
         return http_is_value_char(c) ? EXTENSION : c == '\r' ? SIZE_LF : -1;
     case SIZE_LF:

@@ -223,6 +223,38 @@ static bool check_together(struct parse *parse)
     return true;
 }
 
+/* The line from `begin` to `end` without the white space that ends it. */
+static llhttp_errno_t execute_line(llhttp_t *parser, const char *begin, const char *end)
+{
+    while (end[-1] == ' ' || end[-1] == '\t')
+        end--;
+    return llhttp_execute(parser, begin, (size_t)(end - begin));
+}
+
+/*
+ * Two things are right and llhttp refuses them, so it gets to see them in another way: a minor version
+ * above 1, which is to be read as 1 (RFC 9110 2.5), and a tab behind a Content-Length (RFC 9110 5.5),
+ * which is left out like all white space that ends a line. Both are rare.
+ */
+static llhttp_errno_t execute(llhttp_t *parser, struct str head)
+{
+    const char *cr = memchr(head.ptr, '\r', head.len), *end = head.ptr + head.len;
+    const char *begin = cr - 1;
+    if (*begin <= '1' && memchr(head.ptr, '\t', head.len) == NULL)
+        return llhttp_execute(parser, head.ptr, head.len);
+
+    llhttp_errno_t error = llhttp_execute(parser, head.ptr, (size_t)(begin - head.ptr));
+    if (error == HPE_OK)
+        error = llhttp_execute(parser, *begin > '1' ? "1" : begin, 1);
+    for (begin = cr; error == HPE_OK && begin < end; begin = cr) {
+        cr = memchr(begin + 2, '\r', (size_t)(end - begin) - 2);
+        if (cr == NULL)
+            return llhttp_execute(parser, begin, (size_t)(end - begin));
+        error = execute_line(parser, begin, cr);
+    }
+    return error;
+}
+
 bool http_head_parse(struct str head, const struct http_limits *limits, struct http_request *request,
                      struct http_framing *framing, struct http_refusal *refusal)
 {
@@ -238,7 +270,7 @@ bool http_head_parse(struct str head, const struct http_limits *limits, struct h
     llhttp_t parser;
     llhttp_init(&parser, HTTP_REQUEST, &settings);
     parser.data = &parse;
-    llhttp_errno_t error = llhttp_execute(&parser, head.ptr, head.len);
+    llhttp_errno_t error = execute(&parser, head);
     if (error != HPE_PAUSED && parse.refusal.status == 0)
         http_refuse(&parse.refusal, 400, explain(&parse, &parser));
     if (parse.refusal.status == 0)

@@ -59,11 +59,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_hex_digit(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 long http_head_scan(struct http_scan *scan, struct str bytes)
 {
     while (scan->seen < bytes.len) {
@@ -108,7 +103,7 @@ static bool check_version(struct str version, bool *http_1_0, struct http_refusa
         version.ptr[6] != '.' || !is_digit(version.ptr[7]))
         return http_refuse(refusal, 400,
                            "The request line does not end in an HTTP version; end it in HTTP/1.1.");
-    if (version.ptr[5] != '1' || version.ptr[7] > '1')
+    if (version.ptr[5] != '1') /* a higher minor version is to be read as 1.1: RFC 9110 2.5 */
         return http_refuse(refusal, 505, "This version of HTTP is not served; use HTTP/1.1.");
     *http_1_0 = version.ptr[7] == '0';
     return true;
@@ -209,8 +204,8 @@ static bool is_registered_name(struct str host)
     for (size_t i = 0; i < host.len; i++) {
         if (is(host.ptr[i], NAME))
             continue;
-        if (host.ptr[i] != '%' || host.len - i < 3 || !is_hex_digit(host.ptr[i + 1]) ||
-            !is_hex_digit(host.ptr[i + 2]))
+        if (host.ptr[i] != '%' || host.len - i < 3 || str_hex_digit(host.ptr[i + 1]) < 0 ||
+            str_hex_digit(host.ptr[i + 2]) < 0)
             return false;
         i += 2;
     }

@@ -15,14 +15,6 @@ static __attribute__((format(printf, 3, 4))) bool fail(struct params *params, co
     return false;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes into out[PARAM_BYTES_MAX + 1]. Control bytes and NUL are refused: no parameter of ours has them. */
 static const char *decode(struct str in, char *out)
 {
@@ -30,8 +22,8 @@ static const char *decode(struct str in, char *out)
     for (size_t i = 0; i < in.len; i++) {
         char c = in.ptr[i];
         if (c == '%') {
-            int high = i + 2 < in.len ? hex_digit(in.ptr[i + 1]) : -1;
-            int low = i + 2 < in.len ? hex_digit(in.ptr[i + 2]) : -1;
+            int high = i + 2 < in.len ? str_hex_digit(in.ptr[i + 1]) : -1;
+            int low = i + 2 < in.len ? str_hex_digit(in.ptr[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return "A percent sign in the query string must be followed by two hexadecimal digits.";
             c = (char)(high << 4 | low);

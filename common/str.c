@@ -64,3 +64,11 @@ bool str_to_u64(struct str s, uint64_t *out)
     *out = value;
     return true;
 }
+
+int str_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

@@ -40,4 +40,7 @@ bool str_cut(struct str *rest, char separator, struct str *part);
 /* Decimal digits only, no sign, no space, nothing behind; false if it does not fit or is empty. */
 bool str_to_u64(struct str s, uint64_t *out);
 
+/* 0..15 for a hexadecimal digit of either case, else -1. */
+int str_hex_digit(char c);
+
 #endif

@@ -31,7 +31,9 @@ static void test_request_line(void **state)
         /* versions */
         GOLDEN("GET / HTTP/2.0\r\n" HOST "\r\n", "505\n"),
         GOLDEN("GET / HTTP/0.9\r\n" HOST "\r\n", "505\n"),
-        GOLDEN("GET / HTTP/1.2\r\n" HOST "\r\n", "505\n"),
+        GOLDEN("GET / HTTP/1.2\r\n" HOST "\r\n", "GET /\n"),
+        GOLDEN("GET / HTTP/1.9\r\n\r\n", "400\n"), /* Host is required as in 1.1 */
+        GOLDEN("GET / HTTP/0.9\r\n" HOST "\r\n", "505\n"),
         GOLDEN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505\n"),
         GOLDEN("GET / http/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("GET / HTTP/1.10\r\n" HOST "\r\n", "400\n"),
