@@ -47,7 +47,7 @@ def run(bench, spec, point, count_syscalls=False):
     measured = server.Server(spec, chosen, bench.url, bench.places.get("server"))
     front = (
         proxy.Nginx(chosen.port + 1, chosen.port, bench.places.get("server"))
-        if point.proxy == "nginx"
+        if point.proxy == "nginx" and not spec.url
         else None
     )
     loaded = []
@@ -100,7 +100,7 @@ def _observe(bench, measured, front, point, loaded):
     if chosen.warmup:
         before = measured.stats()["connections_open"]
         load(chosen.warmup)
-        _await_quiet(measured, front, before)
+        _await_quiet(measured, point, before)
     watched = figures.Watched()
     first = _snapshot(bench, measured, front)
     result = load(chosen.duration, _watcher(measured, front, point, chosen.duration, first, watched))
@@ -136,12 +136,12 @@ def _snapshot(bench, measured, front):
     )
 
 
-def _await_quiet(measured, front, before):
+def _await_quiet(measured, point, before):
     """Until nothing of the warm-up is under way and no more connections are open than before it: wrk
     has closed its own, but requests that queue for the pool may still run. A proxy keeps its own."""
     deadline = time.monotonic() + QUIET_S
     while time.monotonic() < deadline:
-        if front or measured.stats()["connections_open"] <= before:
+        if point.proxy != "none" or measured.stats()["connections_open"] <= before:
             return
         time.sleep(0.005)
     raise server.Died(
@@ -155,7 +155,7 @@ def _watcher(measured, front, point, seconds, first, watched):
     due = {"middle": seconds / 2, "late": seconds * 0.9}
 
     def watch(elapsed):
-        if watched.connect_s is None and not front and elapsed < min(CONNECT_MOST_S, seconds / 2):
+        if watched.connect_s is None and point.proxy == "none" and elapsed < min(CONNECT_MOST_S, seconds / 2):
             if measured.stats()["connections_accepted"] >= goal:
                 watched.connect_s = elapsed
                 watched.waiting.append((time.monotonic(), wait_of(measured)))

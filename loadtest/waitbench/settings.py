@@ -74,7 +74,11 @@ SETTINGS = {
         None,
         "list: connections that wrk keeps open, one request each at a time",
     ),
-    "PROXY": (_list(_choice("none", "nginx")), "none", "list: what stands in front of the server"),
+    "PROXY": (
+        _list(_choice("none", "nginx")),
+        "none",
+        "list: what stands in front of the server; for TARGETS, what already does",
+    ),
     "DURATION": (_number(0.5, 600, whole=False), None, "seconds that a run is measured"),
     "WARMUP": (_number(0, 600, whole=False), None, "seconds of load before that, thrown away"),
     "REPEATS": (_number(1, 1000), None, "blocks at each point; fewer than 12 are called exploratory"),
@@ -215,8 +219,8 @@ def load(arguments, environ=os.environ):
     for name in AXES + ("PROXY", "SERVERS"):
         if not values[name]:
             raise Usage(f"{name}: the list is empty")
-    if values["TARGETS"] and values["PROXY"] != ["none"]:
-        raise Usage("PROXY: servers that run elsewhere are measured as they are; leave PROXY out")
+    if values["TARGETS"] and len(values["PROXY"]) > 1:
+        raise Usage("PROXY: TARGETS stand behind nginx or they do not; name one of none nginx")
     points = matrix.product(*(values[name] for name in ("PROXY",) + AXES))
     if given.get("PRESET") == "full" and not any(name in given for name in AXES):
         points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in FULL_AXES]

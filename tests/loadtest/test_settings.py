@@ -62,7 +62,7 @@ def test_full_with_a_list_of_ones_own_is_their_product():
         ["--d", "1000", "--n", "20"], ["--repeats", "0"], ["--repeats", "1.5"], ["--duration", "0"],
         ["--duration", "nan"], ["--pin", "yes"], ["--proxy", "haproxy"], ["--servers", "a a"], ["--servers", ""],
         ["--servers", "a b:a"], ["--targets", "a=b"], ["--preset", "slow"], ["--steal-max", "2"],
-        ["--targets", "a=http://h:1", "--proxy", "nginx"],
+        ["--targets", "a=http://h:1", "--proxy", "none nginx"],
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said_in_one_line(arguments):
