@@ -122,13 +122,18 @@ def test_delete(connection, item):
     assert patch(connection, item, {"value": 1}).status == 404 and put(connection, item, {"name": "x"}).status == 404
 
 
-@pytest.mark.parametrize("id", ["0", "00", "01", "-1", "+1", "1.0", "1e3", "0x1", "%31", "9223372036854775808",
-                                "99999999999999999999",
-                                "a", "", "1/", "1/2", "1%20", "%00"])
+@pytest.mark.parametrize("id", ["0", "00", "01", "-1", "+1", "1.0", "1e3", "0x1", "%30%31", "9223372036854775808",
+                                "99999999999999999999", "a", "", "1/", "1/2", "1%20", "%00"])
 def test_what_is_no_id(connection, id):
     for method in ("GET", "DELETE"):
         check_problem(connection.ask(method, f"/items/{id}"), 404)
     assert connection.lives_on()
+
+
+def test_encoded_digits_are_the_digits(connection, item):
+    number = item.json()["id"]
+    encoded = "".join(f"%{ord(digit):02x}" for digit in str(number))
+    assert connection.ask("GET", f"/items/{encoded}").json()["id"] == number
 
 
 def test_highest_id(connection):
