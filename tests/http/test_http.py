@@ -589,12 +589,12 @@ def test_bytes_that_drip_do_not_postpone_the_deadline(start):
 
 
 def test_the_body_has_a_deadline_of_its_own(start):
-    server = start(HEADER_TIMEOUT=1)
+    server = start(HEADER_TIMEOUT=3)
     with server.connect() as connection:
         connection.send("POST /items HTTP/1.1\r\n")
-        time.sleep(0.7)
+        time.sleep(1.8)
         connection.send(HOST + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[")
-        time.sleep(0.7)
+        time.sleep(1.8)
         connection.send("]")
         assert connection.read().status == 422 and connection.lives_on()
 
