@@ -444,10 +444,10 @@ def test_slow_network(start, cluster, proxy):
 def test_result_breaks_off(start, cluster, proxy, stalls):
     """In the middle of a result: that request fails, and what was half read is nobody else's answer."""
     server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1)
-    eventually(lambda: connections_up(server) == 2)
     proxy.stalls = stalls
     # A row of /work is about 60 bytes; the first of 3 rows passes, the second does not.
     for cut_at in (1, 70, 110) if not stalls else (70,):
+        eventually(lambda: connections_up(server) == 2)  # what is being connected must not be what is cut
         proxy.cut_at = cut_at
         reply = server.get("/work?n=3&m=64&seed=5")
         assert is_a_sentence(reply, 504 if stalls else 503)
