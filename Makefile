@@ -138,7 +138,6 @@ test: all unit-tests have-bench-test ## units, then every server over HTTP with 
 	BUILD=$(BUILD) tests/run unit http loadtest
 
 # Each build has a folder of its own. halt_on_error: what a sanitizer says fails the test it happens in.
-# report_thread_leaks=0: a drain that is cut off ends the process while workers run, and joins none.
 # report_thread_leaks=0: a server that is told to leave at once waits for no thread.
 sanitize: have-bench-test ## the suite under ASan and UBSan (all servers), then under TSan
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit-tests
