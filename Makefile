@@ -132,6 +132,9 @@ compare: have-bench ## hold two results folders against each other: make compare
 selftest: all have-bench ## prove the load test: a server against itself, planted differences and faults
 	loadtest/selftest
 
+yardstick: all have-bench ## how far the servers are from pgbench and nginx, in one run
+	loadtest/yardstick
+
 # ---- Testing
 
 test: all unit-tests have-bench-test ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
@@ -166,4 +169,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 FORCE:
-.PHONY: all unit-tests fuzzers bench compare selftest test sanitize fuzz lint deps clean help FORCE
+.PHONY: all unit-tests fuzzers bench compare selftest yardstick test sanitize fuzz lint deps clean help FORCE
