@@ -18,7 +18,8 @@ struct queued {
 
 /*
  * A semaphore and not a condition, so that who is woken need not have the lock. Best after it is let
- * go: with 256 clients on 16 connections a hand-over under the lock cost a request 1.8 more switches.
+ * go: with 256 clients on 16 connections, n=1, it made of 3.8 context switches a request the 3.1 that
+ * waiting for the request, the pool and the query takes.
  */
 static void wake(struct pool_waiter *waiter)
 {
