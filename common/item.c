@@ -131,14 +131,22 @@ static enum step ask_current(struct exchange *x, enum step (*on_result)(struct e
     return ask(x, on_result);
 }
 
+/* The item that ask_current() asked for, its conditions met; false when `x` has its reply already. */
+static bool take_current(struct exchange *x, struct item_row *item, const PGresult *result)
+{
+    if (!check_result(x, result))
+        return false;
+    if (PQntuples(result) == 0) {
+        answer_missing(x);
+        return false;
+    }
+    return take_row(x, item, result, 0) && check_conditions(x, item);
+}
+
 static enum step on_read(struct exchange *x, const PGresult *result)
 {
     struct item_row item;
-    if (!check_result(x, result))
-        return STEP_REPLY;
-    if (PQntuples(result) == 0)
-        return answer_missing(x);
-    if (!take_row(x, &item, result, 0) || !check_conditions(x, &item))
+    if (!take_current(x, &item, result))
         return STEP_REPLY;
     return answer_item(x, 200, &item);
 }
@@ -200,11 +208,7 @@ static enum step ask_write(struct exchange *x)
 static enum step on_current(struct exchange *x, const PGresult *result)
 {
     struct item_row item;
-    if (!check_result(x, result))
-        return STEP_REPLY;
-    if (PQntuples(result) == 0)
-        return answer_missing(x);
-    if (!take_row(x, &item, result, 0) || !check_conditions(x, &item))
+    if (!take_current(x, &item, result))
         return STEP_REPLY;
     if (x->method == HTTP_METHOD_PATCH && !item_body_keep_merged(x, &item))
         return STEP_REPLY;
