@@ -23,6 +23,7 @@ enum {
     /* Beside clients and database: log, listeners, event loops, /proc files, what libraries open. */
     DESCRIPTORS_RESERVED = 32,
     DESCRIPTORS_PER_WORKER = 12,
+    DESCRIPTORS_PER_LINK = 2, /* libpq's socket, and the one that is watched: pg_socket() */
     /* As long as the kernel allows (net.core.somaxconn cuts it): a burst waits and is not refused. */
     BACKLOG = 65535,
 };
@@ -37,8 +38,8 @@ static void raise_descriptors(struct app *app)
         getrlimit(RLIMIT_NOFILE, &limit);
 
     snprintf(why, sizeof why, "RLIMIT_NOFILE %llu", (unsigned long long)limit.rlim_cur);
-    unsigned long long reserved =
-        DESCRIPTORS_RESERVED + DESCRIPTORS_PER_WORKER * app->config.workers + app->config.db_pool;
+    unsigned long long reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_WORKER * app->config.workers +
+                                  DESCRIPTORS_PER_LINK * app->config.db_pool;
     if (limit.rlim_cur <= reserved) {
         log_error(
             "%s leaves no descriptor for clients beside %llu of our own: raise it (ulimit -n) or lower DB_POOL",

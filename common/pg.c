@@ -1,9 +1,12 @@
 #include "pg.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -211,23 +214,43 @@ static enum pg_event prepare(struct pg *pg)
     return collect(pg, true);
 }
 
+static void close_socket(struct pg *pg)
+{
+    if (pg->socket >= 0)
+        close(pg->socket);
+    pg->socket = -1;
+}
+
+/* What pg_socket() hands out is the socket that libpq has now. */
+static bool follow_socket(struct pg *pg)
+{
+    close_socket(pg);
+    pg->socket = fcntl(PQsocket(pg->conn), F_DUPFD_CLOEXEC, 0);
+    return pg->socket >= 0;
+}
+
+static enum pg_event cannot_follow(struct pg *pg)
+{
+    pg_give_up(pg, "no descriptor for its socket: %s", strerror(errno));
+    pg->cause = PG_CAUSE_MEMORY;
+    return PG_FAILED;
+}
+
 static enum pg_event connect_step(struct pg *pg)
 {
-    switch (PQconnectPoll(pg->conn)) {
-    case PGRES_POLLING_READING:
-        return PG_WANT_READ;
-    case PGRES_POLLING_OK:
-        return prepare(pg);
-    case PGRES_POLLING_FAILED:
+    PostgresPollingStatusType status = PQconnectPoll(pg->conn);
+    if (status == PGRES_POLLING_FAILED)
         return fail(pg);
-    default:
-        return PG_WANT_WRITE;
-    }
+    if (!follow_socket(pg))
+        return cannot_follow(pg);
+    if (status == PGRES_POLLING_OK)
+        return prepare(pg);
+    return status == PGRES_POLLING_READING ? PG_WANT_READ : PG_WANT_WRITE;
 }
 
 void pg_init(struct pg *pg, struct counters *counters)
 {
-    *pg = (struct pg){.counters = counters};
+    *pg = (struct pg){.counters = counters, .socket = -1};
 }
 
 enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, const char *address)
@@ -254,7 +277,9 @@ enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, co
     }
     PQsetNoticeReceiver(pg->conn, on_notice, pg);
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-    return PQstatus(pg->conn) == CONNECTION_BAD ? fail(pg) : PG_WANT_WRITE;
+    if (PQstatus(pg->conn) == CONNECTION_BAD)
+        return fail(pg);
+    return follow_socket(pg) ? PG_WANT_WRITE : cannot_follow(pg);
 }
 
 enum pg_event pg_send(struct pg *pg, const struct query *query)
@@ -315,7 +340,7 @@ enum pg_event pg_give_up(struct pg *pg, const char *format, ...)
 
 int pg_socket(const struct pg *pg)
 {
-    return pg->conn != NULL ? PQsocket(pg->conn) : -1;
+    return pg->socket;
 }
 
 void pg_close(struct pg *pg)
@@ -326,6 +351,7 @@ void pg_close(struct pg *pg)
      * only after that: a full socket costs the message, not time (fe-connect.c, closePGconn).
      */
     PQfinish(pg->conn);
+    close_socket(pg);
     pg->conn = NULL;
     pg->state = CLOSED;
 }

@@ -10,7 +10,7 @@
  *
  * While connecting, libpq may change its socket between two steps: stop and close any watcher before
  * each pg_step() until PG_DONE, and make a new one on pg_socket(). Once connected, the socket stays.
- * After PG_FAILED the descriptor may be closed already: stop the watcher first of all.
+ * After PG_FAILED stop the watcher before pg_close().
  *
  * An SQL error is a result (PQresultStatus of pg->result), not a failure, unless the session ends
  * with it or its prepared statements are of no use any more. A failed connection may or may not have
@@ -54,6 +54,7 @@ struct pg {
 
     /* private */
     PGconn *conn;
+    int socket;
     struct counters *counters;
     uint64_t sent_ns;
     uint8_t state;
@@ -91,7 +92,11 @@ enum pg_event pg_step(struct pg *pg);
  */
 __attribute__((format(printf, 2, 3))) enum pg_event pg_give_up(struct pg *pg, const char *format, ...);
 
-/* -1 when there is none. */
+/*
+ * To wait for; pg_close() closes it. -1 when there is none. It is a dup(2) of libpq's own, which libpq closes
+ * in the very call that finds the session broken: by the time its watcher is stopped, that number may be a
+ * socket of another thread.
+ */
 int pg_socket(const struct pg *pg);
 
 /* Frees the connection, tells the server good-bye without waiting. May be called in any state. */

@@ -32,7 +32,7 @@ static void on_watcher_closed(uv_handle_t *handle)
     free(handle);
 }
 
-/* First of all when a connection has failed: its descriptor may be somebody else's soon. */
+/* Before pg_close(): the descriptor is somebody else's soon. */
 static void unwatch(struct link *link)
 {
     if (link->watcher != NULL)

@@ -202,15 +202,19 @@ class Load:
         return [answer for answer in list(self.answers)
                 if answer.succeeded and answer.began >= moment and answer.kind in of.split()]
 
+    def _succeeds(self, since, count):
+        """Waits for so many successes of both kinds."""
+        def check():
+            assert self.server.process.poll() is None, f"the server died:\n{self.server.log[-10000:]}"
+            return all(len(self.successes_since(since, kind)) >= count for kind in ("work", "item"))
+        eventually(check, within=HANGS)
+
     def goes_well(self, count=20):
-        """Waits for some more successes of both kinds."""
-        now = time.monotonic()
-        eventually(lambda: len(self.successes_since(now, "work")) >= count
-                   and len(self.successes_since(now, "item")) >= count, within=HANGS)
+        self._succeeds(time.monotonic(), count)
 
     def recovery_s(self, up):
         """How long after the moment `up` both kinds of request have succeeded for the first time."""
-        eventually(lambda: self.successes_since(up, "work") and self.successes_since(up, "item"), within=HANGS)
+        self._succeeds(up, 1)
         return max(min(answer.ended for answer in self.successes_since(up, kind)) for kind in ("work", "item")) - up
 
     def failures(self):

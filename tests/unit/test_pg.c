@@ -4,6 +4,7 @@
  */
 #include "pg_test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -288,6 +289,25 @@ static void a_session_that_ends_during_a_query_fails(void **state)
     pg_close(&pg);
 }
 
+/* So that nothing else has its number while a watcher may still name it. */
+static void the_descriptor_to_watch_outlives_a_broken_session(void **state)
+{
+    (void)state;
+    struct pg pg;
+    need_database();
+    connect_well(&pg);
+    int watched = pg_socket(&pg);
+    terminate(&pg);
+    wait_for(watched, POLLIN);
+    while (pg_step(&pg) != PG_FAILED)
+        wait_for(watched, POLLIN);
+    assert_int_equal(pg_socket(&pg), watched);
+    assert_int_equal(fcntl(watched, F_GETFD), FD_CLOEXEC);
+    pg_close(&pg);
+    assert_int_equal(pg_socket(&pg), -1);
+    assert_int_equal(fcntl(watched, F_GETFD), -1);
+}
+
 static void an_answer_that_came_before_the_end_counts(void **state)
 {
     (void)state;
@@ -435,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_session_whose_statements_are_stale_fails),
         cmocka_unit_test(a_session_that_ends_while_idle_says_why),
         cmocka_unit_test(a_session_that_ends_unnoticed_fails_the_next_query),
+        cmocka_unit_test(the_descriptor_to_watch_outlives_a_broken_session),
         cmocka_unit_test(a_session_that_ends_during_a_query_fails),
         cmocka_unit_test(an_answer_that_came_before_the_end_counts),
         cmocka_unit_test(a_commit_that_fails_is_an_error),
