@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy
 
-from . import histogram, matrix, soundness, wrk
+from . import bystander, histogram, matrix, soundness, wrk
 
 
 @dataclasses.dataclass
@@ -46,6 +46,7 @@ class Observation:
     reply_bytes: tuple  # least and most that a reply takes on the wire
     steal_max: float
     cpus: int  # of the machine, that we may use
+    busiest: bystander.Busiest | None = None  # of the other servers that were up
 
     @property
     def before(self):
@@ -196,6 +197,7 @@ def detail(seen):
         "proxy_cpu_us_per_req": per_request(cpu["proxy"]),
         "proxy_cpu_share": seen.share(cpu["proxy"]),
         "other_share": seen.other_share,
+        "bystander_cpu": seen.busiest.cpu if seen.busiest else None,
         "cpu_pressure_share": pressure_share(seen),
         "kernel_stack_kib": kernel_growth(seen, "kernel_stack"),
         "page_tables_kib": kernel_growth(seen, "page_tables"),

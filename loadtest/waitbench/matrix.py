@@ -33,12 +33,21 @@ class Server:
     model: str
     name: str
     url: str | None = None  # it runs elsewhere, and is neither started nor stopped
+    behind_nginx: str | None = None  # the same, as nginx in front of it passes it on
     work: tuple = ()  # (("n", 21),): its requests differ from the point's by this
     plant: str | None = None
 
     def parameters(self, point):
         """n, m, w and d of the requests that this server gets at that point."""
         return {"n": point.n, "m": point.m, "w": point.w, "d": point.d} | dict(self.work)
+
+
+class Target(NamedTuple):
+    """An address of a server that runs elsewhere."""
+
+    name: str
+    proxy: str  # what stands in front of it there: none or nginx
+    url: str
 
 
 class Block(NamedTuple):
@@ -68,15 +77,29 @@ def parse_server(text):
             raise ValueError(f"'+{option}' of '{text}': {key} is a number")
         else:
             work.append((key, int(value)))
-    return Server(model, name, None, tuple(work), plant)
+    return Server(model, name, work=tuple(work), plant=plant)
 
 
 def parse_target(text):
-    """`name=http://host:port`; raises ValueError with a sentence."""
+    """`name=http://host:port`, `name@nginx=…` for its address behind nginx; raises ValueError with a sentence."""
     name, _, url = text.partition("=")
+    name, at, proxy = name.partition("@")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or not re.fullmatch(r"http://[^/\s:]+(:\d+)?/?", url):
         raise ValueError(f"'{text}' is not name=http://host:port")
-    return Server(name, name, url.rstrip("/"))
+    if at and proxy != "nginx":
+        raise ValueError(f"'{text}': what stands in front can only be nginx, name@nginx=http://host:port")
+    return Target(name, proxy or "none", url.rstrip("/"))
+
+
+def servers(targets):
+    """One Server for each name, in the order of the list. One that is known behind nginx alone is asked there
+    for its figures, too."""
+    named = {}
+    for target in targets:
+        named.setdefault(target.name, {})[target.proxy] = target.url
+    return [
+        Server(name, name, urls.get("none") or urls["nginx"], urls.get("nginx")) for name, urls in named.items()
+    ]
 
 
 def product(proxies, n, m, w, d, c):

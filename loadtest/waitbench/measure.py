@@ -4,14 +4,16 @@ import dataclasses
 import math
 import time
 
-from . import client, figures, histogram, proxy, results, sample, server, soundness, syscalls, verify, wrk
+from . import bystander, client, figures, histogram, proxy, results, sample, server, soundness, syscalls, verify, wrk
 
 CONNECT_LOOK_S = 0.002  # how often the connecting phase is looked at, and for how long at most
 CONNECT_MOST_S = 2.0
 LOOK_S = 0.2
 SETTLE_LOOK_S = 0.02
 COUNT_MOST_S = 5  # of load for counting system calls
-QUIET_S = 10.0  # for the warm-up's connections to be gone
+QUIET_S = 10.0  # for the warm-up's connections and requests to be gone
+QUIET_LOOK_S = 0.005
+QUIET_APART_S = 0.05  # without an answer, and twice the delay of a query: longer than any query takes
 
 
 @dataclasses.dataclass
@@ -80,7 +82,7 @@ def run(bench, spec, point, count_syscalls=False):
 
 def _observe(bench, measured, front, point, loaded):
     spec, chosen = measured.spec, bench.chosen
-    url = front.url if front else measured.url
+    url = _entrance(measured, front, point)
     asker = client.Client(url)
     try:
         reply_bytes = verify.prove(asker, spec.parameters(point), bench.db)
@@ -102,9 +104,11 @@ def _observe(bench, measured, front, point, loaded):
         load(chosen.warmup)
         _await_quiet(measured, point, before)
     watched = figures.Watched()
+    others = bystander.look(chosen.servers, spec)
     first = _snapshot(bench, measured, front)
     result = load(chosen.duration, _watcher(measured, front, point, chosen.duration, first, watched))
     last = _snapshot(bench, measured, front)
+    busiest = bystander.busiest(others, bystander.look(chosen.servers, spec), last.stats)
     if not result.requests:
         raise wrk.Broken("not one request was answered: a longer DURATION may help")
     return figures.Observation(
@@ -119,7 +123,15 @@ def _observe(bench, measured, front, point, loaded):
         reply_bytes,
         chosen.steal_max,
         bench.cpus,
+        busiest,
     )
+
+
+def _entrance(measured, front, point):
+    """Where the load goes in."""
+    if front:
+        return front.url
+    return measured.spec.behind_nginx if point.proxy == "nginx" else measured.url
 
 
 def _snapshot(bench, measured, front):
@@ -137,16 +149,20 @@ def _snapshot(bench, measured, front):
 
 
 def _await_quiet(measured, point, before):
-    """Until nothing of the warm-up is under way and no more connections are open than before it: wrk
-    has closed its own, but requests that queue for the pool may still run. A proxy keeps its own."""
-    deadline = time.monotonic() + QUIET_S
+    """Until nothing of the warm-up is under way. wrk has closed its connections, but requests that queue
+    for the pool may still run, and count as the next load's. Without a proxy they hold connections open; a
+    proxy keeps its own, so there nothing may have been answered for longer than a query takes."""
+    delay = 2 * measured.spec.parameters(point)["d"] / 1000
+    pause = QUIET_LOOK_S if point.proxy == "none" else QUIET_APART_S + delay
+    deadline = time.monotonic() + QUIET_S + delay
+    answered = None
     while time.monotonic() < deadline:
-        if point.proxy != "none" or measured.stats()["connections_open"] <= before:
+        asked, stats, last = measured.asked, measured.stats(), answered
+        answered = stats["requests"] - asked, stats["queries"]
+        if stats["connections_open"] <= before if point.proxy == "none" else answered == last:
             return
-        time.sleep(0.005)
-    raise server.Died(
-        f"{measured.spec.name} still had connections {QUIET_S:g} s after the warm-up closed them"
-    )
+        time.sleep(pause)
+    raise server.Died(f"{measured.spec.name} was still busy {QUIET_S:g} s after the warm-up had ended")
 
 
 def _watcher(measured, front, point, seconds, first, watched):
@@ -178,7 +194,7 @@ def wait_of(measured):
 
 def _count_syscalls(bench, measured, front, point, loaded):
     """A short pass of its own, after the timing: counting slows the server down."""
-    url = front.url if front else measured.url
+    url = _entrance(measured, front, point)
     words = wrk.command(url, measured.spec, point, COUNT_MOST_S, bench.threads(point))
     counter = syscalls.Counter(bench.tracer, measured.pid)
     answered, counted = [], []  # requests of wrk when counting begins and ends; system calls

@@ -63,7 +63,8 @@ SETTINGS = {
     "TARGETS": (
         _list(matrix.parse_target),
         "",
-        "list: name=http://host:port, servers that run elsewhere; instead of SERVERS",
+        "list: name=http://host:port, servers that run elsewhere; instead of SERVERS. name@nginx=http://host:port"
+        " is the same server's address behind nginx",
     ),
     "N": (_list(_number(0, 1000)), None, "list: queries a request"),
     "M": (_list(_number(0, 16777216)), None, "list: bytes of a reply's body, 0 or at least 64"),
@@ -77,7 +78,7 @@ SETTINGS = {
     "PROXY": (
         _list(_choice("none", "nginx")),
         "none",
-        "list: what stands in front of the server; for TARGETS, what already does",
+        "list of none and nginx: what stands in front of the server; with TARGETS, by default, what all of them name",
     ),
     "DURATION": (_number(0.5, 600, whole=False), None, "seconds that a run is measured"),
     "WARMUP": (_number(0, 600, whole=False), None, "seconds of load before that, thrown away"),
@@ -197,6 +198,25 @@ def _flags(arguments):
     return given
 
 
+def _match_proxy(values, texts, given):
+    """Every target is measured behind everything in PROXY; without it, behind what all of them have."""
+    known = {}
+    for target in values["TARGETS"]:
+        known.setdefault(target.name, []).append(target.proxy)
+    if not given:
+        values["PROXY"] = [proxy for proxy in ("none", "nginx") if all(proxy in each for each in known.values())]
+        texts["PROXY"] = " ".join(values["PROXY"])
+        if not values["PROXY"]:
+            raise Usage("TARGETS: some stand behind nginx only and some never do: name both addresses of each")
+    for name, proxies in known.items():
+        if len(set(proxies)) != len(proxies):
+            raise Usage(f"TARGETS: {name} has two addresses; give one of them another name")
+        for proxy in values["PROXY"]:
+            if proxy not in proxies:
+                address = name if proxy == "none" else f"{name}@{proxy}"
+                raise Usage(f"PROXY: {proxy} wants an address of {name} in TARGETS: {address}=http://host:port")
+
+
 def load(arguments, environ=os.environ):
     """Settings from flags, the environment and the defaults, in this order."""
     given = {name: environ[name] for name in SETTINGS if environ.get(name)} | _flags(arguments)
@@ -212,15 +232,16 @@ def load(arguments, environ=os.environ):
     if values["SEED"] is None:
         values["SEED"] = secrets.randbelow(2**32)
         texts["SEED"] = str(values["SEED"])
-    servers = values["TARGETS"] or values["SERVERS"]
+    servers = values["SERVERS"]
+    if values["TARGETS"]:
+        servers = matrix.servers(values["TARGETS"])
+        _match_proxy(values, texts, "PROXY" in given)
     names = [server.name for server in servers]
     if len(set(names)) != len(names):
         raise Usage("SERVERS: two servers have the same name; write model:name to tell them apart")
     for name in AXES + ("PROXY", "SERVERS"):
         if not values[name]:
             raise Usage(f"{name}: the list is empty")
-    if values["TARGETS"] and len(values["PROXY"]) > 1:
-        raise Usage("PROXY: TARGETS stand behind nginx or they do not; name one of none nginx")
     points = matrix.product(*(values[name] for name in ("PROXY",) + AXES))
     if given.get("PRESET") == "full" and not any(name in given for name in AXES):
         points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in FULL_AXES]

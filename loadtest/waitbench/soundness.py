@@ -4,6 +4,8 @@ An unsound run is thrown away with its whole block and run again (experiment.py)
 sound and kept, but the word in the column `flags` says what it must not be used for.
 """
 
+from . import bystander
+
 LITTLE_MOST = 1.02  # throughput x mean latency / connections: more than all connections cannot be busy
 LITTLE_LEAST = 0.90  # below it the connections waited for wrk more than a tenth of the time
 ROUNDS_LEAST = 3  # requests a connection
@@ -22,6 +24,8 @@ REASONS = {
     "refused": "the server counted an error reply or refused a connection",
     "size": "wrk received another number of bytes than that many replies of the verified size have",
     "little": f"throughput x mean latency / connections is above {LITTLE_MOST}",
+    "bystander": "another of the TARGETS, which was not to be loaded, used more than"
+    f" {bystander.IDLE_MOST:.0%} of a CPU meanwhile",
     "steal": "the machine's host took away more CPU time than STEAL_MAX",
     "restarted": "another process answers than before the run",
     "requests": "the server counted other requests than wrk, by more than can be under way at the end",
@@ -65,6 +69,12 @@ def judge(seen):
         reasons.append(f"little: throughput x mean latency / connections is {seen.littles_ratio:.3f}")
     if seen.steal_share > seen.steal_max:
         reasons.append(f"steal: {seen.steal_share:.1%} of the machine's time was stolen")
+    busiest = seen.busiest
+    if busiest and busiest.cpu > bystander.IDLE_MOST:
+        reasons.append(
+            f"bystander: {busiest.name}, which was not loaded, used {busiest.cpu:.1%} of a CPU meanwhile:"
+            " stop what else asks it"
+        )
     if any(seen.before[name] != seen.after[name] for name in ("pid", "start_time")):
         reasons.append("restarted: the server is another process than before")
     if abs(seen.server_requests - requests) > c:

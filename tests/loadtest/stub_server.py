@@ -1,6 +1,8 @@
 """A server that speaks the contract at n=0, and can be told to break it: for tests of the load test.
 
-    stub_server.py PORT [short=EVERY] [die=REQUESTS] [error=EVERY]
+    stub_server.py PORT [short=EVERY] [die=REQUESTS] [error=EVERY] [burn=MILLISECONDS]
+
+burn: of CPU, in every tenth of a second, whether it is asked anything or not.
 """
 
 import asyncio
@@ -57,7 +59,7 @@ class Stub:
     def stats(self):
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
-            "pid": os.getpid(), "start_time": self.start_time, "cpu_user_s": used.ru_utime, "cpu_system_s": used.ru_stime,
+            "model": "stub", "pid": os.getpid(), "start_time": self.start_time, "cpu_user_s": used.ru_utime, "cpu_system_s": used.ru_stime,
             "ctx_voluntary": used.ru_nvcsw, "ctx_involuntary": used.ru_nivcsw, "rss_kib": 1, "rss_peak_kib": used.ru_maxrss,
             "threads": 1, "connections_open": self.open, "connections_accepted": self.accepted, "connections_refused": 0,
             "requests": self.requests, "replies_4xx": 0, "replies_5xx": self.bad, "queries": 0, "query_s": 0.0,
@@ -65,11 +67,20 @@ class Stub:
         }  # fmt: skip
 
 
+async def burn(milliseconds):
+    while True:
+        end = time.process_time() + milliseconds / 1000
+        while time.process_time() < end:
+            pass
+        await asyncio.sleep(0.1)
+
+
 async def main():
     stub = Stub(sys.argv[2:])
+    burning = asyncio.create_task(burn(stub.faults.get("burn", 0)))
     server = await asyncio.start_server(stub.serve, "127.0.0.1", int(sys.argv[1]), backlog=1024)
     async with server:
-        await server.serve_forever()
+        await asyncio.gather(server.serve_forever(), burning)
 
 
 asyncio.run(main())

@@ -123,6 +123,28 @@ def test_a_fault_is_caught_and_nothing_of_it_is_kept(stub, tmp_path, fault, reas
     assert "given up" in done.stderr
 
 
+def test_a_server_that_is_not_under_test_is_proved_idle(stub, tmp_path):
+    """Each is the other's bystander; the one that burns CPU spoils the runs of the other alone."""
+    idle, busy = tmp_path / "idle", tmp_path / "busy"
+    done = run(idle, f"threaded={stub()} libuv={stub()}", repeats="1")
+    assert done.returncode == 0, done.stderr
+    shares = [float(row["bystander_cpu"]) for row in rows(idle, "detail.csv")]
+    assert len(shares) == 2 and all(0 <= share < 0.01 for share in shares)
+    done = run(busy, f"threaded={stub()} libuv={stub('burn=10')}", repeats="1", retries="0")
+    assert done.returncode == 3
+    thrown = [row for row in rows(busy, "unsound.csv") if row["reason"].startswith("bystander: libuv")]
+    assert [row["server"] for row in thrown] == ["threaded"], done.stderr
+
+
+def test_with_and_without_a_proxy_in_one_run(stub, tmp_path):
+    """A target's second address is another way into the same server, and no bystander of it."""
+    url = stub()
+    done = run(tmp_path / "r", f"a={url} a@nginx={url}", repeats="1")
+    assert done.returncode == 0, done.stderr
+    assert sorted(row["proxy"] for row in rows(tmp_path / "r")) == ["nginx", "none"]
+    assert [row["bystander_cpu"] for row in rows(tmp_path / "r", "detail.csv")] == ["", ""]
+
+
 def test_a_small_reply_from_the_start_is_not_even_timed(stub, tmp_path):
     folder = tmp_path / "r"
     done = run(folder, f"bad={stub('short=1')}", repeats="1", retries="0")

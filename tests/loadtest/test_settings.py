@@ -29,6 +29,34 @@ def test_targets_stand_in_for_servers():
     ]
 
 
+BOTH = "a=http://h:1 b=http://h:2 a@nginx=http://p:1 b@nginx=http://p:2"
+
+
+@pytest.mark.parametrize(
+    "targets, proxy, measured",
+    [
+        (BOTH, None, ["none", "nginx"]),
+        (BOTH, "nginx", ["nginx"]),
+        (BOTH, "none", ["none"]),
+        ("a=http://h:1 b=http://h:2", None, ["none"]),
+        ("a@nginx=http://p:1", None, ["nginx"]),
+        ("a=http://h:1 a@nginx=http://p:1 b=http://h:2", None, ["none"]),
+    ],
+)
+def test_targets_are_measured_behind_what_all_of_them_name(targets, proxy, measured):
+    chosen = settings.load([], {"TARGETS": targets} | ({"PROXY": proxy} if proxy else {}))
+    assert chosen.proxy == measured and chosen.texts["PROXY"] == " ".join(measured)
+    assert {point.proxy for point in chosen.points} == set(measured)
+
+
+def test_one_server_has_both_addresses():
+    first, second = settings.load([], {"TARGETS": BOTH}).servers
+    assert (first.name, first.url, first.behind_nginx) == ("a", "http://h:1", "http://p:1")
+    assert (second.name, second.url, second.behind_nginx) == ("b", "http://h:2", "http://p:2")
+    behind = settings.load([], {"TARGETS": "a@nginx=http://p:1"}).servers[0]
+    assert behind.url == behind.behind_nginx == "http://p:1"  # its figures come the same way
+
+
 def seconds(chosen):
     runs = len(chosen.points) * len(chosen.servers) * chosen.repeats
     return progress.Progress(runs, chosen.duration + chosen.warmup, 18 * 0.6).estimate()
@@ -62,7 +90,10 @@ def test_full_with_a_list_of_ones_own_is_their_product():
         ["--d", "1000", "--n", "20"], ["--repeats", "0"], ["--repeats", "1.5"], ["--duration", "0"],
         ["--duration", "nan"], ["--pin", "yes"], ["--proxy", "haproxy"], ["--servers", "a a"], ["--servers", ""],
         ["--servers", "a b:a"], ["--targets", "a=b"], ["--preset", "slow"], ["--steal-max", "2"],
-        ["--targets", "a=http://h:1", "--proxy", "none nginx"],
+        ["--targets", "a=http://h:1", "--proxy", "none nginx"], ["--targets", "a=http://h:1", "--proxy", "nginx"],
+        ["--targets", "a=http://h:1 a=http://h:2"], ["--targets", "a=http://h:1 b@nginx=http://h:2"],
+        ["--targets", "a@nginx=http://h:1 b@nginx=http://h:2", "--proxy", "none"],
+        ["--targets", "a=http://h:1 a@nginx=http://h:2 b=http://h:3", "--proxy", "nginx"],
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said_in_one_line(arguments):

@@ -148,7 +148,7 @@ def test_behind_a_proxy_connections_are_the_proxys():
 
 
 def test_others_may_connect_to_a_server_that_runs_elsewhere():
-    target = matrix.parse_target("threaded=http://db.example:8080")
+    [target] = matrix.servers([matrix.parse_target("threaded=http://db.example:8080")])
     assert words(observation(server=target, stats={"connections_accepted": 59})) == []
     assert words(observation(server=target, stats={"connections_accepted": 56})) == ["connections"]
 

@@ -1,0 +1,59 @@
+"""Nothing of the warm-up may count as the load's: when a run goes on after it."""
+
+import pytest
+from waitbench import matrix, measure, server
+
+POINT = matrix.Point("nginx", 5, 1024, 0, 0, 16)
+
+
+class Measured:
+    """Plays back what a server counts; each look at it is a request, too."""
+
+    def __init__(self, looks):
+        self.looks = iter(looks)
+        self.asked = 0
+        self.spec = matrix.parse_server("threaded")
+
+    def stats(self):
+        connections, requests, queries = next(self.looks)
+        requests += self.asked
+        self.asked += 1
+        return {"connections_open": connections, "requests": requests, "queries": queries}
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """How long it waited between its looks, without waiting."""
+    found, now = [], [0.0]
+
+    def sleep(seconds):
+        found.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(measure.time, "sleep", sleep)
+    monkeypatch.setattr(measure.time, "monotonic", lambda: now[0])
+    return found
+
+
+def test_without_a_proxy_when_its_connections_are_gone(pauses):
+    looks = [(17, 100, 500), (2, 110, 550), (1, 116, 580)]
+    measure._await_quiet(Measured(looks), POINT._replace(proxy="none"), before=1)
+    assert len(pauses) == 2
+
+
+def test_behind_a_proxy_when_nothing_is_answered_any_more(pauses):
+    looks = [(17, 100, 500), (17, 110, 550), (17, 110, 553), (17, 110, 553)]
+    measure._await_quiet(Measured(looks), POINT, before=1)
+    assert len(pauses) == 3 and min(pauses) >= 0.05
+
+
+def test_behind_a_proxy_a_slow_query_has_its_time(pauses):
+    measure._await_quiet(Measured([(17, 100, 500)] * 2), POINT._replace(d=100), before=1)
+    assert min(pauses) > 0.2
+
+
+@pytest.mark.parametrize("proxy", ["none", "nginx"])
+def test_one_that_never_ends_is_given_up(pauses, proxy):
+    looks = ((17, 100 + i, 500) for i in range(10**6))
+    with pytest.raises(server.Died, match="threaded was still busy"):
+        measure._await_quiet(Measured(looks), POINT._replace(proxy=proxy), before=1)
