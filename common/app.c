@@ -51,9 +51,20 @@ static void raise_descriptors(struct app *app)
     app->connection_limit = why;
 }
 
+static void read_boot_id(char boot_id[37])
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL)
+        return;
+    if (fgets(boot_id, 37, file) == NULL)
+        boot_id[0] = '\0';
+    fclose(file);
+}
+
 void app_init(struct app *app, const char *model, int argc, char **argv)
 {
     *app = (struct app){.model = model, .start_time = time(NULL), .start_ms = clock_ms()};
+    read_boot_id(app->boot_id);
     config_load(&app->config, model, argc, argv);
     log_init(model, app->config.log_level);
     /* A client that has gone is an error of write(2), not the end of the process. */

@@ -35,6 +35,7 @@ struct app {
     uint64_t seed;                /* where ids start when a request names no seed; fixed at start */
     time_t start_time;            /* for people */
     uint64_t start_ms;            /* on clock_ms(), for durations */
+    char boot_id[37];             /* of the kernel, proc(5): tells one machine from another; "" when unknown */
 };
 
 /*

@@ -201,11 +201,13 @@ static int write_stats(struct buf *body, const struct app *app, const struct fig
 {
     struct tm tm;
     gmtime_r(&app->start_time, &tm);
-    int error = buf_printf(body,
-                           "{\"model\":\"%s\",\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d,"
-                           "\"start_time\":\"%04d-%02d-%02dT%02d:%02d:%02dZ\"",
-                           app->model, wb_version, wb_build, (int)getpid(), tm.tm_year + 1900, tm.tm_mon + 1,
-                           tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    int error =
+        buf_printf(body,
+                   "{\"model\":\"%s\",\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d,"
+                   "\"boot_id\":\"%s\",\"cpus\":%ld,"
+                   "\"start_time\":\"%04d-%02d-%02dT%02d:%02d:%02dZ\"",
+                   app->model, wb_version, wb_build, (int)getpid(), app->boot_id, sysconf(_SC_NPROCESSORS_ONLN),
+                   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
     for (size_t i = 0; i < FIGURES && error == 0; i++) {
         const char *key = figures[i].key;
         bool is_seconds = strcmp(key + strlen(key) - 2, "_s") == 0;

@@ -1,8 +1,10 @@
 """GET /metrics: Prometheus' text format 0.0.4, by its own linter and by ours, and the same figures as /stats."""
 
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from wire import eventually
@@ -97,11 +99,13 @@ def test_format_and_agreement_with_stats(server):
 
 def test_stats_have_what_is_documented(server):
     stats = server.stats()
-    text = {"model", "version", "build", "start_time"}
-    assert set(stats) == {key for key, _ in STATS.values()} | text | {"pid"}
+    text = {"model", "version", "build", "boot_id", "start_time"}
+    assert set(stats) == {key for key, _ in STATS.values()} | text | {"pid", "cpus"}
     assert all(isinstance(stats[key], str) for key in text)
     assert stats["model"] == server.model and stats["pid"] == server.process.pid
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stats["start_time"])
+    assert stats["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert stats["cpus"] == os.cpu_count()
     assert (stats["workers"] == 0) == (server.model == "threaded")
 
 
