@@ -23,8 +23,9 @@ class Experiment:
         self.given_up = {}  # point -> reason
         self.load_s = 0.0
         self.begin = time.monotonic()
-        environment.raise_file_limit(max(point.c for point in chosen.points))
-        wrk.find()
+        if not chosen.generators:
+            environment.raise_file_limit(max(point.c for point in chosen.points))
+            wrk.find()
         for spec in chosen.servers:
             if not spec.url:
                 server.program(spec, chosen.build)
@@ -53,13 +54,13 @@ class Experiment:
                 os.sched_setaffinity(0, places["database"])  # we are not to be in wrk's way
                 if not self.db.place(places["database"]):
                     self._say("the database is not ours to place: it runs on whatever CPUs it has")
+            bench = measure.Bench(chosen, self.db, places, len(cpus))
             if not self.resumed:
-                self.facts = environment.describe(chosen, self.db, places, cpus)
+                self.facts = environment.describe(chosen, self.db, places, cpus) | {"hosts": bench.hosts()}
             self._say(placement.sentence(places, cpus, chosen.pin))
             for warning in environment.warnings(chosen, self.db):
                 self._say(f"warning: {warning}")
             environment.write(self.folder, self.facts)
-            bench = measure.Bench(chosen, self.db, places, len(cpus))
             for block in wanted:
                 self._block(bench, block)
         finally:

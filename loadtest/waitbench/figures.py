@@ -1,11 +1,10 @@
 """From what was seen of one run to its row: arithmetic only. COLUMNS.md has the units."""
 
 import dataclasses
-from functools import cached_property
 
 import numpy
 
-from . import bystander, histogram, matrix, soundness, wrk
+from . import bystander, histogram, hosts, load, matrix, wrk
 
 
 @dataclasses.dataclass
@@ -37,8 +36,7 @@ class Watched:
 class Observation:
     server: matrix.Server
     point: matrix.Point
-    wrk: wrk.Result
-    wrk_threads: int
+    load: load.Load
     first: Snapshot
     last: Snapshot
     watched: Watched
@@ -46,6 +44,7 @@ class Observation:
     reply_bytes: tuple  # least and most that a reply takes on the wire
     steal_max: float
     cpus: int  # of the machine, that we may use
+    host: hosts.Host  # of the server
     busiest: bystander.Busiest | None = None  # of the other servers that were up
 
     @property
@@ -74,27 +73,7 @@ class Observation:
         if self.point.proxy != "none":
             return None
         own = self.last.connects - self.first.connects
-        return self.grown("connections_accepted") - own - wrk.PROBES
-
-    @property
-    def failed(self):
-        """Whether wrk counted any error. There are no latencies then."""
-        return any(self.wrk.errors.values())
-
-    @cached_property
-    def latencies(self):
-        result = self.wrk
-        return histogram.measured(result.histogram, result.requests, result.duration_us, self.point.c)
-
-    @cached_property
-    def littles_ratio(self):
-        mean = histogram.mean(*self.latencies)
-        return soundness.littles_ratio(self.wrk.requests, mean, self.wrk.duration_us, self.point.c)
-
-    @cached_property
-    def in_flight_ratio(self):
-        mean, age = histogram.mean(*self.latencies), histogram.mean_age(*self.latencies)
-        return soundness.in_flight_ratio(self.wrk.requests, mean, age, self.wrk.duration_us, self.point.c)
+        return self.grown("connections_accepted") - own - wrk.PROBES * len(self.load.parts)
 
     def machine_share(self, *kinds):
         spent = {kind: getattr(self.last.machine, kind) - getattr(self.first.machine, kind) for kind in kinds}
@@ -103,10 +82,28 @@ class Observation:
 
     @property
     def steal_share(self):
-        return self.machine_share("steal")
+        """The largest of the machines that were seen and that had a part in the run."""
+        found = [part.steal_share for part in self.load.parts if part.steal_share is not None]
+        ours = self.host.here or self.cpu["db"] is not None or any(part.host.here for part in self.load.parts)
+        return max(found + ([self.machine_share("steal")] if ours else []), default=None)
 
-    def share(self, cpu_s):
-        return None if cpu_s is None else cpu_s / (self.wall_s * self.cpus)
+    def share(self, cpu_s, cpus=None):
+        return None if cpu_s is None else cpu_s / (self.wall_s * (cpus or self.cpus))
+
+    def here(self, value):
+        """What the kernel tells of this machine, where the server runs on it; None elsewhere."""
+        return value if self.host.here else None
+
+    @property
+    def server_cpu_share(self):
+        """Of its own machine; None when that does not tell how many CPUs it has."""
+        cpus = self.cpus if self.host.here else self.host.cpus
+        return self.share(self.cpu["server"], cpus) if cpus else None
+
+    @property
+    def wrk_cpu_share(self):
+        """Of the machines that a wrk ran on, together."""
+        return self.share(self.load.cpu_s, sum(host.cpus for host in self.load.machines))
 
     @property
     def cpu(self):
@@ -116,14 +113,20 @@ class Observation:
             "server": self.grown("cpu_user_s") + self.grown("cpu_system_s"),
             "db": difference(last.db_cpu, first.db_cpu),
             "proxy": difference(last.proxy_cpu, first.proxy_cpu),
-            "wrk": self.wrk.cpu_s,
+            "wrk": self.load.cpu_s,
             "harness": last.own_cpu - first.own_cpu,
         }
 
     @property
     def other_share(self):
-        """Nobody's that is named: other programs, and interrupts."""
-        known = sum(cpu or 0.0 for cpu in self.cpu.values())
+        """Nobody's that is named: other programs, and interrupts. None unless it is known of all parts
+        how much of this machine they took, and the server is one of them."""
+        cpu = self.cpu
+        hidden = self.point.n and cpu["db"] is None or self.point.proxy != "none" and cpu["proxy"] is None
+        if not self.host.here or hidden:
+            return None
+        wrk_here = sum(part.result.cpu_s for part in self.load.parts if part.host.here)
+        known = wrk_here + sum(cpu[who] or 0.0 for who in ("server", "db", "proxy", "harness"))
         return 1 - self.machine_share("idle", "iowait", "steal") - self.share(known)
 
 
@@ -133,8 +136,8 @@ def difference(last, first):
 
 def row(seen, flags):
     """The columns of runs.csv but for block and order, which are the plan's."""
-    point, result, served = seen.point, seen.wrk, seen.server_requests
-    values, counts = seen.latencies
+    point, result, served = seen.point, seen.load, seen.server_requests
+    values, counts = result.latencies
     seconds = result.duration_us / 1e6
     user, system = seen.grown("cpu_user_s"), seen.grown("cpu_system_s")
     middle = seen.watched.stats or {}
@@ -160,9 +163,9 @@ def row(seen, flags):
         "kernel_kib": kernel_growth(seen, "kernel"),
         "threads": middle.get("threads"),
         "db_cpu_share": seen.share(seen.cpu["db"]),
-        "server_cpu_share": seen.share(user + system),
-        "wrk_cpu_share": seen.share(result.cpu_s),
-        "idle_share": seen.machine_share("idle", "iowait"),
+        "server_cpu_share": seen.server_cpu_share,
+        "wrk_cpu_share": seen.wrk_cpu_share,
+        "idle_share": seen.here(seen.machine_share("idle", "iowait")),
         "steal_share": seen.steal_share,
         "flags": " ".join(flags),
     }
@@ -170,7 +173,7 @@ def row(seen, flags):
 
 def detail(seen):
     """The columns of detail.csv that are known while the server still runs."""
-    result, served, watched = seen.wrk, seen.server_requests, seen.watched
+    result, served, watched = seen.load, seen.server_requests, seen.watched
     seconds = result.duration_us / 1e6
     cpu = seen.cpu
 
@@ -179,8 +182,8 @@ def detail(seen):
 
     return {
         "server": seen.server.name,
-        "littles_ratio": seen.littles_ratio,
-        "in_flight_ratio": seen.in_flight_ratio,
+        "littles_ratio": result.littles_ratio,
+        "in_flight_ratio": result.in_flight_ratio,
         "goodput_rps": (result.requests - result.errors["status"]) / seconds,
         "connect_ms": None if watched.connect_s is None else watched.connect_s * 1000,
         "connections_open": (watched.stats or {}).get("connections_open"),
@@ -198,19 +201,20 @@ def detail(seen):
         "proxy_cpu_share": seen.share(cpu["proxy"]),
         "other_share": seen.other_share,
         "bystander_cpu": seen.busiest.cpu if seen.busiest else None,
-        "cpu_pressure_share": pressure_share(seen),
+        "cpu_pressure_share": seen.here(pressure_share(seen)),
         "kernel_stack_kib": kernel_growth(seen, "kernel_stack"),
         "page_tables_kib": kernel_growth(seen, "page_tables"),
         "slab_kib": kernel_growth(seen, "slab"),
         "tcp_kib": kernel_growth(seen, "tcp"),
         "harness_cpu_share": seen.share(cpu["harness"]),
+        "generators_apart_ms": result.apart_s * 1000 if len(result.parts) > 1 else None,
     }
 
 
 def kernel_growth(seen, name):
     """KiB: the median of the samples under load over what it was before. One sample alone would
     catch the page cache's and other programs' slabs at their moment."""
-    if not seen.watched.memory:
+    if not seen.watched.memory or not seen.host.here:
         return None
     samples = [getattr(memory, name) for memory in seen.watched.memory]
     return int(numpy.median(samples)) - getattr(seen.idle_memory, name)

@@ -52,6 +52,15 @@ def measured(pairs, requests, duration_us, connections):
     return values, counts[values]
 
 
+def add(spectra):
+    """(values, counts) of several generators' (values, counts) together."""
+    every = numpy.concatenate([values for values, _ in spectra])
+    values, where = numpy.unique(every, return_inverse=True)
+    counts = numpy.zeros(len(values), dtype=numpy.int64)
+    numpy.add.at(counts, where, numpy.concatenate([counts for _, counts in spectra]))
+    return values, counts
+
+
 def percentile(values, counts, share):
     """The smallest value that at least this share of the samples do not exceed (nearest rank)."""
     rank = math.ceil(share * counts.sum())

@@ -4,7 +4,8 @@ import dataclasses
 import math
 import time
 
-from . import bystander, client, figures, histogram, proxy, results, sample, server, soundness, syscalls, verify, wrk
+from . import bystander, client, figures, generators, histogram, hosts, proxy, results, sample, server
+from . import soundness, syscalls, verify, wrk
 
 CONNECT_LOOK_S = 0.002  # how often the connecting phase is looked at, and for how long at most
 CONNECT_MOST_S = 2.0
@@ -32,10 +33,21 @@ class Bench:
         self.chosen, self.db, self.places, self.cpus = chosen, db, places, cpus
         self.url = db.url if db else ""
         self.tracer = syscalls.find() if chosen.syscalls == "auto" else None
+        connections = sorted({point.c for point in chosen.points})
+        if chosen.generators:
+            self.generators = generators.Remote(chosen.generators, connections)
+        else:
+            self.generators = generators.Local(places.get("wrk"), cpus)
 
-    def threads(self, point):
-        """Of wrk."""
-        return wrk.threads(point.c, len(self.places.get("wrk", range(self.cpus))))
+    def hosts(self):
+        """Which machines there are, for environment.json."""
+        connections = sorted({point.c for point in self.chosen.points})
+        return {
+            "load_test": hosts.own()._asdict(),
+            "servers": {spec.name: hosts.of_spec(spec)._asdict() for spec in self.chosen.servers},
+            "database": self.db.connection.info.host if self.db else None,
+            "generators": self.generators.describe(connections),
+        }
 
 
 def run(bench, spec, point, count_syscalls=False):
@@ -60,7 +72,7 @@ def run(bench, spec, point, count_syscalls=False):
             front.start()
         seen = _observe(bench, measured, front, point, loaded)
         outcome.reasons, flags = soundness.judge(seen)
-        if not seen.failed:
+        if not seen.load.failed:
             outcome.row = figures.row(seen, flags)
             outcome.detail |= figures.detail(seen)
         if count_syscalls and bench.tracer and measured.pid and not outcome.reasons:
@@ -91,11 +103,9 @@ def _observe(bench, measured, front, point, loaded):
     finally:
         asker.close()
     idle_memory = sample.memory()
-    threads = bench.threads(point)
 
     def load(seconds, watch=None):
-        words = wrk.command(url, spec, point, seconds, threads)
-        result = wrk.run(words, seconds, bench.places.get("wrk"), watch)
+        result = bench.generators.run(wrk.job(url, spec, point, seconds), watch)
         loaded.append(result.duration_us / 1e6)
         return result
 
@@ -106,7 +116,7 @@ def _observe(bench, measured, front, point, loaded):
     watched = figures.Watched()
     others = bystander.look(chosen.servers, spec)
     first = _snapshot(bench, measured, front)
-    result = load(chosen.duration, _watcher(measured, front, point, chosen.duration, first, watched))
+    result = load(chosen.duration, _watcher(bench, measured, point, first, watched))
     last = _snapshot(bench, measured, front)
     busiest = bystander.busiest(others, bystander.look(chosen.servers, spec), last.stats)
     if not result.requests:
@@ -115,7 +125,6 @@ def _observe(bench, measured, front, point, loaded):
         spec,
         point,
         result,
-        threads,
         first,
         last,
         watched,
@@ -123,6 +132,7 @@ def _observe(bench, measured, front, point, loaded):
         reply_bytes,
         chosen.steal_max,
         bench.cpus,
+        hosts.of_server(spec.url, first.stats),
         busiest,
     )
 
@@ -165,9 +175,10 @@ def _await_quiet(measured, point, before):
     raise server.Died(f"{measured.spec.name} was still busy {QUIET_S:g} s after the warm-up had ended")
 
 
-def _watcher(measured, front, point, seconds, first, watched):
+def _watcher(bench, measured, point, first, watched):
     """What looks at the server while it is under load, rarely and cheaply."""
-    goal = first.stats["connections_accepted"] + wrk.PROBES + point.c
+    seconds = bench.chosen.duration
+    goal = first.stats["connections_accepted"] + point.c + wrk.PROBES * bench.generators.count(point.c)
     due = {"middle": seconds / 2, "late": seconds * 0.9}
 
     def watch(elapsed):
@@ -195,7 +206,7 @@ def wait_of(measured):
 def _count_syscalls(bench, measured, front, point, loaded):
     """A short pass of its own, after the timing: counting slows the server down."""
     url = _entrance(measured, front, point)
-    words = wrk.command(url, measured.spec, point, COUNT_MOST_S, bench.threads(point))
+    job = wrk.job(url, measured.spec, point, COUNT_MOST_S)
     counter = syscalls.Counter(bench.tracer, measured.pid)
     answered, counted = [], []  # requests of wrk when counting begins and ends; system calls
 
@@ -219,7 +230,7 @@ def _count_syscalls(bench, measured, front, point, loaded):
         return syscalls.WINDOW_S
 
     try:
-        loaded.append(wrk.run(words, COUNT_MOST_S, bench.places.get("wrk"), watch).duration_us / 1e6)
+        loaded.append(bench.generators.run(job, watch).duration_us / 1e6)
     except wrk.Broken:
         return None  # what was timed before stands
     finally:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import secrets
 import textwrap
 
@@ -52,6 +53,12 @@ def _text(text):
     return text
 
 
+def _url(text):
+    if not re.fullmatch(r"http://[^/\s:]+(:\d+)?/?", text):
+        raise ValueError(f"'{text}' is not http://host:port")
+    return text.rstrip("/")
+
+
 # name: (parser, default, help). The defaults of None come from the preset.
 SETTINGS = {
     "PRESET": (_choice("quick", "full"), "quick", "what the settings below default to: quick or full"),
@@ -65,6 +72,12 @@ SETTINGS = {
         "",
         "list: name=http://host:port, servers that run elsewhere; instead of SERVERS. name@nginx=http://host:port"
         " is the same server's address behind nginx",
+    ),
+    "GENERATORS": (
+        _list(_url),
+        "",
+        "list: http://host:port of loadtest/generator on each host that is to run wrk, for TARGETS; default: wrk"
+        " here",
     ),
     "N": (_list(_number(0, 1000)), None, "list: queries a request"),
     "M": (_list(_number(0, 16777216)), None, "list: bytes of a reply's body, 0 or at least 64"),
@@ -239,6 +252,8 @@ def load(arguments, environ=os.environ):
     names = [server.name for server in servers]
     if len(set(names)) != len(names):
         raise Usage("SERVERS: two servers have the same name; write model:name to tell them apart")
+    if values["GENERATORS"] and not values["TARGETS"]:
+        raise Usage("GENERATORS: what loads from elsewhere wants TARGETS, with addresses that it can reach")
     for name in AXES + ("PROXY", "SERVERS"):
         if not values[name]:
             raise Usage(f"{name}: the list is empty")

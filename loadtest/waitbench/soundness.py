@@ -10,11 +10,13 @@ LITTLE_MOST = 1.02  # throughput x mean latency / connections: more than all con
 LITTLE_LEAST = 0.90  # below it the connections waited for wrk more than a tenth of the time
 ROUNDS_LEAST = 3  # requests a connection
 OTHERS_BUSY = 0.10  # of all CPUs
+APART_S = 0.15  # of generators' windows: wrk looks for its end every 0.1 s
+APART = 0.02  # of the window, where that is more
 WRK_BUSY = 0.95  # of its threads' time: then replies wait in socket buffers until wrk reads them
 
 FLAGS = {
     "generator-bound": "wrk was the bottleneck: connections were idle more than a tenth of the time, or wrk's"
-    " threads were busy more than 95% of it; throughput is a lower bound, latencies are not compared",
+    " threads were busy more than 95% of it, of any generator; throughput is a lower bound, latencies are not compared",
     "too-short": "fewer than three requests a connection: those too slow to end in the window are missing, so"
     " latencies look shorter than they are; a longer DURATION would do",
     "machine-busy": "other programs used more than a tenth of the machine's CPU time: a disturbed figure",
@@ -26,7 +28,8 @@ REASONS = {
     "little": f"throughput x mean latency / connections is above {LITTLE_MOST}",
     "bystander": "another of the TARGETS, which was not to be loaded, used more than"
     f" {bystander.IDLE_MOST:.0%} of a CPU meanwhile",
-    "steal": "the machine's host took away more CPU time than STEAL_MAX",
+    "window": "the generators did not begin together, or did not load for the same time",
+    "steal": "a machine's host took away more CPU time than STEAL_MAX",
     "restarted": "another process answers than before the run",
     "requests": "the server counted other requests than wrk, by more than can be under way at the end",
     "queries": "the server counted other queries than its requests need, by more than can be under way",
@@ -54,20 +57,25 @@ def judge(seen):
     """(reasons as sentences, flags) of one run; `seen` is a figures.Observation."""
     reasons, c = [], seen.point.c
     work = seen.server.parameters(seen.point)
-    for kind, count in seen.wrk.errors.items():
-        if count:
-            reasons.append(f"errors: wrk counted {count} of kind {kind}")
+    for part in seen.load.parts:
+        for kind, count in part.result.errors.items():
+            if count:
+                reasons.append(f"errors: {part} counted {count} of kind {kind}")
     bad = {name: seen.grown(name) for name in ("replies_4xx", "replies_5xx", "connections_refused")}
     reasons += [f"refused: the server counted {count} {name}" for name, count in bad.items() if count]
     least, most = seen.reply_bytes
-    requests = seen.wrk.requests
+    requests = seen.load.requests
     # What has been read of the replies under way at the end is in wrk's sum too.
-    if not requests * least <= seen.wrk.bytes <= (requests + c) * most:
-        reasons.append(f"size: {seen.wrk.bytes} bytes in {requests} replies of {least} to {most}")
+    if not requests * least <= seen.load.bytes <= (requests + c) * most:
+        reasons.append(f"size: {seen.load.bytes} bytes in {requests} replies of {least} to {most}")
     # After an error the histogram may lack samples: wrk forgets those of connections that it makes anew.
-    if not seen.failed and seen.littles_ratio > LITTLE_MOST:
-        reasons.append(f"little: throughput x mean latency / connections is {seen.littles_ratio:.3f}")
-    if seen.steal_share > seen.steal_max:
+    for part in [] if seen.load.failed else seen.load.parts:
+        if part.littles_ratio > LITTLE_MOST:
+            reasons.append(
+                f"little: throughput x mean latency / connections of {part} is {part.littles_ratio:.3f}"
+            )
+    reasons += apart(seen.load)
+    if seen.steal_share is not None and seen.steal_share > seen.steal_max:
         reasons.append(f"steal: {seen.steal_share:.1%} of the machine's time was stolen")
     busiest = seen.busiest
     if busiest and busiest.cpu > bystander.IDLE_MOST:
@@ -89,14 +97,35 @@ def judge(seen):
     return reasons, [] if reasons else flags(seen)
 
 
+def apart(load):
+    """Requests of a generator that loads alone, before or after the others, would count for all."""
+    seconds = load.duration_us / 1e6
+    if load.apart_s <= max(APART_S, APART * seconds):
+        return []
+    first, last = (choose(load.parts, key=lambda part: part.started) for choose in (min, max))
+    short, long = (choose(load.parts, key=lambda part: part.result.duration_us) for choose in (min, max))
+    return [
+        f"window: {last} began {last.started - first.started:.3f} s after {first}, and {short} loaded for"
+        f" {short.result.duration_us / 1e6:.3f} s where {long} did for {long.result.duration_us / 1e6:.3f} s"
+    ]
+
+
 def flags(seen):
-    # Of so few rounds the mean age of what is under way cannot be known, nor who was the bottleneck.
-    short = seen.wrk.requests < ROUNDS_LEAST * seen.point.c
-    idle = seen.in_flight_ratio < LITTLE_LEAST and not short
-    busy = seen.wrk.cpu_s > WRK_BUSY * seen.wrk_threads * seen.wrk.duration_us / 1e6
+    # Each generator is asked alone: among several that have time to spare, one that has none would hide.
+    parts = seen.load.parts
     found = {
-        "generator-bound": idle or busy,
-        "too-short": short,
-        "machine-busy": seen.other_share > OTHERS_BUSY,
+        "generator-bound": any(is_bottleneck(part) for part in parts),
+        "too-short": any(is_short(part) for part in parts),
+        "machine-busy": seen.other_share is not None and seen.other_share > OTHERS_BUSY,
     }
     return [word for word, holds in found.items() if holds]
+
+
+def is_short(part):
+    return part.result.requests < ROUNDS_LEAST * part.connections
+
+
+def is_bottleneck(part):
+    # Of so few rounds the mean age of what is under way cannot be known, nor who was the bottleneck.
+    idle = not is_short(part) and part.in_flight_ratio < LITTLE_LEAST
+    return idle or part.result.cpu_s > WRK_BUSY * part.threads * part.result.duration_us / 1e6

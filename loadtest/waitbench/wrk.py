@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from typing import NamedTuple
 
 from . import ROOT, Failure, process
 
@@ -20,6 +21,16 @@ ERRORS = ("connect", "read", "write", "timeout", "status")
 
 class Broken(Exception):
     """This run of wrk gave no result; the sentence says why."""
+
+
+class Job(NamedTuple):
+    """What a generator is asked to do."""
+
+    url: str  # http://host:port
+    path: str
+    connections: int
+    seconds: float
+    planted: tuple = ()  # further words for wrk.lua
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +50,27 @@ def find():
     return path
 
 
+def version():
+    done = subprocess.run([find(), "-v"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return (done.stdout or done.stderr).partition("\n")[0]
+
+
 def threads(connections, cpus):
     """Two where there are two CPUs for them: one thread saturates before most servers do. As many
     connections for each, since wrk rounds -c down to a multiple of -t."""
     return 2 if cpus > 1 and connections % 2 == 0 else 1
 
 
-def command(url, server, point, seconds, thread_count):
-    path = target(server.parameters(point))
-    words = [find(), "-t", thread_count, "-c", point.c, "-d", f"{math.ceil(seconds)}s"]
+def command(job, thread_count):
+    seconds = math.ceil(job.seconds)
+    words = [find(), "-t", thread_count, "-c", job.connections, "-d", f"{seconds}s"]
     # Slower replies than --timeout are in no histogram: let there be none.
-    words += ["--timeout", f"{math.ceil(seconds) + 60}s", "-s", SCRIPT, url, "--", path]
-    return [str(word) for word in words + planted(server, point)]
+    words += ["--timeout", f"{seconds + 60}s", "-s", SCRIPT, job.url, "--", job.path, *job.planted]
+    return [str(word) for word in words]
+
+
+def job(url, server, point, seconds):
+    return Job(url, target(server.parameters(point)), point.c, seconds, planted(server, point))
 
 
 def target(parameters):
@@ -59,13 +79,13 @@ def target(parameters):
 
 def planted(server, point):
     if server.plant == "error":
-        return [target(server.parameters(point) | {"n": "none"}), PLANTED_EVERY]
+        return target(server.parameters(point) | {"n": "none"}), PLANTED_EVERY
     if server.plant == "short":
         half = max(64, point.m // 2)
-        return [target(server.parameters(point) | {"m": half}), PLANTED_EVERY]
+        return target(server.parameters(point) | {"m": half}), PLANTED_EVERY
     if server.plant == "slow-generator":
-        return [f"burn={BURN_US}"]
-    return []
+        return (f"burn={BURN_US}",)
+    return ()
 
 
 def parse(text):
@@ -82,26 +102,32 @@ def parse(text):
 
 
 def run(words, seconds, cpus=None, watch=None):
-    """One run of wrk. Meanwhile `watch(elapsed seconds)` is called, which returns in how many seconds
-    it wants to be called again, or None to end the run now. That and a fraction of a second are made
-    by SIGINT, at which wrk stops as it does at the end of -d."""
-    output = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
+    """One run of wrk, and its Result."""
+    text, cpu_s = output(words, seconds, cpus, watch)
+    return dataclasses.replace(parse(text), cpu_s=cpu_s)
+
+
+def output(words, seconds, cpus=None, watch=None):
+    """(what wrk printed, s of CPU that it took). Meanwhile `watch(elapsed seconds)` is called, which
+    returns in how many seconds it wants to be called again, or None to end the run now. That and a
+    fraction of a second are made by SIGINT, at which wrk stops as it does at the end of -d."""
+    printed = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
     try:
-        child = process.start(words, cpus=cpus, stdout=output, stderr=subprocess.STDOUT)
+        child = process.start(words, cpus=cpus, stdout=printed, stderr=subprocess.STDOUT)
         try:
             usage = _wait(child, seconds, watch or (lambda elapsed: PATIENCE_S))
         finally:
             process.kill(child)
-        os.lseek(output, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(output)) as stream:
+        os.lseek(printed, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(printed)) as stream:
             text = stream.read()
     finally:
-        os.close(output)
+        os.close(printed)
     if child.returncode < 0:
         raise Broken(f"wrk was ended by {signal.Signals(-child.returncode).name}")
     if child.returncode:
         raise Broken(f"wrk ended with status {child.returncode}: {text.strip() or 'no output'}")
-    return dataclasses.replace(parse(text), cpu_s=usage.ru_utime + usage.ru_stime)
+    return text, usage.ru_utime + usage.ru_stime
 
 
 def _wait(child, seconds, watch):

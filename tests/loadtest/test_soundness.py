@@ -2,7 +2,7 @@
 
 import pytest
 
-from waitbench import figures, matrix, results, sample, soundness, wrk
+from waitbench import figures, hosts, load, matrix, results, sample, soundness, wrk
 
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
 STATS = {
@@ -16,6 +16,10 @@ REQUESTS, US = 3000, 10_000  # 3,000 requests of 10 ms on 16 connections: 1.875 
 
 def machine(**seconds):
     return sample.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sample.Machine._fields})
+
+
+def part(generator="", host=hosts.own()._replace(cpus=2), connections=16, started=0.0, steal_share=None, **result):
+    return load.Part(generator, host, connections, 2, wrk.Result(**result), started, steal_share)
 
 
 def observation(stats=None, result=None, spent=None, server="threaded", point=POINT, **changes):
@@ -41,9 +45,9 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
         0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)]
     )
     parts = {
-        "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "wrk": wrk.Result(**fields), "wrk_threads": 2, "first": first,
+        "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "load": load.Load([part(**fields)]), "first": first,
         "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
-        "steal_max": 0.02, "cpus": 2,
+        "steal_max": 0.02, "cpus": 2, "host": hosts.own(),
     }  # fmt: skip
     return figures.Observation(**(parts | changes))
 
@@ -113,7 +117,7 @@ def test_few_slow_requests_are_no_sign_of_a_slow_generator():
     served = {"requests": 1000 + 48 + 2, "queries": 20000 + 48 * 20}
     result = {"requests": 48, "bytes": 48 * 1134, "histogram": [(500_000, 48)]}
     seen = observation(stats=served, result=result)
-    assert seen.littles_ratio < 0.8 and seen.in_flight_ratio > 0.9
+    assert seen.load.littles_ratio < 0.8 and seen.load.in_flight_ratio > 0.9
     assert soundness.judge(seen) == ([], [])
 
 
@@ -122,7 +126,7 @@ def test_too_few_rounds_say_nothing_about_the_generator():
     seen = observation(
         stats=served, result={"requests": 32, "bytes": 32 * 1134, "histogram": [(500_000, 32)]}
     )
-    assert seen.in_flight_ratio < 0.9
+    assert seen.load.in_flight_ratio < 0.9
     assert soundness.judge(seen) == ([], ["too-short"])
 
 

@@ -30,7 +30,8 @@ def test_output_that_was_cut_off_is_no_result(text):
 
 
 def command(server, **changes):
-    return wrk.command("http://127.0.0.1:1", matrix.parse_server(server), POINT._replace(**changes), 2.5, 2)
+    spec, point = matrix.parse_server(server), POINT._replace(**changes)
+    return wrk.command(wrk.job("http://127.0.0.1:1", spec, point, 2.5), 2)
 
 
 def test_no_reply_can_be_slower_than_the_timeout():

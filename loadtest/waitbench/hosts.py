@@ -1,0 +1,69 @@
+"""Which machine is which: of the CPU time and memory that the kernel tells here, only what belongs to a
+part that runs here may stand in a row."""
+
+import os
+import platform
+import socket
+import urllib.parse
+from pathlib import Path
+from typing import NamedTuple
+
+from . import client
+
+GENERATOR_PORT = 18090  # unless a generator is told another
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Host(NamedTuple):
+    """A machine as a part of the experiment tells of it; None or empty where it does not."""
+
+    name: str
+    boot_id: str  # of its kernel (proc(5)): the same in all of its containers, another after each boot
+    cpus: int | None  # that the part may use
+    kernel: str
+
+    @property
+    def here(self):
+        return bool(self.boot_id) and self.boot_id == own().boot_id
+
+
+def own():
+    try:
+        boot_id = BOOT_ID.read_text().strip()
+    except OSError:
+        boot_id = ""
+    return Host(socket.gethostname(), boot_id, len(os.sched_getaffinity(0)), platform.release())
+
+
+def of_server(url, stats):
+    """Where the server of a run is, by its GET /stats; by its address when that does not say."""
+    if url is None:
+        return own()
+    address = urllib.parse.urlsplit(url).hostname
+    if "boot_id" in stats:
+        return Host(address, stats["boot_id"], stats.get("cpus"), "")
+    return own()._replace(name=address) if is_own_address(address) else Host(address, "", None, "")
+
+
+def of_spec(spec):
+    """The same before any run; nothing is known of one that does not answer."""
+    try:
+        stats = client.Client(spec.url).get_json("/stats") if spec.url else {}
+    except client.Unreachable:
+        stats = {"boot_id": ""}
+    return of_server(spec.url, stats)
+
+
+def is_own_address(address):
+    """Whether one may listen there: only on an address of one's own (ip(7))."""
+    try:
+        found = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    for family, kind, _, _, where in found:
+        try:
+            with socket.socket(family, kind) as probe:
+                probe.bind(where)
+        except OSError:
+            return False
+    return bool(found)
