@@ -4,13 +4,29 @@
 #   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
 #   proxy      nginx; docker-compose.yml has its settings
 
+# What git calls these sources. Without .git they are of an unknown revision, unless VERSION says which.
+FROM debian:trixie-slim AS revision
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /waitbench
+COPY . .
+ARG VERSION
+# Files that .dockerignore keeps out are missing here, which is not a change of theirs.
+RUN git ls-files -z --deleted | git update-index -z --skip-worktree --stdin; \
+    version=${VERSION:-$(git describe --always --dirty)}; echo "${version:-unknown}" >/revision
+
 FROM debian:trixie-slim AS build
 WORKDIR /waitbench
 COPY .ci/deps .ci/deps
 RUN .ci/deps build && rm -rf /var/lib/apt/lists/*
-COPY . .
-ARG VERSION=unknown
-RUN make -j"$(nproc)" VERSION="$VERSION"
+COPY Makefile .
+COPY common common
+COPY server-threaded server-threaded
+COPY server-libuv server-libuv
+COPY server-coro server-coro
+COPY --from=revision /revision .
+RUN make -j"$(nproc)" VERSION="$(cat revision)"
 
 FROM debian:trixie-slim AS server
 RUN apt-get update \
@@ -40,6 +56,7 @@ RUN apt-get update \
 WORKDIR /waitbench
 COPY db db
 COPY loadtest loadtest
+COPY --from=revision /revision .
 ENV PYTHONDONTWRITEBYTECODE=1
 # What it leaves belongs to whoever owns the results folder, who is not root.
 ENTRYPOINT ["bash", "-c", "\

@@ -30,7 +30,7 @@ PACKAGES_FOR_sanitize := bench test
 PACKAGES_FOR_fuzz     := lint
 PACKAGES_FOR_lint     := bench test lint
 
-ifneq ($(filter-out clean help deps,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out up clean help deps,$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/packages.mk
 endif
 
@@ -135,6 +135,9 @@ selftest: all have-bench ## prove the load test: a server against itself, plante
 yardstick: all have-bench ## how far the servers are from pgbench and nginx, in one run
 	loadtest/yardstick
 
+up: ## the servers and their database in containers: docker compose up -d after a look at what it needs
+	loadtest/up
+
 # ---- Testing
 
 test: all unit-tests have-bench-test ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
@@ -169,4 +172,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 FORCE:
-.PHONY: all unit-tests fuzzers bench compare selftest yardstick test sanitize fuzz lint deps clean help FORCE
+.PHONY: all unit-tests fuzzers bench compare selftest yardstick up test sanitize fuzz lint deps clean help FORCE
