@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "exchange.h"
 #include "log.h"
 
 enum {
@@ -73,6 +74,7 @@ void app_init(struct app *app, const char *model, int argc, char **argv)
     app->limits = (struct http_limits){
         .max_header_bytes = app->config.max_header_bytes,
         .max_body_bytes = app->config.max_body_bytes,
+        .wants_body = exchange_wants_body,
     };
     char error[256];
     if (!pg_target_init(&app->database, app->config.database_url, model, error)) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "item_body.h"
 #include "status.h"
 
 struct route {
@@ -59,27 +60,38 @@ void exchange_deinit(struct exchange *x)
     reply_release(&x->reply);
 }
 
+/* The longest path there is, each byte of it encoded. A longer one is left as it is and found nowhere. */
+enum { PATH_ROOM = 3 * sizeof("/items/9223372036854775807") };
+
 /*
  * A percent-encoded letter, digit or "-._~" means the same as the byte itself (RFC 3986 6.2.2.2), so
- * "/%77ork" is "/work". No path of ours has any other byte that may be encoded. `room` holds the
- * longest path there is; a longer one is left as it is and found nowhere.
+ * "/%77ork" is "/work". No path of ours has any other byte that may be encoded. Percent signs are
+ * followed by two digits.
  */
-static struct str decode_path(struct str path, char *room, size_t size)
+static struct str decode_path(struct str path, char room[PATH_ROOM])
 {
-    if (memchr(path.ptr, '%', path.len) == NULL || path.len > size)
+    if (memchr(path.ptr, '%', path.len) == NULL || path.len > PATH_ROOM)
         return path;
     size_t len = 0;
     for (size_t i = 0; i < path.len; i++) {
         char c = path.ptr[i];
-        int high = c == '%' && i + 2 < path.len ? str_hex_digit(path.ptr[i + 1]) : -1;
-        int low = high >= 0 ? str_hex_digit(path.ptr[i + 2]) : -1;
-        int byte = low >= 0 ? high << 4 | low : 0;
+        int byte = c == '%' ? str_hex_digit(path.ptr[i + 1]) << 4 | str_hex_digit(path.ptr[i + 2]) : 0;
         bool unreserved = (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
                           (byte != 0 && strchr("-._~", byte) != NULL);
         room[len++] = unreserved ? (char)byte : c;
         i += unreserved ? 2 : 0;
     }
     return (struct str){room, len};
+}
+
+/* RFC 3986 2.1: what is no encoding of a byte is no URL. */
+static bool is_percent_encoded(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '%' &&
+            (text.len - i < 3 || str_hex_digit(text.ptr[i + 1]) < 0 || str_hex_digit(text.ptr[i + 2]) < 0))
+            return false;
+    return true;
 }
 
 /* "/items/7": one segment of digits behind the collection, without leading zeros. */
@@ -98,8 +110,11 @@ static bool path_is_item(struct str path, int64_t *id)
 
 static enum step dispatch(struct exchange *x)
 {
-    char room[64];
-    struct str path = decode_path(x->request->path, room, sizeof room);
+    char room[PATH_ROOM];
+    if (!is_percent_encoded(x->request->path) || !is_percent_encoded(x->request->query))
+        return answer_problem(x, 400, NULL,
+                              "A percent sign in a URL must be followed by two hexadecimal digits.");
+    struct str path = decode_path(x->request->path, room);
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (str_eq(path, routes[i].path))
             return routes[i].start(x);
@@ -111,6 +126,20 @@ static enum step dispatch(struct exchange *x)
     return answer_problem(x, 404, NULL,
                           "There is nothing here: the paths are /work, /items, /items/{id}, /healthz, "
                           "/readyz, /stats and /metrics.");
+}
+
+bool exchange_wants_body(const struct http_request *request)
+{
+    char room[PATH_ROOM];
+    int64_t id;
+    if (!is_percent_encoded(request->path))
+        return false;
+    struct str path = decode_path(request->path, room);
+    bool is_taken = str_eq(path, STR("/items"))
+                        ? request->method == HTTP_METHOD_POST
+                        : path_is_item(path, &id) &&
+                              (request->method == HTTP_METHOD_PUT || request->method == HTTP_METHOD_PATCH);
+    return is_taken && item_body_is_acceptable(request);
 }
 
 enum step exchange_start(struct exchange *x)
@@ -152,6 +181,7 @@ enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
 enum step exchange_refuse(struct exchange *x, struct http_refusal refusal)
 {
     x->keep_alive = false;
+    x->method = refusal.is_head ? HTTP_METHOD_HEAD : x->method;
     return answer_problem(x, refusal.status, NULL, "%s", refusal.detail);
 }
 

@@ -69,6 +69,12 @@ __attribute__((warn_unused_result)) enum step exchange_resume(struct exchange *x
 /* In place of resume (or of start's query): the database did not answer. Always STEP_REPLY. */
 enum step exchange_fail(struct exchange *x, enum exchange_failure failure);
 
+/*
+ * For http_limits.wants_body: whether there is anything to do with this request's body. When false, its
+ * answer does not depend on the body.
+ */
+bool exchange_wants_body(const struct http_request *request);
+
 /* In place of start: the codec refused the bytes, or a 408. Always STEP_REPLY, and reply.close. */
 enum step exchange_refuse(struct exchange *x, struct http_refusal refusal);
 

@@ -32,11 +32,18 @@ void http_deinit(struct http_codec *codec)
     buf_release(&codec->body);
 }
 
-static enum http_event refuse(struct http_codec *codec, int status, const char *detail)
+/* Refuses the request that begins with `bytes`, which need not be complete, for what codec->refusal says. */
+static enum http_event end_refused(struct http_codec *codec, struct str bytes)
 {
-    http_refuse(&codec->refusal, status, detail);
+    codec->refusal.is_head = str_starts_with(bytes, STR("HEAD "));
     codec->state = REFUSED;
     return HTTP_EVENT_REFUSED;
+}
+
+static enum http_event refuse(struct http_codec *codec, struct str bytes, int status, const char *detail)
+{
+    http_refuse(&codec->refusal, status, detail);
+    return end_refused(codec, bytes);
 }
 
 static enum http_event give_out(struct http_codec *codec)
@@ -93,8 +100,14 @@ static enum http_event end_request(struct http_codec *codec, struct str view, bo
     if (!borrowed)
         codec->in_used = used;
     else if (keep(codec, cut_front(view, used)) != 0)
-        return refuse(codec, 503, out_of_memory);
+        return refuse(codec, view, 503, out_of_memory);
     return give_out(codec);
+}
+
+/* What of the body has been collected, all of it now. There is one, so ptr is not NULL even if it is empty. */
+static struct str collected(const struct http_codec *codec)
+{
+    return codec->body.len > 0 ? (struct str){codec->body.data, codec->body.len} : STR("");
 }
 
 /* The body goes on behind what has been fed: the head must stay, and the body is in its own buffer. */
@@ -103,7 +116,7 @@ static enum http_event await_body(struct http_codec *codec, struct str head, boo
     if (!borrowed)
         codec->in.len = codec->in_start + head.len;
     else if (keep(codec, head) != 0)
-        return refuse(codec, 503, out_of_memory);
+        return refuse(codec, head, 503, out_of_memory);
     codec->in_used = head.len;
     return ask ? HTTP_EVENT_CONTINUE : HTTP_EVENT_MORE;
 }
@@ -116,10 +129,17 @@ static enum http_event take_head(struct http_codec *codec, struct str view, bool
     codec->scan = (struct http_scan){0};
     codec->empty_lines = 0;
     if (!http_head_parse(head, codec->limits, &codec->request, &framing, &codec->refusal))
-        return refuse(codec, codec->refusal.status, codec->refusal.detail);
+        return end_refused(codec, head);
     if (!framing.chunked && framing.length <= rest.len) {
-        codec->request.body = (struct str){rest.ptr, framing.length};
+        if (framing.has_length)
+            codec->request.body = (struct str){rest.ptr, framing.length};
         return end_request(codec, view, borrowed, head_len + framing.length);
+    }
+    bool asks = framing.expects_continue && rest.len == 0;
+    if (asks && codec->limits->wants_body != NULL && !codec->limits->wants_body(&codec->request)) {
+        codec->request.keep_alive = false; /* the client may send the body all the same */
+        codec->request.body = STR("");
+        return end_request(codec, view, borrowed, head_len);
     }
     codec->state = framing.chunked ? READING_CHUNKED : READING_BODY;
     codec->body_left = framing.length;
@@ -127,10 +147,10 @@ static enum http_event take_head(struct http_codec *codec, struct str view, bool
         http_chunked_start(&codec->chunked, codec->limits, &codec->body);
     long used = read_body(codec, rest);
     if (used < 0)
-        return refuse(codec, codec->refusal.status, codec->refusal.detail);
+        return end_refused(codec, head);
     if (!body_is_done(codec))
-        return await_body(codec, head, borrowed, framing.expects_continue && rest.len == 0);
-    codec->request.body = (struct str){codec->body.data, codec->body.len};
+        return await_body(codec, head, borrowed, asks);
+    codec->request.body = collected(codec);
     return end_request(codec, view, borrowed, head_len + (size_t)used);
 }
 
@@ -138,12 +158,26 @@ static enum http_event take_head(struct http_codec *codec, struct str view, bool
 static enum http_event await_head(struct http_codec *codec, struct str view, bool borrowed)
 {
     if (borrowed && keep(codec, view) != 0)
-        return refuse(codec, 503, out_of_memory);
+        return refuse(codec, view, 503, out_of_memory);
     if (codec->in.len == codec->in_start) {
         codec->in_start = 0;
         buf_release(&codec->in);
     }
     return HTTP_EVENT_MORE;
+}
+
+/*
+ * A request line that is complete is checked at once, and what is wrong with it comes before anything behind
+ * it: who speaks another protocol, HTTP/0.9 say, ends no head, and waits for an answer.
+ */
+static bool check_request_line(struct http_codec *codec, struct str view)
+{
+    struct http_request request = {0};
+    struct http_scan *scan = &codec->scan;
+    if (scan->line == 0 || scan->request_line_is_checked)
+        return true;
+    scan->request_line_is_checked = true;
+    return http_request_line_parse(view, &request, &codec->refusal);
 }
 
 static enum http_event read_head(struct http_codec *codec, struct str view, bool borrowed)
@@ -153,14 +187,17 @@ static enum http_event read_head(struct http_codec *codec, struct str view, bool
         /* No further than the limit, so that it does not matter how the bytes were split. */
         struct str window = {view.ptr, view.len < max ? view.len : max};
         long len = http_head_scan(&codec->scan, window);
-        if (len == HTTP_HEAD_BARE_LF)
-            return refuse(codec, 400, "A line of the head ends in LF alone; end every line in CR LF.");
         if (len > 2)
             return take_head(codec, view, borrowed, (size_t)len);
+        if (!check_request_line(codec, view))
+            return end_refused(codec, view);
+        if (len == HTTP_HEAD_BARE_LF)
+            return refuse(codec, view, 400, "A line of the head ends in LF alone; end every line in CR LF.");
         if (len == HTTP_HEAD_UNFINISHED)
             break;
         if (++codec->empty_lines > EMPTY_LINES_MAX)
-            return refuse(codec, 400, "Too many empty lines stand before the request line; leave them out.");
+            return refuse(codec, view, 400,
+                          "Too many empty lines stand before the request line; leave them out.");
         codec->scan = (struct http_scan){0};
         view = cut_front(view, 2);
         codec->in_start += borrowed ? 0 : 2;
@@ -168,8 +205,10 @@ static enum http_event read_head(struct http_codec *codec, struct str view, bool
     if (view.len <= max)
         return await_head(codec, view, borrowed);
     if (codec->scan.line == 0)
-        return refuse(codec, 414, "The request line is longer than the server's limit; shorten the target.");
-    return refuse(codec, 431, "The head is longer than the server's limit; send fewer or shorter fields.");
+        return refuse(codec, view, 414,
+                      "The request line is longer than the server's limit; shorten the target.");
+    return refuse(codec, view, 431,
+                  "The head is longer than the server's limit; send fewer or shorter fields.");
 }
 
 /* More of a body whose head lies in `in`. */
@@ -177,18 +216,18 @@ static enum http_event go_on_with_body(struct http_codec *codec, struct str byte
 {
     long used = read_body(codec, bytes);
     if (used < 0)
-        return refuse(codec, codec->refusal.status, codec->refusal.detail);
+        return end_refused(codec, input(codec));
     if (!body_is_done(codec))
         return HTTP_EVENT_MORE;
     if (keep(codec, cut_front(bytes, (size_t)used)) != 0)
-        return refuse(codec, 503, out_of_memory);
+        return refuse(codec, input(codec), 503, out_of_memory);
     /* `in` may have moved since the head was read: read it again where it lies now. */
     struct str head = {codec->in.data + codec->in_start, codec->in_used};
     struct http_framing framing;
     bool valid = http_head_parse(head, codec->limits, &codec->request, &framing, &codec->refusal);
     assert(valid && "a head that was valid is valid still");
     (void)valid;
-    codec->request.body = (struct str){codec->body.data, codec->body.len};
+    codec->request.body = collected(codec);
     return give_out(codec);
 }
 
@@ -203,7 +242,7 @@ enum http_event http_feed(struct http_codec *codec, const char *bytes, size_t le
     if (codec->in.len == 0)
         return read_head(codec, view, true);
     if (keep(codec, view) != 0)
-        return refuse(codec, 503, out_of_memory);
+        return refuse(codec, input(codec), 503, out_of_memory);
     return read_head(codec, input(codec), false);
 }
 
@@ -229,6 +268,12 @@ long http_hold(struct http_codec *codec, const char *bytes, size_t len)
     codec->in_used = 0;
     int error = keep(codec, (struct str){bytes, len});
     return error != 0 ? error : (long)codec->in.len;
+}
+
+void http_time_out(struct http_codec *codec)
+{
+    assert(http_is_mid_request(codec) && "http_time_out between two requests: close the connection");
+    refuse(codec, input(codec), 408, "The request was not complete in time; send it again without pausing.");
 }
 
 bool http_is_mid_request(const struct http_codec *codec)
@@ -262,6 +307,8 @@ const char *http_status_text(int status)
         return "Method Not Allowed";
     case 408:
         return "Request Timeout";
+    case 411:
+        return "Length Required";
     case 412:
         return "Precondition Failed";
     case 413:
@@ -272,6 +319,8 @@ const char *http_status_text(int status)
         return "Unsupported Media Type";
     case 417:
         return "Expectation Failed";
+    case 421:
+        return "Misdirected Request";
     case 422:
         return "Unprocessable Content";
     case 431:

@@ -53,11 +53,10 @@ struct http_request {
     enum http_method method;
     struct str path;         /* as sent, percent-encoding untouched: "/items/7"; "*" for OPTIONS * */
     struct str query;        /* without the '?'; ptr is NULL when there was no '?' */
-    struct str content_type; /* ptr is NULL when absent, as in those below */
-    struct str if_match;
-    struct str if_none_match;
-    struct str body; /* decoded from chunks; empty when there was none */
-    bool keep_alive; /* what the client asks for (RFC 9112 9.3) */
+    struct str fields;       /* all field lines, for http_next_value() */
+    struct str content_type; /* ptr is NULL when absent */
+    struct str body;         /* decoded from chunks; ptr is NULL when no field said that there is one */
+    bool keep_alive;         /* what the client asks for (RFC 9112 9.3) */
     bool http_1_0;
 };
 
@@ -66,22 +65,25 @@ enum http_event { HTTP_EVENT_MORE, HTTP_EVENT_CONTINUE, HTTP_EVENT_REQUEST, HTTP
 struct http_limits {
     size_t max_header_bytes;
     size_t max_body_bytes;
+    /*
+     * Whether a client that asks before it sends a body (Expect: 100-continue) shall send it. Else the
+     * request is given out with an empty one and is the connection's last. NULL: always.
+     */
+    bool (*wants_body)(const struct http_request *request);
 };
 
 /* Why a request was refused: an HTTP status and a sentence (static storage) that says what to change. */
 struct http_refusal {
     int status;
     const char *detail;
+    bool is_head; /* the method is HEAD: the answer has no body (RFC 9110 9.3.2), whatever is wrong */
 };
-
-/* For exchange_refuse() when HEADER_TIMEOUT has passed within a request. */
-#define HTTP_TIMED_OUT                                                                                         \
-    ((struct http_refusal){408, "The request was not complete in time; send it again without pausing."})
 
 /* How far the search for a head's end has come, so that no byte is looked at twice. All zero at first. */
 struct http_scan {
-    size_t seen; /* bytes looked at */
-    size_t line; /* where the line that is not ended yet begins */
+    size_t seen;                  /* bytes looked at */
+    size_t line;                  /* where the line that is not ended yet begins */
+    bool request_line_is_checked; /* there is more than the request line, but not all of the head */
 };
 
 struct http_codec {
@@ -122,11 +124,23 @@ enum http_event http_next(struct http_codec *codec);
  */
 __attribute__((warn_unused_result)) long http_hold(struct http_codec *codec, const char *bytes, size_t len);
 
+/* HEADER_TIMEOUT has passed within a request: makes codec->refusal a 408. */
+void http_time_out(struct http_codec *codec);
+
 /* Part of a request has arrived: a time-out is a 408 now, and silence for an idle connection. */
 bool http_is_mid_request(const struct http_codec *codec);
 
 /* The head is complete and the body is awaited: it has a deadline of its own. */
 bool http_awaits_body(const struct http_codec *codec);
+
+/*
+ * Takes field lines off the front of *fields until one of that name (in any case) is found, and puts its
+ * value in *value. False when there is none. A field that is a list may stand in several lines (RFC 9110
+ * 5.3):
+ *
+ *     for (struct str rest = request->fields, value; http_next_value(&rest, STR("If-Match"), &value);)
+ */
+bool http_next_value(struct str *fields, struct str name, struct str *value);
 
 /* "Not Found" for 404; "Unknown" for what we never send. */
 const char *http_status_text(int status);

@@ -8,6 +8,7 @@
 enum state {
     SIZE_START,
     SIZE,
+    SIZE_BLANK,
     EXTENSION,
     SIZE_LF,
     DATA,
@@ -78,7 +79,11 @@ static int after_size_byte(enum state state, char c)
     case SIZE_START:
         return str_hex_digit(c) >= 0 ? SIZE : -1;
     case SIZE:
-        return str_hex_digit(c) >= 0 ? SIZE : c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : -1;
+        if (str_hex_digit(c) >= 0)
+            return SIZE;
+        return c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : c == ' ' || c == '\t' ? SIZE_BLANK : -1;
+    case SIZE_BLANK: /* taken before an extension only, where RFC 9112 7.1.1 has BWS */
+        return c == ';' ? EXTENSION : c == ' ' || c == '\t' ? SIZE_BLANK : -1;
     case EXTENSION:
         return http_is_value_char(c) ? EXTENSION : c == '\r' ? SIZE_LF : -1;
     case SIZE_LF:
@@ -126,7 +131,7 @@ static int after_trailer_byte(struct http_chunked *chunked, char c)
  */
 static bool is_dropped(enum state next)
 {
-    return next == EXTENSION || (next >= TRAILER_START && next <= TRAILER_LF);
+    return next == SIZE_BLANK || next == EXTENSION || (next >= TRAILER_START && next <= TRAILER_LF);
 }
 
 static bool feed_llhttp(struct http_chunked *chunked, const char *bytes, size_t len,

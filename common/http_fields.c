@@ -13,8 +13,6 @@ enum field {
     FIELD_CONNECTION,
     FIELD_EXPECT,
     FIELD_CONTENT_TYPE,
-    FIELD_IF_MATCH,
-    FIELD_IF_NONE_MATCH,
     FIELD_OTHER,
 };
 
@@ -42,8 +40,6 @@ static enum field find_field(struct str name)
         [FIELD_CONNECTION] = STR("connection"),
         [FIELD_EXPECT] = STR("expect"),
         [FIELD_CONTENT_TYPE] = STR("content-type"),
-        [FIELD_IF_MATCH] = STR("if-match"),
-        [FIELD_IF_NONE_MATCH] = STR("if-none-match"),
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (str_eq_nocase(names[i], name))
@@ -64,23 +60,28 @@ static bool read_content_length(struct parse *parse)
     return true;
 }
 
-/* RFC 9112 6.1 and 6.3: without chunked at the end nobody can tell where the body ends. */
+/*
+ * RFC 9112 6.1 and 6.3: without chunked at the end nobody can tell where the body ends. An empty element
+ * (", chunked") would be right (RFC 9110 5.6.1), but parsers differ on it and no client sends one.
+ */
 static bool read_transfer_encoding(struct parse *parse)
 {
+    const struct str chunked = STR("chunked");
     if (parse->request->http_1_0)
         return http_refuse(&parse->refusal, 400, "HTTP/1.0 has no Transfer-Encoding; use Content-Length.");
+    parse->framing->chunked = str_eq_nocase(parse->value, chunked);
+    if (parse->framing->chunked)
+        return true;
     struct str rest = parse->value, coding = STR("");
-    size_t codings = 0, chunked = 0;
+    size_t others = 0, chunked_last = 0;
     while (str_cut(&rest, ',', &coding)) {
-        codings++;
-        chunked += str_eq_nocase(str_trim(coding), STR("chunked"));
+        coding = str_trim(coding);
+        chunked_last = str_eq_nocase(coding, chunked);
+        others += coding.len > 0 && !chunked_last;
     }
-    if (chunked != 1 || !str_eq_nocase(str_trim(coding), STR("chunked")))
-        return http_refuse(&parse->refusal, 400, bad_transfer_encoding);
-    if (codings > 1)
+    if (others > 0 && chunked_last)
         return http_refuse(&parse->refusal, 501, "A transfer coding other than chunked is not known here.");
-    parse->framing->chunked = true;
-    return true;
+    return http_refuse(&parse->refusal, 400, bad_transfer_encoding);
 }
 
 static bool read_connection(struct parse *parse)
@@ -97,17 +98,20 @@ static bool read_connection(struct parse *parse)
 /* RFC 9110 10.1.1; an HTTP/1.0 client cannot mean it. */
 static bool read_expect(struct parse *parse)
 {
-    if (parse->request->http_1_0)
-        return true;
-    if (!str_eq_nocase(parse->value, STR("100-continue")))
-        return http_refuse(&parse->refusal, 417, "The only expectation that can be met is 100-continue.");
-    parse->framing->expects_continue = true;
+    struct str rest = parse->value, expectation;
+    while (!parse->request->http_1_0 && str_cut(&rest, ',', &expectation)) {
+        expectation = str_trim(expectation);
+        if (expectation.len > 0 && !str_eq_nocase(expectation, STR("100-continue")))
+            return http_refuse(&parse->refusal, 417, "The only expectation that can be met is 100-continue.");
+        parse->framing->expects_continue |= expectation.len > 0;
+    }
     return true;
 }
 
+/* Empty where the URL has no authority (RFC 9110 7.2), and then this server is meant. */
 static bool read_host(struct parse *parse)
 {
-    if (!http_authority_is_valid(parse->value, true))
+    if (parse->value.len > 0 && !http_authority_is_valid(parse->value))
         return http_refuse(&parse->refusal, 400,
                            "The Host field is not a host name or address with an optional port.");
     return true;
@@ -133,12 +137,6 @@ static bool read_field(struct parse *parse)
         return read_expect(parse);
     case FIELD_CONTENT_TYPE:
         parse->request->content_type = parse->value;
-        return true;
-    case FIELD_IF_MATCH:
-        parse->request->if_match = parse->value;
-        return true;
-    case FIELD_IF_NONE_MATCH:
-        parse->request->if_none_match = parse->value;
         return true;
     case FIELD_OTHER:
         return true;
@@ -219,6 +217,7 @@ static bool check_together(struct parse *parse)
     if (framing->length > parse->limits->max_body_bytes)
         return http_refuse(&parse->refusal, 413,
                            "The body is longer than the server's limit; send a shorter one.");
+    framing->has_length = has_seen(parse, FIELD_CONTENT_LENGTH);
     parse->request->keep_alive = !parse->close && (!parse->request->http_1_0 || parse->keep_alive);
     return true;
 }
@@ -255,17 +254,32 @@ static llhttp_errno_t execute(llhttp_t *parser, struct str head)
     return error;
 }
 
+bool http_next_value(struct str *fields, struct str name, struct str *value)
+{
+    struct str line, found;
+    while (str_cut(fields, '\n', &line)) {
+        line.len--; /* the CR */
+        str_cut(&line, ':', &found);
+        if (!str_eq_nocase(found, name))
+            continue;
+        *value = str_trim(line);
+        return true;
+    }
+    return false;
+}
+
 bool http_head_parse(struct str head, const struct http_limits *limits, struct http_request *request,
                      struct http_framing *framing, struct http_refusal *refusal)
 {
-    struct http_request_line line;
     struct parse parse = {.request = request, .framing = framing, .limits = limits};
     *request = (struct http_request){0};
     *framing = (struct http_framing){0};
-    if (!http_head_check(head, &line, refusal) || !http_target_parse(&line, request, refusal))
+    if (!http_request_line_parse(head, request, refusal))
         return false;
-    request->method = line.method;
-    request->http_1_0 = line.http_1_0;
+    const char *fields = (const char *)memchr(head.ptr, '\n', head.len) + 1, *end = head.ptr + head.len - 2;
+    request->fields = (struct str){fields, (size_t)(end - fields)};
+    if (!http_fields_check(request->fields, refusal))
+        return false;
 
     llhttp_t parser;
     llhttp_init(&parser, HTTP_REQUEST, &settings);

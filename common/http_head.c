@@ -110,29 +110,30 @@ static bool check_version(struct str version, bool *http_1_0, struct http_refusa
 }
 
 /* The line must be exactly: method SP target SP version. RFC 9112 3 */
-static bool check_request_line(struct str text, struct http_request_line *line, struct http_refusal *refusal)
+static bool split_request_line(struct str line, struct str *target, struct http_request *request,
+                               struct http_refusal *refusal)
 {
     struct str method, version;
     size_t spaces = 0;
-    for (size_t i = 0; i < text.len; i++)
-        spaces += text.ptr[i] == ' ';
+    for (size_t i = 0; i < line.len; i++)
+        spaces += line.ptr[i] == ' ';
     if (spaces != 2)
         return http_refuse(refusal, 400,
                            "The request line is not a method, a target and a version with one space between.");
-    str_cut(&text, ' ', &method);
-    str_cut(&text, ' ', &line->target);
-    version = text;
+    str_cut(&line, ' ', &method);
+    str_cut(&line, ' ', target);
+    version = line;
     if (method.len == 0)
         return http_refuse(refusal, 400, "The request line has no method.");
     for (size_t i = 0; i < method.len; i++)
         if (!is(method.ptr[i], TOKEN))
             return http_refuse(refusal, 400, "The method holds a character that a token may not hold.");
-    if (!check_version(version, &line->http_1_0, refusal))
+    if (!check_version(version, &request->http_1_0, refusal))
         return false;
-    if (!find_method(method, &line->method))
+    if (!find_method(method, &request->method))
         return http_refuse(
             refusal, 501, "This method is not known here; use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.");
-    if (line->target.len > TARGET_MAX)
+    if (target->len > TARGET_MAX)
         return http_refuse(refusal, 414, "The request target is longer than 8192 bytes; shorten it.");
     return true;
 }
@@ -168,17 +169,9 @@ static const char *check_field_line(const char **at)
     return NULL;
 }
 
-bool http_head_check(struct str head, struct http_request_line *line, struct http_refusal *refusal)
+bool http_fields_check(struct str fields, struct http_refusal *refusal)
 {
-    const char *end = head.ptr + head.len - 2; /* the empty line */
-    const char *newline = memchr(head.ptr, '\n', head.len);
-    struct str first = {head.ptr, (size_t)(newline - 1 - head.ptr)};
-    for (size_t i = 0; i < first.len; i++)
-        if (!is(first.ptr[i], VALUE))
-            return http_refuse(refusal, 400, blame(first.ptr + i));
-    if (!check_request_line(first, line, refusal))
-        return false;
-    for (const char *at = newline + 1; at < end;) {
+    for (const char *at = fields.ptr, *end = at + fields.len; at < end;) {
         const char *wrong = check_field_line(&at);
         if (wrong != NULL)
             return http_refuse(refusal, 400, wrong);
@@ -186,16 +179,35 @@ bool http_head_check(struct str head, struct http_request_line *line, struct htt
     return true;
 }
 
-/* "[::1]" with the brackets. RFC 3986 also has IPvFuture, which nobody ever wrote. */
-static bool is_ipv6_literal(struct str host)
+/* "v1.x" of RFC 3986 3.2.2: an address of a kind that is yet to come. */
+static bool is_future_address(struct str address)
+{
+    size_t i = 1;
+    while (i < address.len && str_hex_digit(address.ptr[i]) >= 0)
+        i++;
+    if (i == 1 || i + 1 >= address.len || address.ptr[i] != '.')
+        return false;
+    for (i++; i < address.len; i++)
+        if (!is(address.ptr[i], NAME) && address.ptr[i] != ':')
+            return false;
+    return true;
+}
+
+/* "[::1]" with the brackets. */
+static bool is_address_literal(struct str host)
 {
     char text[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-    if (host.len < 2 || host.len - 2 >= sizeof(text) || host.ptr[host.len - 1] != ']')
+    struct in6_addr binary;
+    if (host.len < 3 || host.ptr[host.len - 1] != ']')
         return false;
-    memcpy(text, host.ptr + 1, host.len - 2);
-    text[host.len - 2] = '\0';
-    return inet_pton(AF_INET6, text, &address) == 1;
+    struct str address = {host.ptr + 1, host.len - 2};
+    if (address.ptr[0] == 'v' || address.ptr[0] == 'V')
+        return is_future_address(address);
+    if (address.len >= sizeof(text))
+        return false;
+    memcpy(text, address.ptr, address.len);
+    text[address.len] = '\0';
+    return inet_pton(AF_INET6, text, &binary) == 1;
 }
 
 /* An IPv4 address is a registered name as far as its characters go. */
@@ -212,62 +224,61 @@ static bool is_registered_name(struct str host)
     return true;
 }
 
-bool http_authority_is_valid(struct str authority, bool empty_host)
+/* RFC 3986 3.2.3 lets a port be empty, and TCP has no more than 16 bits of it. */
+static bool is_port(struct str digits)
+{
+    uint64_t port = 0;
+    return digits.len == 0 || (str_to_u64(digits, &port) && port <= UINT16_MAX);
+}
+
+bool http_authority_is_valid(struct str authority)
 {
     struct str host = authority;
     for (size_t i = authority.len; i > 0 && authority.ptr[i - 1] != ']'; i--) {
         if (authority.ptr[i - 1] == ':') {
             host.len = i - 1;
-            for (size_t digit = i; digit < authority.len; digit++)
-                if (!is_digit(authority.ptr[digit]))
-                    return false;
+            if (!is_port((struct str){authority.ptr + i, authority.len - i}))
+                return false;
             break;
         }
     }
-    if (host.len == 0)
-        return empty_host;
-    return host.ptr[0] == '[' ? is_ipv6_literal(host) : is_registered_name(host);
+    if (host.len == 0) /* RFC 9110 4.2.1: no http URL is without a host */
+        return false;
+    return host.ptr[0] == '[' ? is_address_literal(host) : is_registered_name(host);
 }
 
-/* The length of "http://" or "https://" (RFC 9110 4.2; the case does not matter), or 0. */
-static size_t scheme_len(struct str target)
+static bool starts_with_scheme(struct str target, struct str scheme)
 {
-    static const struct str schemes[] = {STR("http://"), STR("https://")};
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-        size_t len = schemes[i].len;
-        if (target.len >= len && str_eq_nocase((struct str){target.ptr, len}, schemes[i]))
-            return len;
-    }
-    return 0;
+    return target.len >= scheme.len && str_eq_nocase((struct str){target.ptr, scheme.len}, scheme);
 }
 
 /* Absolute-form: cuts scheme and authority off. The authority counts in place of Host (RFC 9112 3.2.2). */
 static bool cut_authority(struct str *target, struct http_refusal *refusal)
 {
-    size_t scheme = scheme_len(*target);
-    if (scheme == 0)
+    const struct str http = STR("http://"), https = STR("https://");
+    if (starts_with_scheme(*target, https)) /* RFC 9110 7.4: not without TLS */
+        return http_refuse(refusal, 421,
+                           "A https URL must not be asked for without TLS; ask the server for a http URL.");
+    if (!starts_with_scheme(*target, http))
         return http_refuse(refusal, 400,
-                           "The request target is neither a path that begins with '/' nor an "
-                           "http or https URL.");
-    struct str rest = {target->ptr + scheme, target->len - scheme};
+                           "The request target is neither a path that begins with '/' nor a http URL.");
+    struct str rest = {target->ptr + http.len, target->len - http.len};
     size_t len = 0;
     while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?')
         len++;
-    if (!http_authority_is_valid((struct str){rest.ptr, len}, false))
+    if (!http_authority_is_valid((struct str){rest.ptr, len}))
         return http_refuse(refusal, 400, "The request target's host and port are not valid.");
     *target = (struct str){rest.ptr + len, rest.len - len};
     return true;
 }
 
-bool http_target_parse(const struct http_request_line *line, struct http_request *request,
-                       struct http_refusal *refusal)
+static bool parse_target(struct str target, struct http_request *request, struct http_refusal *refusal)
 {
-    struct str target = line->target;
-    if (line->method == HTTP_METHOD_OPTIONS && str_eq(target, STR("*"))) {
-        request->path = target;
-        return true;
-    }
-    if (target.len == 0 || target.ptr[0] != '/')
+    const struct str server = STR("*");
+    bool is_options = request->method == HTTP_METHOD_OPTIONS;
+    if (is_options && str_eq(target, server))
+        target.len = 0;
+    else if (target.len == 0 || target.ptr[0] != '/')
         if (!cut_authority(&target, refusal))
             return false;
     for (size_t i = 0; i < target.len; i++) {
@@ -280,8 +291,21 @@ bool http_target_parse(const struct http_request_line *line, struct http_request
     }
     const char *mark = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
     size_t path_len = mark != NULL ? (size_t)(mark - target.ptr) : target.len;
-    request->path = path_len > 0 ? (struct str){target.ptr, path_len} : STR("/");
+    request->path = (struct str){target.ptr, path_len};
+    if (path_len ==
+        0) /* OPTIONS of a URL that ends in its host is about the server, as "*" is: RFC 9112 3.2.4 */
+        request->path = is_options && mark == NULL ? server : STR("/");
     if (mark != NULL)
         request->query = (struct str){mark + 1, target.len - path_len - 1};
     return true;
+}
+
+bool http_request_line_parse(struct str head, struct http_request *request, struct http_refusal *refusal)
+{
+    const char *newline = memchr(head.ptr, '\n', head.len);
+    struct str line = {head.ptr, (size_t)(newline - 1 - head.ptr)}, target;
+    for (size_t i = 0; i < line.len; i++)
+        if (!is(line.ptr[i], VALUE))
+            return http_refuse(refusal, 400, blame(line.ptr + i));
+    return split_request_line(line, &target, request, refusal) && parse_target(target, request, refusal);
 }

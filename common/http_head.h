@@ -18,21 +18,17 @@ enum { HTTP_HEAD_UNFINISHED = 0, HTTP_HEAD_BARE_LF = -1 };
  */
 long http_head_scan(struct http_scan *scan, struct str bytes);
 
-struct http_request_line {
-    enum http_method method;
-    struct str target;
-    bool http_1_0;
-};
+/*
+ * `head` begins with a complete request line, which is checked and taken apart into *request: method,
+ * version, path and query. False: *refusal says why.
+ */
+bool http_request_line_parse(struct str head, struct http_request *request, struct http_refusal *refusal);
 
-/* Checks a complete head byte by byte. False: *refusal says why. */
-bool http_head_check(struct str head, struct http_request_line *line, struct http_refusal *refusal);
+/* Checks the field lines of a complete head byte by byte. False: *refusal says why. */
+bool http_fields_check(struct str fields, struct http_refusal *refusal);
 
-/* Takes path and query out of the target. False: *refusal says why. */
-bool http_target_parse(const struct http_request_line *line, struct http_request *request,
-                       struct http_refusal *refusal);
-
-/* uri-host [ ":" port ] of RFC 9110 7.2, where the host may be empty only if `empty_host` allows it. */
-bool http_authority_is_valid(struct str authority, bool empty_host);
+/* uri-host [ ":" port ] of RFC 9110 7.2, with a host that is not empty. */
+bool http_authority_is_valid(struct str authority);
 
 /* A token (RFC 9110 5.6.2) may hold this byte. */
 bool http_is_token_char(char c);
@@ -43,6 +39,7 @@ bool http_is_value_char(char c);
 /* How a request's body comes. */
 struct http_framing {
     uint64_t length; /* of the body; 0 when chunked or when there is none */
+    bool has_length;
     bool chunked;
     bool expects_continue;
 };

@@ -28,27 +28,36 @@ static void begin(struct exchange *x, int64_t id)
     x->on_release = release;
 }
 
+static struct str str_of(const struct buf *buf)
+{
+    return buf->len > 0 ? (struct str){buf->data, buf->len} : STR("");
+}
+
 /* --- what a request brings; a function that returns false has answered --- */
 
-static bool take_condition(struct exchange *x, struct buf *kept, struct str field, const char *name)
+/* Several lines of it are one list (RFC 9110 5.3). */
+static bool take_condition(struct exchange *x, struct buf *kept, struct str name)
 {
-    if (field.ptr == NULL)
+    struct str fields = x->request->fields, value;
+    bool is_there = false;
+    while (http_next_value(&fields, name, &value)) {
+        if ((is_there && buf_append(kept, ",", 1) != 0) || buf_append(kept, value.ptr, value.len) != 0) {
+            item_answer_no_memory(x);
+            return false;
+        }
+        is_there = true;
+    }
+    if (!is_there || etag_list_is_valid(str_of(kept)))
         return true;
-    if (!etag_list_is_valid(field)) {
-        answer_problem(x, 400, NULL, "%s must be \"*\" or a list of entity tags in double quotes.", name);
-        return false;
-    }
-    if (buf_append(kept, field.ptr, field.len) != 0) {
-        item_answer_no_memory(x);
-        return false;
-    }
-    return true;
+    answer_problem(x, 400, NULL, "%.*s must be \"*\" or a list of entity tags in double quotes.",
+                   STR_ARG(name));
+    return false;
 }
 
 static bool take_conditions(struct exchange *x)
 {
-    return take_condition(x, &x->item.if_match, x->request->if_match, "If-Match") &&
-           take_condition(x, &x->item.if_none_match, x->request->if_none_match, "If-None-Match");
+    return take_condition(x, &x->item.if_match, STR("If-Match")) &&
+           take_condition(x, &x->item.if_none_match, STR("If-None-Match"));
 }
 
 /* --- queries and what they answer --- */
@@ -66,15 +75,15 @@ static enum step answer_item(struct exchange *x, int status, const struct item_r
     }
     if (status == 201)
         answer_field(x, "Location", "/items/%" PRId64, item->id);
+    if (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD) /* else it is what was asked for */
+        answer_field(x, "Content-Location", "/items/%" PRId64, item->id);
     answer_field(x, "ETag", "\"%" PRId64 "\"", item->version);
     return answer_json(x, status, &body);
 }
 
-/* An If-Match cannot hold where nothing is, not even "*" (RFC 9110 13.1.1). */
+/* Whatever the conditions: what fails without them is answered as if there were none (RFC 9110 13.2.1). */
 static enum step answer_missing(struct exchange *x)
 {
-    if (x->item.if_match.len > 0)
-        return answer_problem(x, 412, NULL, "If-Match cannot hold: there is no item %" PRId64 ".", x->item.id);
     return answer_problem(x, 404, NULL, "There is no item %" PRId64 ".", x->item.id);
 }
 
@@ -92,11 +101,6 @@ static bool take_row(struct exchange *x, struct item_row *item, const PGresult *
         return true;
     answer_problem(x, 500, NULL, "The table items is not the one of db/schema.sql.");
     return false;
-}
-
-static struct str str_of(const struct buf *buf)
-{
-    return (struct str){buf->data, buf->len};
 }
 
 /* The conditions in the order of RFC 9110 13.2.2. */

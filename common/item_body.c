@@ -25,13 +25,42 @@ static bool is_media_type(struct str field, struct str wanted)
     return true;
 }
 
+static bool is_json(const struct http_request *request)
+{
+    bool is_patch = request->method == HTTP_METHOD_PATCH;
+    struct str field = request->content_type;
+    return field.ptr != NULL && (is_media_type(field, STR("application/json")) ||
+                                 (is_patch && is_media_type(field, STR("application/merge-patch+json"))));
+}
+
+/* RFC 9110 8.4 */
+static bool is_coded(const struct http_request *request)
+{
+    struct str fields = request->fields, value, coding;
+    while (http_next_value(&fields, STR("Content-Encoding"), &value))
+        while (str_cut(&value, ',', &coding)) {
+            coding = str_trim(coding);
+            if (coding.len > 0 && !str_eq_nocase(coding, STR("identity")))
+                return true;
+        }
+    return false;
+}
+
+bool item_body_is_acceptable(const struct http_request *request)
+{
+    return is_json(request) && !is_coded(request);
+}
+
 static bool check_media_type(struct exchange *x)
 {
     bool is_patch = x->method == HTTP_METHOD_PATCH;
-    struct str field = x->request->content_type;
-    if (field.ptr != NULL && (is_media_type(field, STR("application/json")) ||
-                              (is_patch && is_media_type(field, STR("application/merge-patch+json")))))
+    if (item_body_is_acceptable(x->request))
         return true;
+    if (is_coded(x->request)) {
+        answer_field(x, "Accept-Encoding", "identity"); /* RFC 9110 12.5.3 */
+        answer_problem(x, 415, NULL, "Send the body as it is, without a Content-Encoding.");
+        return false;
+    }
     if (is_patch)
         answer_field(x, "Accept-Patch", ITEM_ACCEPT_PATCH);
     else
@@ -46,12 +75,16 @@ static bool read_body(struct exchange *x, json_t **out)
 {
     struct str body = x->request->body;
     struct json_complaint complaint;
-    if (body.len == 0) {
-        answer_problem(x, 400, NULL, "The body is empty: send a JSON object.");
+    if (body.ptr == NULL) {
+        answer_problem(x, 411, NULL, "There is no body: send a JSON object, and its Content-Length.");
         return false;
     }
     if (!check_media_type(x))
         return false;
+    if (body.len == 0) {
+        answer_problem(x, 400, NULL, "The body is empty: send a JSON object.");
+        return false;
+    }
     switch (json_read(out, body, ITEM_PAYLOAD_DEPTH_MAX + 1, &complaint)) {
     case 0:
         break;

@@ -10,7 +10,10 @@
 
 #define ITEM_ACCEPT_PATCH "application/merge-patch+json, application/json"
 
-/* A function that returns false has answered the request. */
+/* Whether the fields say that the body is JSON as it is, not in some coding. */
+bool item_body_is_acceptable(const struct http_request *request);
+
+/* A function below that returns false has answered the request. */
 
 /*
  * Reads and checks the request's body by x->method, and for PUT against x->item.id. *out becomes an

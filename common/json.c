@@ -175,6 +175,9 @@ static int complain_of(struct json_complaint *complaint, const json_error_t *err
     case json_error_invalid_utf8:
         return complain(complaint, -EBADMSG, "the text is not UTF-8", position);
     default:
+        /* RFC 8259 8.2: half of a surrogate pair is JSON, and no Unicode. jansson has no code for it. */
+        if (strncmp(error->text, "invalid Unicode", strlen("invalid Unicode")) == 0)
+            return complain(complaint, -EDOM, "a string holds half of a surrogate pair", position);
         return complain(complaint, -EBADMSG, "the syntax is wrong", position);
     }
 }

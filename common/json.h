@@ -24,9 +24,9 @@ struct json_complaint {
  * [] and 2 takes [{}].
  *
  * 0; or, with *complaint filled, -EBADMSG for what is no JSON in UTF-8, -EDOM for JSON that we
- * could not give back as it came: deeper than that, two members of one name in an object, U+0000, an
- * integer beyond 64 bits, a fraction or exponent that a double does not hold to the last digit
- * given. Or -ENOMEM.
+ * could not give back as it came: deeper than that, two members of one name in an object, U+0000, half of
+ * a surrogate pair, an integer beyond 64 bits, a fraction or exponent that a double does not hold to the last
+ * digit given. Or -ENOMEM.
  */
 __attribute__((warn_unused_result)) int json_read(json_t **out, struct str text, unsigned max_depth,
                                                   struct json_complaint *complaint);

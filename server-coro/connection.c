@@ -140,9 +140,11 @@ static coroutine_fn bool receive(struct connection *c, enum http_event *event)
     arm_reading(c);
     c->idle = !http_is_mid_request(&c->codec);
     if (watch_wait(c->watch, UV_READABLE) != 0) {
-        c->codec.refusal = HTTP_TIMED_OUT;
+        if (c->idle)
+            return false;
+        http_time_out(&c->codec);
         *event = HTTP_EVENT_REFUSED;
-        return !c->idle;
+        return true;
     }
     c->idle = false;
     ssize_t len = recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);

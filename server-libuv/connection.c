@@ -375,7 +375,7 @@ static void timed_out(struct connection *c)
     switch (c->state) {
     case CONNECTION_HEAD:
     case CONNECTION_BODY:
-        c->codec.refusal = HTTP_TIMED_OUT;
+        http_time_out(&c->codec);
         go_on(c, HTTP_EVENT_REFUSED);
         break;
     case CONNECTION_SENDING:

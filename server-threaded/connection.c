@@ -186,7 +186,7 @@ static void serve(struct client *client)
         if (len > 0) {
             event = http_feed(&codec, bytes, (size_t)len);
         } else if (len < 0 && errno == EAGAIN && http_is_mid_request(&codec)) {
-            codec.refusal = HTTP_TIMED_OUT;
+            http_time_out(&codec);
             answer(client, &codec, HTTP_EVENT_REFUSED);
             break;
         } else {

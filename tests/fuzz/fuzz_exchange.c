@@ -20,7 +20,7 @@ enum { RESULTS = 8, COLUMNS_OF_ITEMS = 6, BODY_MAX = 64 * 1024 };
 static struct app app = {
     .model = "fuzz",
     .config = {.n = 2, .m = 100, .w = 1, .db_pool = 1, .log_level = LOG_ERROR},
-    .limits = {.max_header_bytes = 1024, .max_body_bytes = 512},
+    .limits = {.max_header_bytes = 1024, .max_body_bytes = 512, .wants_body = exchange_wants_body},
 };
 
 static void require(bool holds, const char *what)
@@ -265,7 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         exchange_init(&x, &app, counters_shard(0));
         exchange_refuse(&x, codec.refusal);
         require(x.reply.close, "the connection goes on after a refusal");
-        finish(&x, false, answered);
+        finish(&x, codec.refusal.is_head, answered);
     }
     http_deinit(&codec);
     return 0;

@@ -5,6 +5,7 @@ import re
 import threading
 
 import pytest
+from shapes import head
 from wire import request
 
 EXTREMES = [-2**63, -1, 0, 1, 2**53 + 1, 2**63 - 1]
@@ -39,7 +40,7 @@ def test_post(connection):
     assert reply.status == 201 and reply["content-type"] == "application/json" and reply["etag"] == '"1"'
     document = reply.json()
     assert list(document) == ["id", "name", "value", "payload", "updated_at"]
-    assert reply["location"] == f"/items/{document['id']}"
+    assert reply["location"] == reply["content-location"] == f"/items/{document['id']}"
     assert (document["name"], document["value"], document["payload"]) == ("tea", 3, [1])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", document["updated_at"])
     again = connection.ask("GET", reply["location"])
@@ -57,7 +58,9 @@ def test_put_replaces_all(connection, item):
     document = reply.json()
     assert (document["name"], document["value"], document["payload"]) == ("coffee", 0, None)
     assert document["updated_at"] > item.json()["updated_at"]
-    assert connection.ask("GET", item["location"]).body == reply.body
+    assert reply["content-location"] == item["location"] and reply["location"] is None
+    got = connection.ask("GET", item["location"])
+    assert got.body == reply.body and got["content-location"] is None
 
 
 def test_put_takes_what_get_gave(connection, item):
@@ -175,6 +178,7 @@ def test_lengths_count_characters(connection):
     b'"\\u0000"', b'{"a\\u0000b":1}', b'{"a":1,"a":2}', b'[{"b":{"a":1,"\\u0061":2}}]', b"9223372036854775808",
     b"-9223372036854775809", b"1e400", b"0.10000000000000000555", b"1.00000000000000001",
     b"123456789012345678901234567890",
+    b'"\\ud800"', b'"\\udc00\\ud800"', b'{"\\udfff":1}',  # RFC 8259 8.2: JSON, but no Unicode
     b"[" * 33 + b"]" * 33, b'{"a":' * 33 + b"1" + b"}" * 33, b"1e-400"])
 def test_payloads_that_cannot_be_kept_are_refused(connection, text):
     reply = connection.ask("POST", "/items", b'{"name":"x","payload":' + text + b"}")
@@ -250,7 +254,7 @@ def test_json_that_is_no_item(connection, item, text):
 @pytest.mark.parametrize("text", [
     b"", b" ", b"{", b"}", b'{"name":"x"', b'{"name":"x"}}', b'{"name":"x"} x', b'{"name":"x",}', b'{name:"x"}',
     b"{'name':'x'}",
-    b'{"name":"x"//\n}', b'{"name":"\xff"}', b'{"name":"\xed\xa0\x80"}', b'{"name":"\xc0\x80"}', b'{"name":"\\ud800"}',
+    b'{"name":"x"//\n}', b'{"name":"\xff"}', b'{"name":"\xed\xa0\x80"}', b'{"name":"\xc0\x80"}',
     b'{"name":"x\n"}', b'{"name":"\0"}', b'{"name":"x"}\0', b"\xef\xbb\xbf{}", b'{"name":"x","value":01}',
     b'{"name":"x","value":+1}',
     b'{"name":"x","payload":NaN}', b'{"name":"x","payload":Infinity}', b'{"name":"x","payload":.5}',
@@ -288,6 +292,15 @@ def test_no_media_type(connection):
     assert connection.lives_on()
 
 
+def test_content_codings(connection, item):
+    for coding, status in (("gzip", 415), ("identity, br", 415), ("x", 415), ("identity", 201), ("Identity,", 201)):
+        reply = connection.ask("POST", "/items", {"name": "x"}, {"Content-Encoding": coding})
+        assert reply.status == status and reply["accept-encoding"] == ("identity" if status == 415 else None)
+    for method in ("PUT", "PATCH"):
+        check_problem(connection.ask(method, item["location"], {"name": "y"}, {"Content-Encoding": "gzip"}), 415)
+    assert connection.ask("GET", item["location"]).body == item.body
+
+
 def test_media_types_that_are_taken(connection, item):
     for media_type in ("application/json", "Application/JSON", "application/json;charset=utf-8",
                        "application/json ; charset=\"UTF-8\"", "application/json; x=y"):
@@ -323,10 +336,24 @@ def test_if_match(connection, item):
     assert connection.ask("DELETE", item["location"], headers={"If-Match": f'"{version}"'}).status == 204
 
 
-def test_if_match_where_nothing_is(connection, item):
+def test_conditions_where_nothing_is(connection, item):
+    """What fails without conditions is answered as if there were none (RFC 9110 13.2.1)."""
     connection.ask("DELETE", item["location"])
-    for method, body in (("PUT", {"name": "x"}), ("PATCH", {}), ("DELETE", None)):
-        check_problem(connection.ask(method, item["location"], body, {"If-Match": "*"}), 412)
+    for method, body in (("GET", None), ("PUT", {"name": "x"}), ("PATCH", {}), ("DELETE", None)):
+        for name in ("If-Match", "If-None-Match"):
+            for list in ("*", '"1"'):
+                check_problem(connection.ask(method, item["location"], body, {name: list}), 404)
+
+
+def test_conditions_in_several_lines_are_one_list(connection, item):
+    def ask(method, *lines):
+        connection.send(head(f"{method} {item['location']} HTTP/1.1", *lines))
+        return connection.read(method)
+    assert ask("GET", 'If-None-Match: "x"', "Accept: */*", 'if-none-match: "1"').status == 304
+    assert ask("GET", 'If-None-Match: "x"', 'If-None-Match: "y"').status == 200
+    check_problem(ask("GET", "If-None-Match: *", 'If-None-Match: "1"'), 400)
+    check_problem(ask("DELETE", 'If-Match: "2"', 'If-Match: "3"'), 412)
+    assert ask("DELETE", 'If-Match: "2"', 'If-Match: "1"').status == 204
 
 
 def test_if_none_match(connection, item):

@@ -4,8 +4,9 @@
  * that is freed as early as the codec's contract allows, so that ASan sees a slice kept too long.
  *
  * A line of the log is one of
- *     GET /path ?query type=... if-match=... if-none-match=... 1.0 close body=...
+ *     GET /path ?query type=... if-match=... 1.0 close body=...
  *     400                                     (refused)
+ *     400 to HEAD                             (the same, and the answer has no body)
  *     mid head | mid body                     (the bytes end within a request)
  * and an idle codec at the end adds nothing.
  */
@@ -44,8 +45,8 @@ static inline void replay_request(struct replay *replay, const struct http_reque
     replay_note(replay, "", request->path);
     replay_note(replay, " ?", request->query);
     replay_note(replay, " type=", request->content_type);
-    replay_note(replay, " if-match=", request->if_match);
-    replay_note(replay, " if-none-match=", request->if_none_match);
+    for (struct str fields = request->fields, value; http_next_value(&fields, STR("If-Match"), &value);)
+        replay_note(replay, " if-match=", value);
     replay_note(replay, request->http_1_0 ? " 1.0" : "", STR(""));
     replay_note(replay, request->keep_alive ? "" : " close", STR(""));
     if (request->body.len > 0)
@@ -57,7 +58,7 @@ static inline void replay_end(struct replay *replay, struct http_codec *codec, e
 {
     char line[16];
     if (event == HTTP_EVENT_REFUSED) {
-        snprintf(line, sizeof(line), "%d\n", codec->refusal.status);
+        snprintf(line, sizeof(line), "%d%s\n", codec->refusal.status, codec->refusal.is_head ? " to HEAD" : "");
         replay_note(replay, line, STR(""));
         replay->detail = codec->refusal.detail;
     } else if (http_is_mid_request(codec)) {

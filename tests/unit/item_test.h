@@ -242,8 +242,8 @@ static void take_reply(struct talk *talk)
  */
 static int talk_request(struct talk *talk, struct http_request request)
 {
-    struct str *const slices[] = {&request.path,     &request.query,         &request.content_type,
-                                  &request.if_match, &request.if_none_match, &request.body};
+    struct str *const slices[] = {&request.path, &request.query, &request.fields, &request.content_type,
+                                  &request.body};
     enum { SLICES = sizeof slices / sizeof *slices };
     for (int i = 0; i < SLICES; i++)
         lend(slices[i]);

@@ -84,7 +84,9 @@ static void test_chunked_bodies(void **state)
         GOLDEN(CHUNKED("-1\r\n"), "400\n"),
         GOLDEN(CHUNKED(" 5\r\nhello\r\n0\r\n\r\n"), "400\n"),
         GOLDEN(CHUNKED("5 \r\nhello\r\n0\r\n\r\n"), "400\n"),
-        GOLDEN(CHUNKED("5 ;a\r\nhello\r\n0\r\n\r\n"), "400\n"),
+        GOLDEN(CHUNKED("5 ;a\r\nhello\r\n0\t ;b\r\n\r\n"), "POST /p body=hello\n"),
+        GOLDEN(CHUNKED("5 5\r\nhello\r\n0\r\n\r\n"), "400\n"),
+        GOLDEN(CHUNKED("5\t \r\nhello\r\n0\r\n\r\n"), "400\n"),
         GOLDEN(CHUNKED("g\r\n"), "400\n"),
         GOLDEN(CHUNKED("5,5\r\nhello\r\n0\r\n\r\n"), "400\n"),
         /* ends of lines */
@@ -137,6 +139,11 @@ static void test_smuggling(void **state)
         GOLDEN(POST("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), "400\n"),
         GOLDEN(POST("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"), "400\n"),
         GOLDEN(POST("Transfer-Encoding: gzip, chunked\r\n"), "501\n"),
+        GOLDEN(POST("Transfer-Encoding: , chunked\r\n"), "400\n"),
+        GOLDEN(POST("Transfer-Encoding: chunked,\r\n"), "400\n"),
+        GOLDEN(POST("Transfer-Encoding: chunked, \r\n"), "400\n"),
+        GOLDEN(POST("Transfer-Encoding: chunked,,chunked\r\n"), "400\n"),
+        GOLDEN(POST("Transfer-Encoding: gzip, chunked, \r\n"), "400\n"),
         GOLDEN(POST("Transfer-Encoding : chunked\r\n") "0\r\n\r\n", "400\n"),
         GOLDEN(POST("Transfer-Encoding\r\n : chunked\r\n") "0\r\n\r\n", "400\n"),
         GOLDEN(POST("X: y\r\n Transfer-Encoding: chunked\r\n") "0\r\n\r\n", "400\n"),
@@ -241,12 +248,98 @@ static void test_expect(void **state)
         GOLDEN(POST("Expect: 100-continue\r\n"), "POST /p\n"),
         GOLDEN(POST("Content-Length: 0\r\nExpect: 100-continue\r\n"), "POST /p\n"),
         GOLDEN(POST("Expect: 200-ok\r\n"), "417\n"),
-        GOLDEN(POST("Expect:\r\n"), "417\n"),
+        GOLDEN(POST("Expect:\r\n"), "POST /p\n"),
+        GOLDEN(POST("Expect: , 100-continue,,100-CONTINUE\r\n"), "POST /p\n"),
+        GOLDEN(POST("Expect: 100-continue\r\nExpect: x\r\n"), "417\n"),
         GOLDEN(POST("Expect: 100-continue, x\r\n"), "417\n"),
         GOLDEN("GET / HTTP/1.0\r\nExpect: x\r\n\r\n", "GET / 1.0 close\n"),
         GOLDEN(POST("Content-Length: 17\r\nExpect: 100-continue\r\n"), "413\n"),
     };
     GOLDEN_CHECK(goldens, &limits);
+}
+
+static bool wants_longer_path(const struct http_request *request)
+{
+    return request->path.len > 2;
+}
+
+/* Who asks before it sends a body that nobody wants is answered at once, and the connection ends. */
+static void test_unwanted_body(void **state)
+{
+    (void)state;
+    const struct http_limits asking = {
+        .max_header_bytes = 512, .max_body_bytes = 16, .wants_body = wants_longer_path};
+    struct http_codec codec;
+    http_init(&codec, &asking);
+    assert_int_equal(feed(&codec, POST("Content-Length: 2\r\nExpect: 100-continue\r\n")), HTTP_EVENT_REQUEST);
+    assert_false(codec.request.keep_alive);
+    assert_non_null(codec.request.body.ptr); /* there is one */
+    assert_int_equal(codec.request.body.len, 0);
+    assert_int_equal(http_hold(&codec, "hi", 2), 2);
+    http_deinit(&codec);
+
+    http_init(&codec, &asking);
+    const char expecting[] = POST("Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n");
+    for (size_t i = 0; i < sizeof(expecting) - 2; i++)
+        assert_int_equal(http_feed(&codec, expecting + i, 1), HTTP_EVENT_MORE);
+    assert_int_equal(feed(&codec, "\n"), HTTP_EVENT_REQUEST);
+    assert_false(codec.request.keep_alive);
+    http_deinit(&codec);
+
+    /* one that is wanted; and where the client does not wait for a word, the body is read */
+    http_init(&codec, &asking);
+    assert_int_equal(
+        feed(&codec, "POST /pp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"),
+        HTTP_EVENT_CONTINUE);
+    assert_int_equal(feed(&codec, "hi"), HTTP_EVENT_REQUEST);
+    assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
+    assert_int_equal(feed(&codec, POST("Content-Length: 2\r\nExpect: 100-continue\r\n") "hi"),
+                     HTTP_EVENT_REQUEST);
+    assert_true(codec.request.keep_alive);
+    http_deinit(&codec);
+}
+
+/* A body of no bytes is not the same as none (411). */
+static void test_empty_bodies(void **state)
+{
+    (void)state;
+    struct http_codec codec;
+    http_init(&codec, &limits);
+    assert_int_equal(feed(&codec, POST("")), HTTP_EVENT_REQUEST);
+    assert_null(codec.request.body.ptr);
+    assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
+    assert_int_equal(feed(&codec, LENGTH("0")), HTTP_EVENT_REQUEST);
+    assert_non_null(codec.request.body.ptr);
+    assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
+    assert_int_equal(feed(&codec, CHUNKED("0\r\n\r\n")), HTTP_EVENT_REQUEST);
+    assert_non_null(codec.request.body.ptr);
+    assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
+    assert_int_equal(feed(&codec, CHUNKED("0\r\n")), HTTP_EVENT_MORE);
+    assert_int_equal(feed(&codec, "\r\n"), HTTP_EVENT_REQUEST);
+    assert_non_null(codec.request.body.ptr);
+    http_deinit(&codec);
+}
+
+static void test_time_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        bool is_head;
+    } cases[] = {{"HEAD / HTTP/1.1\r\nHo", true},
+                 {"HEA", false},
+                 {"GET / HTTP/1.1\r\n", false},
+                 {"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", true},
+                 {LENGTH("2") "h", false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http_codec codec;
+        http_init(&codec, &limits);
+        assert_int_equal(feed(&codec, cases[i].bytes), HTTP_EVENT_MORE);
+        http_time_out(&codec);
+        assert_int_equal(codec.refusal.status, 408);
+        assert_int_equal(codec.refusal.is_head, cases[i].is_head);
+        http_deinit(&codec);
+    }
 }
 
 /* Where a client has stopped decides what a time-out means. */
@@ -335,6 +428,9 @@ int main(void)
         cmocka_unit_test(test_pipelining),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_expect),
+        cmocka_unit_test(test_unwanted_body),
+        cmocka_unit_test(test_empty_bodies),
+        cmocka_unit_test(test_time_out),
         cmocka_unit_test(test_where_it_is),
         cmocka_unit_test(test_no_copy),
         cmocka_unit_test(test_framing_is_bounded),

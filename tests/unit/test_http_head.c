@@ -56,6 +56,22 @@ static void test_request_line(void **state)
         GOLDEN("\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("\r\n\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("\r", "mid head\n"),
+        /* the line is looked at when it is there, and before what is behind it */
+        GOLDEN("GET /\r\n", "400\n"),
+        GOLDEN("SSH-2.0-OpenSSH_9.2\r\n", "400\n"),
+        GOLDEN("BREW / HTTP/1.1\r\nX: a", "501\n"),
+        GOLDEN("GET / HTTP/2.0\r\nX: a\n", "505\n"),
+        GOLDEN("\r\nGET /# HTTP/1.1\r\n : a\r\n\r\n", "400\n"),
+        GOLDEN("BREW / HTTP/1.1\r\nX : a\r\n\r\n", "501\n"),
+        GOLDEN("GET / HTTP/1.1\r\n", "mid head\n"),
+        /* the answer to HEAD has no body, whatever is wrong */
+        GOLDEN("HEAD / HTTP/2.0\r\n" HOST "\r\n", "505 to HEAD\n"),
+        GOLDEN("HEAD /\r\n", "400 to HEAD\n"),
+        GOLDEN("\r\nHEAD / HTTP/1.1\r\n\r\n", "400 to HEAD\n"),
+        GOLDEN("HEAD / HTTP/1.1\n", "400 to HEAD\n"),
+        GOLDEN("HEADS / HTTP/1.1\r\n", "501\n"),
+        GOLDEN("HEAD / HTTP/1.1\r\n" HOST "Content-Length: 65\r\n\r\n", "413 to HEAD\n"),
+        GOLDEN("HEAD / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\nx\r\n", "400 to HEAD\n"),
     };
     GOLDEN_CHECK(goldens, &limits);
 }
@@ -70,7 +86,9 @@ static void test_targets(void **state)
         GOLDEN("GET /%7e%zz?%4 HTTP/1.1\r\n" HOST "\r\n", "GET /%7e%zz ?%4\n"),
         GOLDEN("GET //x HTTP/1.1\r\n" HOST "\r\n", "GET //x\n"),
         GOLDEN("GET http://b.example/x?y HTTP/1.1\r\n" HOST "\r\n", "GET /x ?y\n"),
-        GOLDEN("GET HTTPS://[::1]:8080/x HTTP/1.1\r\n" HOST "\r\n", "GET /x\n"),
+        GOLDEN("GET HTTP://[::1]:8080/x HTTP/1.1\r\n" HOST "\r\n", "GET /x\n"),
+        GOLDEN("GET https://b/x HTTP/1.1\r\n" HOST "\r\n", "421\n"), /* not without TLS */
+        GOLDEN("GET HTTPS://b/x HTTP/1.1\r\n" HOST "\r\n", "421\n"),
         GOLDEN("GET http://b HTTP/1.1\r\n" HOST "\r\n", "GET /\n"),
         GOLDEN("GET http://b?q HTTP/1.1\r\n" HOST "\r\n", "GET / ?q\n"),
         GOLDEN("GET http://b/ HTTP/1.0\r\n\r\n", "GET / 1.0 close\n"),
@@ -80,6 +98,10 @@ static void test_targets(void **state)
         GOLDEN("GET /!$&'()*+,;=:@-._~/%?/?!$&'()*+,;=:@-._~% HTTP/1.1\r\n" HOST "\r\n",
                "GET /!$&'()*+,;=:@-._~/% ?/?!$&'()*+,;=:@-._~%\n"),
         GOLDEN("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "OPTIONS *\n"),
+        GOLDEN("OPTIONS http://b HTTP/1.1\r\n" HOST "\r\n", "OPTIONS *\n"),
+        GOLDEN("OPTIONS http://b/ HTTP/1.1\r\n" HOST "\r\n", "OPTIONS /\n"),
+        GOLDEN("OPTIONS http://b?q HTTP/1.1\r\n" HOST "\r\n", "OPTIONS / ?q\n"),
+        GOLDEN("OPTIONS *?q HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("OPTIONS /items HTTP/1.1\r\n" HOST "\r\n", "OPTIONS /items\n"),
         GOLDEN("GET * HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("GET x HTTP/1.1\r\n" HOST "\r\n", "400\n"),
@@ -111,10 +133,11 @@ static void test_field_lines(void **state)
         GOLDEN(GET("!#$%&'*+-.^_`|~9Az: 1\r\n"), "GET /\n"),
         GOLDEN(GET("CONTENT-TYPE: \t application/json \t\r\n"), "GET / type=application/json\n"),
         GOLDEN(GET("Content-Type:\r\n"), "GET / type=\n"),
-        GOLDEN(GET("If-Match: \"1\"\r\nIf-None-Match: W/\"2\", \"3\"\r\n"),
-               "GET / if-match=\"1\" if-none-match=W/\"2\", \"3\"\n"),
         GOLDEN(GET("Content-Type: a\r\nContent-Type: b\r\n"), "400\n"),
-        GOLDEN(GET("If-Match: \"1\"\r\nIf-Match: \"2\"\r\n"), "400\n"),
+        /* fields that are lists may stand in several lines */
+        GOLDEN(GET("If-Match: \"1\"\r\n"), "GET / if-match=\"1\"\n"),
+        GOLDEN(GET("if-match:\t\"1\" , W/\"2\" \r\nIf-None-Match: *\r\nIF-MATCH:\r\n"),
+               "GET / if-match=\"1\" , W/\"2\" if-match=\n"),
         GOLDEN(GET("X-Content-Type: a\r\nContent-Typ: b\r\nContent-Type2: c\r\n"), "GET /\n"),
         /* obs-fold, which could hide a field */
         GOLDEN(GET("X: 1\r\n Content-Length: 5\r\n"), "400\n"),
@@ -160,6 +183,7 @@ static void test_host(void **state)
         GOLDEN("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400\n"),
         GOLDEN("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "400\n"),
         GOLDEN("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "400\n"),
+        GOLDEN("GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "400\n"),
         GOLDEN("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "400\n"),
         GOLDEN("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", "400\n"),
     };
@@ -170,8 +194,9 @@ static void test_authority(void **state)
 {
     (void)state;
     static const char *const valid[] = {
-        "a",        "a.example",          "127.0.0.1", "127.0.0.1:8080", "a:", "[::1]", "[::1]:",
-        "[::1]:80", "[::ffff:127.0.0.1]", "a%20b",     "a!$&'()*+,;=_~-"};
+        "a",        "a.example",          "127.0.0.1", "127.0.0.1:8080",  "a:",      "[::1]",   "[::1]:",
+        "[::1]:80", "[::ffff:127.0.0.1]", "a%20b",     "a!$&'()*+,;=_~-", "a:65535", "a:00080", "[v1.a:b-]",
+        "[VF0.~]:8"};
     static const char *const invalid[] = {"a:b",
                                           "a:80:80",
                                           "a:-1",
@@ -191,21 +216,30 @@ static void test_authority(void **state)
                                           "a?b",
                                           "[::1]80",
                                           "[1:2:3:4:5:6:7:8:9]",
-                                          "[v1.a]",
+                                          "[v1.]",
+                                          "[v.a]",
+                                          "[v1]",
+                                          "[v1a]",
+                                          "[vg.a]",
+                                          "[v1.a/b]",
+                                          "[v1.a",
+                                          "[v",
+                                          "a:65536",
+                                          "a:99999999999999999999",
+                                          "",
+                                          ":80",
+                                          ":",
                                           "[::1%eth0]",
                                           "a\x80",
                                           "\"a\"",
                                           "[::1]:8x"};
     for (size_t i = 0; i < sizeof(valid) / sizeof(valid[0]); i++)
-        if (!http_authority_is_valid((struct str){valid[i], strlen(valid[i])}, false))
+        if (!http_authority_is_valid((struct str){valid[i], strlen(valid[i])}))
             fail_msg("%s is valid", valid[i]);
     for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
-        if (http_authority_is_valid((struct str){invalid[i], strlen(invalid[i])}, true))
+        if (http_authority_is_valid((struct str){invalid[i], strlen(invalid[i])}))
             fail_msg("%s is not valid", invalid[i]);
-    assert_false(http_authority_is_valid((struct str){"a%20", 3}, true));
-    assert_true(http_authority_is_valid(STR(""), true));
-    assert_false(http_authority_is_valid(STR(""), false));
-    assert_false(http_authority_is_valid(STR(":80"), false));
+    assert_false(http_authority_is_valid((struct str){"a%20", 3}));
 }
 
 static void test_connection(void **state)
@@ -249,7 +283,7 @@ static void test_sentences(void **state)
         {GET("X : a\r\n"), "White space stands between"},
         {GET(": a\r\n"), "no name"},
         {GET("X\r\n"), "not a name (a token)"},
-        {GET("If-Match: a\r\nIf-Match: a\r\n"), "twice"},
+        {GET("Content-Type: a\r\nContent-Type: a\r\n"), "twice"},
         {GET("Content-Length: 1\r\nContent-Length: 1\r\n"), "Content-Length must"},
         {GET("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), "not stand beside Content-Length"},
         {GET("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"), "Content-Length"},

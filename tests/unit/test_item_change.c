@@ -53,29 +53,36 @@ static void test_if_match(void **state)
         {"w/\"7\"", 400},
         {"\"7\"x", 400},
         {"\"a b\"", 400},
+        /* in several lines it is one list */
+        {"\"1\"\r\nHost: a\r\nif-match: \"7\"", 200},
+        {"\"1\"\r\nIf-Match: \"2\"", 412},
+        {"\r\nIf-Match: \"7\"", 200},
+        {"*\r\nIf-Match: \"7\"", 400},
     };
     struct talk *talk = talk_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct row *row = talk_add_row(talk, "tea", 3, "[1]");
         row->id = 1;
         row->version = 7;
-        struct str field = text(cases[i].field);
-        int status = REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_match = field);
+        char line[64];
+        snprintf(line, sizeof line, "If-Match: %s\r\n", cases[i].field);
+        struct str field = text(line);
+        int status = REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .fields = field);
         if (status != cases[i].status)
             fail_msg("PUT %s: %d", cases[i].field, status);
         row->version = 7;
-        status = REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_match = field);
+        status = REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}"), .fields = field);
         assert_int_equal(status, cases[i].status);
         row->version = 7;
-        status = REQUEST(talk, DELETE, "/items/1", .if_match = field);
+        status = REQUEST(talk, DELETE, "/items/1", .fields = field);
         assert_int_equal(status, cases[i].status == 200 ? 204 : cases[i].status);
         if (talk->count > 0)
             remove_row(talk, row);
     }
-    /* Where nothing is, no If-Match can hold. */
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("*")), 412);
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("\"7\"")), 412);
-    assert_int_equal(REQUEST(talk, GET, "/items/1", .if_match = STR("*")), 412);
+    /* Where nothing is, it is not looked at (RFC 9110 13.2.1). */
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), 404);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: \"7\"\r\n")), 404);
+    assert_int_equal(REQUEST(talk, GET, "/items/1", .fields = STR("If-Match: *\r\n")), 404);
     talk_free(talk);
 }
 
@@ -85,13 +92,11 @@ static void test_if_none_match_of_a_write(void **state)
     (void)state;
     struct talk *talk = talk_new();
     talk_add_row(talk, "tea", 3, "[1]");
-    struct str any = STR("*"), other = STR("\"8\"");
-    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_none_match = any),
-                     412);
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_none_match = any), 412);
-    assert_int_equal(REQUEST(talk, PUT, "/items/2", .body = STR("{\"name\":\"a\"}"), .if_none_match = any),
-                     404);
-    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{}"), .if_none_match = other), 200);
+    struct str any = STR("If-None-Match: *\r\n"), other = STR("If-None-Match: \"8\"\r\n");
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .fields = any), 412);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = any), 412);
+    assert_int_equal(REQUEST(talk, PUT, "/items/2", .body = STR("{\"name\":\"a\"}"), .fields = any), 404);
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{}"), .fields = other), 200);
     talk_free(talk);
 }
 
@@ -101,11 +106,12 @@ static void test_a_version_that_changes_meanwhile(void **state)
     struct talk *talk = talk_new();
     talk_add_row(talk, "tea", 3, "[1]");
     talk->meddle = 1;
-    int status = REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .if_match = STR("\"1\""));
+    int status =
+        REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}"), .fields = STR("If-Match: \"1\"\r\n"));
     assert_int_equal(status, 412);
     assert_string_equal(talk->rows[0].name, "tea");
     talk->meddle = 1; /* from 2 to 3, which the list allows, too */
-    status = REQUEST(talk, DELETE, "/items/1", .if_match = STR("\"2\", \"3\""));
+    status = REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: \"2\", \"3\"\r\n"));
     assert_int_equal(status, 204);
     assert_int_equal(talk->count, 0);
     talk_free(talk);
@@ -220,7 +226,8 @@ static void test_patch_between_other_writers(void **state)
 
     row->version = 5;
     talk->meddle = 1;
-    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = patch, .if_match = STR("\"5\"")), 412);
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = patch, .fields = STR("If-Match: \"5\"\r\n")),
+                     412);
     assert_int_equal(talk->queries, 3);
     assert_int_equal(row->version, 6);
     talk_free(talk);
@@ -296,7 +303,7 @@ static void expect_server_errors(struct talk *talk)
     assert_int_equal(REQUEST(talk, GET, "/items"), 500);
     assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
     assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("*")), 500);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), 500);
 }
 
 static void test_results_that_are_wrong(void **state)
@@ -314,7 +321,7 @@ static void test_results_that_are_wrong(void **state)
     talk_add_row(talk, "tea", 3, "null");
     talk->fail_query = 2;
     assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .if_match = STR("*")), 500);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), 500);
     talk_free(talk);
 }
 

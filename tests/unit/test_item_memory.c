@@ -156,19 +156,19 @@ static void test_read(void **state)
     (void)state;
     fail_each(JSON_REQUEST(GET, "/items"), 200);
     fail_each(JSON_REQUEST(HEAD, "/items/1"), 200);
-    fail_each(JSON_REQUEST(GET, "/items/1", .if_match = STR("\"1\""), .if_none_match = STR("\"2\"")), 200);
-    fail_each(JSON_REQUEST(GET, "/items/1", .if_none_match = STR("\"1\"")), 304);
+    fail_each(JSON_REQUEST(GET, "/items/1", .fields = STR("If-Match: \"1\"\r\nIf-None-Match: \"2\"\r\n")), 200);
+    fail_each(JSON_REQUEST(GET, "/items/1", .fields = STR("If-None-Match: \"1\"\r\n")), 304);
 }
 
 static void test_replace_and_delete(void **state)
 {
     (void)state;
-    struct str versions = STR("\"1\", \"2\", \"3\"");
+    struct str versions = STR("If-Match: \"1\", \"2\", \"3\"\r\n");
     fail_each(JSON_REQUEST(PUT, "/items/1", .body = ITEM), 200);
-    fail_each(JSON_REQUEST(PUT, "/items/1", .body = ITEM, .if_match = versions), 200);
-    fail_each(JSON_REQUEST(PUT, "/items/1", .body = ITEM, .if_match = STR("\"1\"")), 412);
+    fail_each(JSON_REQUEST(PUT, "/items/1", .body = ITEM, .fields = versions), 200);
+    fail_each(JSON_REQUEST(PUT, "/items/1", .body = ITEM, .fields = STR("If-Match: \"1\"\r\n")), 412);
     fail_each(JSON_REQUEST(DELETE, "/items/1"), 204);
-    fail_each(JSON_REQUEST(DELETE, "/items/1", .if_match = versions), 204);
+    fail_each(JSON_REQUEST(DELETE, "/items/1", .fields = versions), 204);
 }
 
 static void test_patch(void **state)

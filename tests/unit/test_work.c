@@ -228,7 +228,7 @@ static void test_refusal_closes(void **state)
     (void)state;
     struct exchange x;
     exchange_init(&x, &app, counters_shard(0));
-    assert_int_equal(exchange_refuse(&x, HTTP_TIMED_OUT), STEP_REPLY);
+    assert_int_equal(exchange_refuse(&x, (struct http_refusal){408, "Too late.", false}), STEP_REPLY);
     assert_status(&x, 408);
     assert_true(x.reply.close);
     char *text = wire(&x);
