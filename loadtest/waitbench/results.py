@@ -20,7 +20,8 @@ DETAIL = (
     "pool_waits_per_req,pool_wait_us_per_req,runqueue_wait_us_per_req,server_cpu_us_per_req,"
     "db_cpu_us_per_req,wrk_cpu_us_per_req,proxy_cpu_us_per_req,proxy_cpu_share,other_share,bystander_cpu,"
     "cpu_pressure_share,kernel_stack_kib,page_tables_kib,slab_kib,tcp_kib,db_commits_per_query,"
-    "db_blocks_hit_per_query,db_blocks_read_per_query,db_deadlocks,harness_cpu_share,generators_apart_ms,load_s,wall_s"
+    "db_blocks_hit_per_query,db_blocks_read_per_query,db_deadlocks,harness_cpu_share,generators_apart_ms,"
+    "load_s,wall_s"
 ).split(",")
 UNSOUND = COLUMNS + ["attempt", "reason"]
 SYSCALLS = "server,proxy,n,m,w,d,c,method,requests,syscalls,syscalls_per_req".split(",")

@@ -16,7 +16,8 @@ WRK_BUSY = 0.95  # of its threads' time: then replies wait in socket buffers unt
 
 FLAGS = {
     "generator-bound": "wrk was the bottleneck: connections were idle more than a tenth of the time, or wrk's"
-    " threads were busy more than 95% of it, of any generator; throughput is a lower bound, latencies are not compared",
+    " threads were busy more than 95% of it, in any generator; throughput is a lower bound, latencies are not"
+    " compared",
     "too-short": "fewer than three requests a connection: those too slow to end in the window are missing, so"
     " latencies look shorter than they are; a longer DURATION would do",
     "machine-busy": "other programs used more than a tenth of the machine's CPU time: a disturbed figure",

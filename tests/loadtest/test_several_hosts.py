@@ -1,0 +1,178 @@
+"""README's section "On several machines", line by line, on hosts made of network namespaces: each has an
+address of its own, and reaches the others over a bridge."""
+
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
+HOSTS = {"database": "10.0.0.1", "server": "10.0.0.2", "load-1": "10.0.0.3", "load-2": "10.0.0.4", "any": "10.0.0.5"}
+LINE = re.compile(rf"^    ({'|'.join(HOSTS)})\$ (.*)$", re.M)
+POINT = {"N": "1", "M": "1024", "C": "9", "DURATION": "1", "WARMUP": "0.3", "REPEATS": "1"}
+LOADED = {"STEAL_MAX": "1", "RETRIES": "8"}  # the machine that runs the tests may be a busy one
+
+
+def ip(*words):
+    return subprocess.run(["ip", *words], capture_output=True, text=True)
+
+
+class Network:
+    """A namespace for each host, each with a link to a bridge in one more."""
+
+    def __init__(self):
+        self.prefix = f"waitbench-{os.getpid()}-"
+        self.made = []
+
+    def up(self):
+        """The sentence that says why it cannot be; None when it is up."""
+        commands = [f"-n {self.add('switch')} link add bridge up type bridge"]
+        for host, address in HOSTS.items():
+            name = self.add(host)
+            commands += [
+                f"link add eth0 netns {name} type veth peer name {host} netns {self.prefix}switch",
+                f"-n {name} address add {address}/24 dev eth0",
+                f"-n {name} link set eth0 up",
+                f"-n {name} link set lo up",
+                f"-n {self.prefix}switch link set {host} up master bridge",
+            ]
+        done = [ip("netns", "add", name) for name in self.made] + [ip(*command.split()) for command in commands]
+        return next((f"no network namespaces here: {one.stderr.strip()}" for one in done if one.returncode), None)
+
+    def add(self, host):
+        self.made.append(self.prefix + host)
+        return self.made[-1]
+
+    def inside(self, host, command):
+        """The words that run a shell command there."""
+        return ["ip", "netns", "exec", self.prefix + host, "sh", "-c", command]
+
+    def down(self):
+        for name in self.made:
+            ip("netns", "delete", name)
+
+
+@pytest.fixture(scope="module")
+def network():
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        pytest.skip("network namespaces want root and `ip` (Debian's package iproute2)")
+    for program in ("server-threaded", "server-libuv"):
+        if not (BUILD / program).exists():
+            pytest.skip(f"{program} is not built")
+    network = Network()
+    try:
+        trouble = network.up()
+        if trouble:
+            pytest.skip(trouble)
+        yield network
+    finally:
+        network.down()
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """{host: [its commands]}, as README has them."""
+    section = (ROOT / "README.md").read_text().partition("### On several machines\n")[2].partition("\n## ")[0]
+    found = {}
+    for host, command in LINE.findall(section):
+        found.setdefault(host, []).append(re.sub(r"\bbuild/", f"{shlex.quote(str(BUILD))}/", command))
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(network, commands, tmp_path_factory):
+    """The folder, and what each generator said."""
+    folder = tmp_path_factory.mktemp("hosts")
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    environment |= {"WAITBENCH_DB": f"hosts-{os.getpid()}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(host, command, **more):
+        return subprocess.run(
+            network.inside(host, command), cwd=ROOT, env=environment | more, capture_output=True, text=True, timeout=120
+        )
+
+    started, said = [], {}
+    try:
+        (command,) = commands["database"]
+        done = run("database", command)
+        assert done.returncode == 0, done.stderr
+        environment["DATABASE_URL"] = done.stdout.strip()
+        for host in ("server", "load-1", "load-2"):
+            for command in commands[host]:
+                said[host] = (folder / host).open("w+")
+                words = network.inside(host, f"exec env {command}")
+                started.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=said[host]))
+        await_listening(network)
+        out = folder / "results"
+        done = run("any", "\n".join(commands["any"]), OUT=str(out), **POINT, **LOADED)
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        for child in started:
+            child.terminate()
+            child.wait(30)
+        run("database", "db/local stop")
+    return out, {host: (folder / host).read_text() for host in said}
+
+
+def await_listening(network):
+    for host, port in (("server", 8081), ("server", 8082), ("load-1", 18090), ("load-2", 18090)):
+        knock = network.inside("any", f"exec bash -c ': </dev/tcp/{HOSTS[host]}/{port}'")
+        for _ in range(100):
+            if subprocess.run(knock, stderr=subprocess.DEVNULL).returncode == 0:
+                break
+            time.sleep(0.1)
+
+
+def rows(folder, name):
+    with (folder / name).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_host_has_its_lines(commands):
+    assert set(commands) == set(HOSTS)
+    for host, address in HOSTS.items():
+        assert host == "any" or all(address in command for command in commands[host])
+
+
+def test_every_server_has_a_sound_row(results):
+    folder, _ = results
+    found = rows(folder, "runs.csv")
+    assert {row["server"] for row in found} == {"threaded", "libuv"}
+    assert all(row["errors"] == "0" and float(row["rps"]) > 10 for row in found)
+
+
+def test_a_row_is_of_both_generators(results):
+    folder, said = results
+    for row, detail in zip(rows(folder, "runs.csv"), rows(folder, "detail.csv")):
+        requests = int(row["requests"])
+        assert abs(int(detail["server_requests"]) - requests) <= 9
+        # Nine connections, a try of the address by each wrk, and the load test's own if it was made anew.
+        assert int(detail["connections_accepted"]) in (9 + 2, 9 + 3)
+        assert 0 <= float(detail["generators_apart_ms"]) <= 150
+        assert float(detail["littles_ratio"]) <= 1.02
+    for host, connections in (("load-1", 5), ("load-2", 4)):
+        assert f"1 s of {connections} connections to http://10.0.0.2:8081/work?" in said[host]
+        assert f"1 s of {connections} connections to http://10.0.0.2:8082/work?" in said[host]
+
+
+def test_the_environment_names_the_hosts(results):
+    folder, _ = results
+    hosts = json.loads((folder / "environment.json").read_text())["hosts"]
+    assert hosts["database"] == "10.0.0.1"
+    assert {server["name"] for server in hosts["servers"].values()} == {"10.0.0.2"}
+    assert [(one["generator"], one["connections"]) for one in hosts["generators"]] == [
+        ("http://10.0.0.3:18090", {"9": 5}),
+        ("http://10.0.0.4:18090", {"9": 4}),
+    ]
+    # Namespaces of one machine: what its kernel tells is true for all of them.
+    everybody = [hosts["load_test"], *hosts["servers"].values(), *hosts["generators"]]
+    assert len({host["boot_id"] for host in everybody}) == 1
+    assert all(row["idle_share"] for row in rows(folder, "runs.csv"))
