@@ -11,7 +11,7 @@ import dataclasses
 import statistics
 import textwrap
 
-from . import stats, summary, words
+from . import stats, summary, whereabouts, words
 
 AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of points alike but for it."
 
@@ -74,7 +74,9 @@ def _heading(found):
     fewest, most = found.blocks
     blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     kind = f"exploratory: fewer than {stats.BLOCKS} blocks a point" if found.exploratory else "95% confidence"
-    lines = [f"The answer, from {_count(len(found.points), 'point')}, {blocks} blocks each ({kind})."]
+    points = _count(len(found.points), "point")
+    ran = whereabouts.sentence(found.environment.get("ran"))
+    lines = [f"The answer, from {points}, {blocks} blocks each ({kind}){'; ' if ran else ''}{ran}."]
     return lines + ([AXES] if len(found.points) > 1 else [])
 
 

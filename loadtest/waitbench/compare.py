@@ -19,7 +19,7 @@ from . import Failure, matrix, stats, summary, table, words
 # revision, the time, the load, the seed of the order, or where the servers listen.
 MUST_MATCH = (
     [f"machine.{name}" for name in "cpu_model architecture cpus cpus_usable governor turbo smt clock".split()]
-    + ["kernel", "system", "placement"]
+    + ["kernel", "system", "placement", "ran.load_test", "ran.database"]
     + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS".split()]
     + [f"versions.{name}" for name in "wrk nginx libpq libuv libllhttp".split()]
     + [f"database.{name}" for name in "server_version shared_buffers fsync synchronous_commit jit socket".split()]
@@ -71,6 +71,11 @@ def differences(a, b):
         left, right = _fact(a.environment, path), _fact(b.environment, path)
         if not _alike(left, right):
             found.append(f"{path} is {_told(left)} in A and {_told(right)} in B")
+    ran = [_fact(summary_.environment, "ran.servers") or {} for summary_ in (a, b)]
+    for name in sorted(set(a.servers) & set(b.servers)):
+        left, right = ran[0].get(name), ran[1].get(name)
+        if left != right:
+            found.append(f"where server {name} ran is {_told(left)} in A and {_told(right)} in B")
     specs = [_specs(summary_) for summary_ in (a, b)]
     for name in sorted(set(specs[0]) & set(specs[1])):
         left, right = specs[0][name], specs[1][name]

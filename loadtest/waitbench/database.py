@@ -94,6 +94,13 @@ class Database:
         except OSError:
             raise Failure("the database is gone: its first process has ended") from None
 
+    def postmaster_pid(self):
+        """As PostgreSQL itself knows it; 0 when it does not tell us."""
+        try:
+            return int(self.rows("SELECT pg_read_file('postmaster.pid')")[0][0].split()[0])
+        except psycopg2.Error:  # a right that we do not have, or a service that has no files
+            return self.postmaster or 0
+
     def place(self, cpus):
         """Puts PostgreSQL on these CPUs; new processes of it follow. False when it is not ours to move."""
         if not self.name or not self.postmaster:

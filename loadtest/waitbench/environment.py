@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import ROOT, Failure, placement, results, server
+from . import ROOT, Failure, placement, results, server, whereabouts
 
 BUSY = 0.15  # load average a CPU, before we start
 LIMITS = (  # below /proc/sys
@@ -25,6 +25,7 @@ LIMITS = (  # below /proc/sys
 )
 CPU = Path("/sys/devices/system/cpu")
 OTHER_THREADS = 500  # of everybody else
+OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 
 
@@ -42,8 +43,9 @@ def raise_file_limit(connections):
         )
 
 
-def describe(chosen, db, places, cpus):
-    """What environment.json says; everything that a reader needs to judge or repeat the run."""
+def describe(chosen, db, places, cpus, targets):
+    """What environment.json says; everything that a reader needs to judge or repeat the run. `targets`: name
+    -> GET /stats of the servers that run elsewhere."""
     return {
         "machine": machine(),
         "kernel": platform.release(),
@@ -55,9 +57,11 @@ def describe(chosen, db, places, cpus):
         "settings": recorded(chosen),
         "server_environment": server.tuning(),
         "servers": [spec.name for spec in chosen.servers],
+        "targets": {name: {key: stats[key] for key in OF_A_TARGET} for name, stats in targets.items()},
+        "ran": whereabouts.of_all([spec.name for spec in chosen.servers], targets, db),
         "placement": {role: sorted(own) for role, own in places.items()},
         "placement_says": placement.sentence(places, cpus, chosen.pin),
-        "warnings": warnings(chosen, db),
+        "warnings": warnings(chosen, db, targets),
     }
 
 
@@ -141,13 +145,18 @@ def limits_met(connections):
 
 
 def git():
+    """The revision of the load test. Its image has no .git but what git said when it was built."""
+    built = _read(ROOT / "revision")
+    if built:
+        return {"revision": built.removesuffix("-dirty"), "changed": built.endswith("-dirty")}
+
     def ask(*words):
         return _first_line(["git", "-C", str(ROOT), *words], must=True)
 
     return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
 
 
-def warnings(chosen, db):
+def warnings(chosen, db, targets):
     facts, found = machine(), limits_met(max(point.c for point in chosen.points))
     load = facts["load_average"][0] / facts["cpus_usable"]
     if load > BUSY:
@@ -163,6 +172,9 @@ def warnings(chosen, db):
             "the kernel divides CPU time among sessions first (sched_autogroup_enabled): when CPUs are short,"
             " each process of PostgreSQL weighs as much as the whole server, and as wrk"
         )
+    for name, stats in targets.items():
+        if stats["pool_size"] != chosen.pool:
+            found.append(f"{name} has {stats['pool_size']} database connections, and POOL is {chosen.pool}")
     if db and not db.counts_statements:
         found.append("the database has no pg_stat_statements: that N queries ran is proved by `sum` alone")
     if not db:

@@ -55,10 +55,18 @@ class Experiment:
                 if not self.db.place(places["database"]):
                     self._say("the database is not ours to place: it runs on whatever CPUs it has")
             bench = measure.Bench(chosen, self.db, places, len(cpus))
+            targets = server.await_targets(chosen)
+            known = placement.told(cpus) if chosen.targets else places
+            facts = environment.describe(chosen, self.db, known, cpus, targets) | {"hosts": bench.hosts()}
             if not self.resumed:
-                self.facts = environment.describe(chosen, self.db, places, cpus) | {"hosts": bench.hosts()}
-            self._say(placement.sentence(places, cpus, chosen.pin))
-            for warning in environment.warnings(chosen, self.db):
+                self.facts = facts
+            elif any(facts[name] != self.facts.get(name) for name in ("targets", "ran", "placement")):
+                raise Failure(
+                    f"{self.folder.path} was begun with other servers than those that run now, or on other CPUs:"
+                    " choose another OUT"
+                )
+            self._say(facts["placement_says"])
+            for warning in facts["warnings"]:
                 self._say(f"warning: {warning}")
             environment.write(self.folder, self.facts)
             for block in wanted:

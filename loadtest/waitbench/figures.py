@@ -43,7 +43,7 @@ class Observation:
     idle_memory: tuple  # sample.Memory before the server took connections
     reply_bytes: tuple  # least and most that a reply takes on the wire
     steal_max: float
-    cpus: int  # of the machine, that we may use
+    cpus: int  # of this machine, of which our container may have fewer
     host: hosts.Host  # of the server
     busiest: bystander.Busiest | None = None  # of the other servers that were up
 
@@ -103,7 +103,8 @@ class Observation:
     @property
     def wrk_cpu_share(self):
         """Of the machines that a wrk ran on, together."""
-        return self.share(self.load.cpu_s, sum(host.cpus for host in self.load.machines))
+        cpus = [self.cpus if host.here else host.cpus for host in self.load.machines]
+        return self.share(self.load.cpu_s, sum(cpus))
 
     @property
     def cpu(self):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import time
 
 from . import bystander, client, figures, generators, histogram, hosts, proxy, results, sample, server
@@ -30,7 +31,7 @@ class Bench:
     """What all runs share."""
 
     def __init__(self, chosen, db, places, cpus):
-        self.chosen, self.db, self.places, self.cpus = chosen, db, places, cpus
+        self.chosen, self.db, self.places = chosen, db, places
         self.url = db.url if db else ""
         self.tracer = syscalls.find() if chosen.syscalls == "auto" else None
         connections = sorted({point.c for point in chosen.points})
@@ -131,7 +132,7 @@ def _observe(bench, measured, front, point, loaded):
         idle_memory,
         reply_bytes,
         chosen.steal_max,
-        bench.cpus,
+        os.cpu_count(),
         hosts.of_server(spec.url, first.stats),
         busiest,
     )

@@ -32,6 +32,19 @@ def divide(cpus):
     }
 
 
+def told(cpus, environ=os.environ):
+    """The same for servers that run elsewhere: what docker-compose.yml was told, and what wrk may use."""
+    roles = {"server": "SERVER_CPUS", "database": "DB_CPUS"}
+    found = {role: parse(environ[name]) for role, name in roles.items() if environ.get(name)}
+    return found | ({"wrk": set(cpus)} if len(cpus) < os.cpu_count() else {})
+
+
+def parse(text):
+    """A list of CPUs as the kernel and Docker write it: 0-2,7 (cpuset(7))."""
+    ends = [part.split("-") for part in text.split(",")]
+    return {cpu for each in ends for cpu in range(int(each[0]), int(each[-1]) + 1)}
+
+
 def sentence(places, cpus, asked):
     if places:
         return "; ".join(f"{role} on CPU {' '.join(map(str, sorted(own)))}" for role, own in places.items())

@@ -5,7 +5,7 @@ import html
 import json
 from pathlib import Path
 
-from . import answer, charts, results, stats, summary, words
+from . import answer, behind, charts, results, stats, summary, words
 
 STYLE = (Path(__file__).with_name("report.css")).read_text
 TABLE = (
@@ -28,6 +28,7 @@ def page(found, name):
     sections = [
         _answer(found),
         _ratios(found),
+        _behind(found),
         _axes(found),
         _latencies(found),
         _memory(found),
@@ -110,6 +111,25 @@ def _ratios(found):
     return _section(
         "Ratios", _legend(found, found.servers[1:]) + f"<div class='figures'>{''.join(pictures)}</div>", note
     )
+
+
+def _behind(found):
+    rows = behind.rows(found)
+    if not rows:
+        return ""
+    heads = "".join(f"<th scope='col'>{_text(head)}</th>" for head in rows[0])
+    body = ""
+    for point, server, *cells in rows[1:]:
+        values = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+        body += f"<tr><td>{_text(point)}</td><th scope='row'>{_text(server)}</th>{values}</tr>"
+    note = (
+        f"Ratios and CPU ratios are to {_text(found.base)} with the same in front, paired in blocks. Behind / direct is one"
+        " server's throughput behind nginx to its own without; those runs share no block, so it is not paired. The CPU is"
+        " the server's own, without nginx's."
+    )
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    scroll = f"<div class='scroll' tabindex='0' role='region' aria-label='With and without nginx'>{table}</div>"
+    return _section("What nginx in front changes", scroll, note)
 
 
 def _axes(found):

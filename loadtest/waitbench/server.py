@@ -115,6 +115,22 @@ class Server:
         return os.pread(self.errors, 65536, 0).decode(errors="replace").splitlines()
 
 
+def await_targets(chosen):
+    """name -> GET /stats of every server that runs elsewhere, once it is ready. Raises Failure."""
+    found = {}
+    for spec in chosen.servers:
+        if spec.url:
+            target = Server(spec, chosen, "")
+            target.start()
+            try:
+                found[spec.name] = target.stats()
+            except Died as error:
+                raise Failure(str(error)) from None
+            finally:
+                target.stop()
+    return found
+
+
 def tuning():
     return {name: os.environ[name] for name in TUNED if name in os.environ}
 

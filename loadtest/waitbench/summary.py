@@ -16,7 +16,7 @@ from pathlib import Path
 import statistics
 from typing import NamedTuple
 
-from . import Failure, matrix, results, stats, table
+from . import Failure, behind, matrix, results, stats, table
 
 BASE = "threaded"
 GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
@@ -273,4 +273,4 @@ def write(folder):
     """Writes summary.csv into a results folder and returns the table for the terminal."""
     summary = load(folder)
     results.replace(Path(folder) / "summary.csv", csv_text(summary).encode())
-    return table.text(summary)
+    return "\n".join([table.text(summary)] + behind.text(summary))

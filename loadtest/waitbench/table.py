@@ -1,6 +1,6 @@
 """The table at the end of a run, for a terminal."""
 
-from . import words
+from . import whereabouts, words
 
 HEADS = (
     "point",
@@ -26,8 +26,9 @@ def text(summary):
             entry = summary.entries.get((point, server))
             if entry:
                 lines.append(_line(entry, words.label(point, axes)))
-    out = [f"all at {words.fixed(summary.points)}; ratios to {summary.base}, paired in blocks"]
-    out += columns(lines, LEFT)
+    ran = whereabouts.sentence(summary.environment.get("ran"))
+    heading = [f"all at {words.fixed(summary.points)}", f"ratios to {summary.base}, paired in blocks", ran]
+    out = ["; ".join(filter(None, heading))] + columns(lines, LEFT)
     if any(entry.generator_bound for entry in summary.entries.values()):
         out.append("* wrk was the bottleneck: throughput is a lower bound, latencies are not compared")
     return "\n".join(out)

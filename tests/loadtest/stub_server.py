@@ -59,7 +59,8 @@ class Stub:
     def stats(self):
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
-            "model": "stub", "pid": os.getpid(), "start_time": self.start_time, "cpu_user_s": used.ru_utime, "cpu_system_s": used.ru_stime,
+            "model": "stub", "version": "1", "build": "none", "workers": 0, "pool_size": 16,
+            "pid": os.getpid(), "start_time": self.start_time, "cpu_user_s": used.ru_utime, "cpu_system_s": used.ru_stime,
             "ctx_voluntary": used.ru_nvcsw, "ctx_involuntary": used.ru_nivcsw, "rss_kib": 1, "rss_peak_kib": used.ru_maxrss,
             "threads": 1, "connections_open": self.open, "connections_accepted": self.accepted, "connections_refused": 0,
             "requests": self.requests, "replies_4xx": 0, "replies_5xx": self.bad, "queries": 0, "query_s": 0.0,

@@ -21,6 +21,11 @@ ENVIRONMENT = {
     "git": {"revision": "0123456789abcdef", "changed": False},
     "settings": {"DURATION": "2", "WARMUP": "0.5", "POOL": "16", "PIN": "auto", "SEED": "1"},
     "servers": ["threaded", "libuv"],
+    "ran": {
+        "load_test": "native",
+        "database": "native",
+        "servers": dict.fromkeys(["threaded", "libuv", "coro"], "native"),
+    },
     "warnings": [],
 }
 POINT = {"proxy": "none", "n": 1, "m": 1024, "w": 0, "d": 0, "c": 16}

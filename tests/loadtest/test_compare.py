@@ -87,6 +87,8 @@ def test_latencies_are_left_out_where_wrk_was_the_bottleneck(tmp_path, a):
         ("settings", "PIN", "none"),
         ("versions", "libpq", "17.6"),
         ("database", "server_version", "17.6"),
+        ("ran", "load_test", "container"),
+        ("ran", "database", "container"),
         (None, "kernel", "6.12.0"),
     ],
 )
@@ -100,6 +102,14 @@ def test_what_is_not_comparable_is_refused_and_named(tmp_path, a, where, name, v
     assert f"{where}.{name}" in done.stderr if where else name in done.stderr
     assert f"{value} in B" in done.stderr and "--anyway" in done.stderr
     assert compare("--anyway", a, folder).returncode == 0
+
+
+def test_a_server_in_a_container_is_not_compared_with_a_native_one_unawares(tmp_path, a):
+    def change(facts):
+        facts["ran"]["servers"]["libuv"] = "container"
+
+    done = compare(a, b(tmp_path, change=change))
+    assert done.returncode == 2 and "where server libuv ran is native in A and container in B" in done.stderr
 
 
 def test_what_is_compared_may_differ(tmp_path, a):

@@ -8,19 +8,33 @@ import pytest
 from waitbench import Failure, environment, settings
 
 
+STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2, "pool_size": 8, "pid": 1}
+
+
 @pytest.fixture
 def chosen():
     return settings.load(["--targets", "a=http://127.0.0.1:1", "--database-url", "postgresql://me:secret@db/x"], {})
 
 
 def test_everything_recorded_is_json_and_holds_no_password(chosen):
-    facts = environment.describe(chosen, None, {"server": {1, 0}}, [0, 1])
+    facts = environment.describe(chosen, None, {"server": {1, 0}}, [0, 1], {"a": STATS})
     text = json.dumps(facts)
     assert "secret" not in text and "postgresql://db/x" in text
     assert facts["placement"] == {"server": [0, 1]}
     assert facts["machine"]["cpus_usable"] >= 1 and facts["machine"]["memory_kib"] > 0
     assert facts["limits"]["somaxconn"].isdigit() and facts["versions"]["wrk"].startswith("wrk ")
+    assert facts["targets"] == {"a": {name: value for name, value in STATS.items() if name != "pid"}}
+    assert facts["ran"]["servers"] == {"a": "container"} and facts["ran"]["database"] is None
+    assert any("a has 8 database connections, and POOL is 16" in warning for warning in facts["warnings"])
     assert any("no DATABASE_URL" in warning for warning in facts["warnings"])
+
+
+def test_the_image_of_the_load_test_knows_its_revision(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    assert environment.git() == {"revision": None, "changed": False}
+    for text, told in (("01c9a1d", ("01c9a1d", False)), ("v1-2-g01c9a1d-dirty", ("v1-2-g01c9a1d", True))):
+        (tmp_path / "revision").write_text(text + "\n")
+        assert tuple(environment.git().values()) == told
 
 
 def test_more_connections_than_the_kernel_has_threads_for_is_warned_of():

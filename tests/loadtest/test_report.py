@@ -72,6 +72,26 @@ def test_the_answer_comes_first_and_every_server_has_its_row(tmp_path):
     assert "Made-up CPU" in said
 
 
+def test_with_and_without_nginx_stand_side_by_side(tmp_path):
+    speeds = {"threaded": 1000, "libuv": lambda point: 1500 if point["proxy"] == "none" else 1100}
+    both = [{"n": n, "proxy": proxy} for n in (1, 20) for proxy in ("none", "nginx")]
+    folder = synthetic.write(tmp_path / "both", synthetic.runs(both, speeds, noise=1e-4))
+    made = report.write(folder).read_text()
+    assert "What nginx in front changes" in Page(made).words
+    rows = re.findall(r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>", made.split("What nginx")[1])
+    assert [row[:2] for row in rows[:4]] == [(f"n={n}", server) for n in (1, 20) for server in ("threaded", "libuv")]
+    cells = re.findall(r"<td>(.*?)</td>", rows[1][2])
+    assert [cell[:4] for cell in cells[2:5]] == ["0.73", "1.50", "1.10"], "behind / direct, ratio without, ratio with"
+    shown = summary.write(folder).split("what nginx in front changes")[1]
+    assert re.search(r"n=1 +threaded.*\n +libuv .*0\.73x .* 1\.50x .* 1\.10x", shown)
+
+
+@pytest.mark.parametrize("proxy", ["none", "nginx"])
+def test_nothing_is_said_of_nginx_when_there_is_nothing_to_hold_it_against(tmp_path, proxy):
+    made = text(tmp_path, [{"n": n, "proxy": proxy} for n in (1, 20)])
+    assert "What nginx in front changes" not in made
+
+
 def test_pictures_are_announced(tmp_path):
     pictures = re.findall(r"<svg role=.*?</svg>", text(tmp_path), re.S)
     assert len(pictures) >= 10

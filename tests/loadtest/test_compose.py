@@ -1,0 +1,62 @@
+"""loadtest/run finds the servers of docker compose by their ports, and nobody else's."""
+
+import http.server
+import json
+import threading
+
+import pytest
+from waitbench import compose, settings
+
+
+@pytest.fixture
+def serve():
+    """Starts what answers GET /stats with the model it is given; returns its port."""
+    running = []
+
+    def start(model):
+        body = json.dumps({"model": model}).encode()
+
+        class Stats(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words):
+                pass
+
+        running.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stats))
+        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
+        return str(running[-1].server_address[1])
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def nothing_built(tmp_path):
+    return {"BUILD": str(tmp_path)}
+
+
+def test_those_that_answer_are_the_targets(serve, nothing_built):
+    ports = {"THREADED_PORT": serve("threaded"), "CORO_PORT": serve("coro"), "LIBUV_PORT": "1"}
+    found = compose.find(settings.load([], nothing_built), ports)
+    assert found == f"threaded=http://127.0.0.1:{ports['THREADED_PORT']} coro=http://127.0.0.1:{ports['CORO_PORT']}"
+    assert [spec.name for spec in settings.load(["--targets", found], nothing_built).servers] == ["threaded", "coro"]
+    only = compose.find(settings.load(["--servers", "coro"], nothing_built), ports)
+    assert only == f"coro=http://127.0.0.1:{ports['CORO_PORT']}"
+
+
+def test_somebody_elses_port_is_left_alone(serve, nothing_built):
+    ports = {"THREADED_PORT": serve("something"), "CORO_PORT": "1", "LIBUV_PORT": "1"}
+    assert compose.find(settings.load([], nothing_built), ports) == ""
+
+
+def test_what_is_built_or_named_goes_first(serve, nothing_built, tmp_path):
+    ports = {"THREADED_PORT": serve("threaded"), "CORO_PORT": "1", "LIBUV_PORT": "1"}
+    assert compose.find(settings.load(["--targets", "a=http://h:1"], nothing_built), ports) == ""
+    (tmp_path / "server-libuv").touch()
+    assert compose.find(settings.load([], nothing_built), ports) == ""

@@ -1,0 +1,81 @@
+"""Which parts ran in containers, and how that is said."""
+
+import os
+import subprocess
+import time
+
+import pytest
+from waitbench import placement, whereabouts
+
+
+def test_a_process_that_says_its_id():
+    assert whereabouts.of_process(1, "server-libuv") == "container"
+    child = subprocess.Popen(["sleep", "30"])
+    try:
+        deadline = time.monotonic() + 10
+        while whereabouts.of_process(child.pid, "sleep") == "unknown" and time.monotonic() < deadline:
+            time.sleep(0.01)  # until it is no longer a copy of this program
+        assert whereabouts.of_process(child.pid, "sleep") == whereabouts.own() != "unknown"
+        # Somebody else's id is taken here by another program, or by none.
+        assert whereabouts.of_process(child.pid, "server-coro") == "unknown"
+    finally:
+        child.kill()
+        child.wait()
+    assert whereabouts.of_process(child.pid, "sleep") == "unknown"
+    assert whereabouts.of_process(0, "postgres") == "unknown"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace of one's own needs root")
+def test_another_pid_namespace_is_a_container():
+    code = "from waitbench import whereabouts; print(whereabouts.own())"
+    words = ["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c", code]
+    folder = os.path.dirname(os.path.dirname(whereabouts.__file__))
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, cwd=folder)
+    assert done.stdout == "container\n", done.stderr
+
+
+class Database:
+    postmaster = None
+
+    def postmaster_pid(self):
+        return 1
+
+
+def test_every_part_has_its_place():
+    targets = {"libuv": {"pid": 1, "model": "libuv"}, "coro": {"pid": 2**22 + 1, "model": "coro"}}
+    ran = whereabouts.of_all(["threaded", "libuv", "coro"], targets, Database())
+    assert ran["servers"] == {"threaded": whereabouts.own(), "libuv": "container", "coro": "unknown"}
+    assert (ran["load_test"], ran["database"]) == (whereabouts.own(), "container")
+    assert whereabouts.of_all(["threaded"], {}, None)["database"] is None
+
+
+@pytest.mark.parametrize(
+    "load, database, servers, says",
+    [
+        ("native", "native", ["native", "native"], "everything ran natively"),
+        ("container", "container", ["container"], "everything ran in containers"),
+        ("native", None, ["container"], "the load test ran natively; the servers ran in containers"),
+        (
+            "native",
+            "container",
+            ["native", "container"],
+            "the load test and a ran natively; the database and b ran in containers",
+        ),
+        ("native", "unknown", ["native"], "the load test and the servers ran natively; the database ran where it is not known"),
+    ],
+)
+def test_it_is_said_in_a_sentence(load, database, servers, says):
+    ran = {"load_test": load, "database": database, "servers": dict(zip("ab", servers))}
+    assert whereabouts.sentence(ran) == says
+
+
+def test_an_older_result_says_nothing():
+    assert whereabouts.sentence(None) == ""
+
+
+def test_cpus_as_docker_compose_was_told():
+    everyone = list(range(os.cpu_count()))
+    told = placement.told(everyone, {"SERVER_CPUS": "0-2,7", "DB_CPUS": ""})
+    assert told == {"server": {0, 1, 2, 7}}
+    assert placement.told(everyone, {}) == {}
+    assert placement.told(everyone[:0], {"DB_CPUS": "3"}) == {"database": {3}, "wrk": set()}
