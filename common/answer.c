@@ -96,7 +96,8 @@ static enum step finish(struct exchange *x, int status, const char *media_type)
     end = put_u64(end, (uint64_t)status);
     *end++ = ' ';
     end = put_str(end, http_status_text(status));
-    end = put_str(end, "\r\nDate: ");
+    /* No answer of ours is to be given again without asking; a cache may otherwise guess (RFC 9111 4.2.2). */
+    end = put_str(end, "\r\nCache-Control: no-cache\r\nDate: ");
     end = put_str(end, http_date());
     if (!has_no_content) {
         end = put_str(end, "\r\nContent-Type: ");

@@ -8,8 +8,15 @@
 enum state {
     SIZE_START,
     SIZE,
-    SIZE_BLANK,
-    EXTENSION,
+    EXT_BLANK, /* white space before a ';' */
+    EXT_START,
+    EXT_NAME,
+    EXT_NAME_BLANK,
+    EXT_EQUALS,
+    EXT_VALUE,
+    EXT_QUOTED,
+    EXT_ESCAPED,
+    EXT_QUOTED_END,
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -72,6 +79,53 @@ static bool is_forbidden_trailer(struct str name)
            str_eq_nocase(name, STR("host"));
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Behind the size, or behind all of an extension. White space is right only where an extension follows. */
+static int after_size(char c)
+{
+    return c == '\r' ? SIZE_LF : c == ';' ? EXT_START : is_blank(c) ? EXT_BLANK : -1;
+}
+
+/*
+ * RFC 9112 7.1.1: *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ). What it says is dropped,
+ * but one that is not well-formed may end elsewhere for another parser: a quote that is not closed, say.
+ */
+static int after_extension_byte(enum state state, char c)
+{
+    switch (state) {
+    case EXT_BLANK:
+        return is_blank(c) || c == ';' ? after_size(c) : -1;
+    case EXT_START:
+        return is_blank(c) ? EXT_START : http_is_token_char(c) ? EXT_NAME : -1;
+    case EXT_NAME:
+        if (http_is_token_char(c))
+            return EXT_NAME;
+        return c == '=' ? EXT_EQUALS : is_blank(c) ? EXT_NAME_BLANK : after_size(c);
+    case EXT_NAME_BLANK:
+        return is_blank(c) ? EXT_NAME_BLANK : c == '=' ? EXT_EQUALS : c == ';' ? EXT_START : -1;
+    case EXT_EQUALS:
+        if (is_blank(c))
+            return EXT_EQUALS;
+        return c == '"' ? EXT_QUOTED : http_is_token_char(c) ? EXT_VALUE : -1;
+    case EXT_VALUE:
+        return http_is_token_char(c) ? EXT_VALUE : after_size(c);
+    case EXT_QUOTED:
+        if (c == '"')
+            return EXT_QUOTED_END;
+        return c == '\\' ? EXT_ESCAPED : http_is_value_char(c) ? EXT_QUOTED : -1;
+    case EXT_ESCAPED:
+        return http_is_value_char(c) ? EXT_QUOTED : -1;
+    case EXT_QUOTED_END:
+        return after_size(c);
+    default:
+        return -1;
+    }
+}
+
 /* A byte of a chunk line: the state after it; -1 when it may not stand there. */
 static int after_size_byte(enum state state, char c)
 {
@@ -79,13 +133,7 @@ static int after_size_byte(enum state state, char c)
     case SIZE_START:
         return str_hex_digit(c) >= 0 ? SIZE : -1;
     case SIZE:
-        if (str_hex_digit(c) >= 0)
-            return SIZE;
-        return c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : c == ' ' || c == '\t' ? SIZE_BLANK : -1;
-    case SIZE_BLANK: /* taken before an extension only, where RFC 9112 7.1.1 has BWS */
-        return c == ';' ? EXTENSION : c == ' ' || c == '\t' ? SIZE_BLANK : -1;
-    case EXTENSION:
-        return http_is_value_char(c) ? EXTENSION : c == '\r' ? SIZE_LF : -1;
+        return str_hex_digit(c) >= 0 ? SIZE : after_size(c);
     case SIZE_LF:
         return c == '\n' ? DATA : -1; /* TRAILER_START if the size is 0 */
     case DATA_CR:
@@ -93,7 +141,7 @@ static int after_size_byte(enum state state, char c)
     case DATA_LF:
         return c == '\n' ? SIZE_START : -1;
     default:
-        return -1;
+        return after_extension_byte(state, c);
     }
 }
 
@@ -131,7 +179,7 @@ static int after_trailer_byte(struct http_chunked *chunked, char c)
  */
 static bool is_dropped(enum state next)
 {
-    return next == SIZE_BLANK || next == EXTENSION || (next >= TRAILER_START && next <= TRAILER_LF);
+    return (next >= EXT_BLANK && next <= EXT_QUOTED_END) || (next >= TRAILER_START && next <= TRAILER_LF);
 }
 
 static bool feed_llhttp(struct http_chunked *chunked, const char *bytes, size_t len,

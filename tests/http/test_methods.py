@@ -75,18 +75,20 @@ def test_date(server):
     assert parsed.strftime("%a") == date[:3]
 
 
-def test_every_answer_has_a_date(connection):
-    for target in ("/healthz", "/nothing", "/work?n=x", "/work", "/stats"):
-        assert connection.ask("GET", target)["date"]
+def test_every_answer_has_a_date_and_is_not_for_caches(connection):
+    for target in ("/healthz", "/nothing", "/work?n=x", "/work", "/stats", "/items"):
+        reply = connection.ask("GET", target)
+        assert reply["date"] and reply["cache-control"] == "no-cache"
     connection.send("NONSENSE\r\n\r\n")
-    assert connection.read()["date"]
+    reply = connection.read()
+    assert reply["date"] and reply["cache-control"] == "no-cache"
 
 
 def test_no_content(connection):
     item = connection.ask("POST", "/items", {"name": "x"})
     reply = connection.ask("GET", item["location"], headers={"If-None-Match": item["etag"]})
     assert reply.status == 304 and reply["content-length"] is None and reply["content-type"] is None
-    assert reply["etag"] == item["etag"] and reply["date"]
+    assert reply["etag"] == item["etag"] and reply["date"] and reply["cache-control"] == "no-cache"
     reply = connection.ask("DELETE", item["location"])
     assert reply.status == 204 and reply["content-length"] is None and reply["transfer-encoding"] is None
     assert connection.pending == b"" and connection.lives_on()

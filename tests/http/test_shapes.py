@@ -44,13 +44,14 @@ def test_all_three_answer_the_same_bytes(servers):
 
 def test_it_does_not_matter_how_the_bytes_were_cut(server):
     """Each byte in a packet of its own."""
-    for data in (SERVED["trailers"][1], SERVED["leading zeros in a length"][1], REFUSED["obs-fold"][1],
-                 REFUSED["length and chunked"][1]):
+    for name, (status, data) in (REFUSED | SERVED).items():
+        if len(data) > 500:
+            continue
         with server.connect() as whole, server.connect() as pieces:
             whole.send(data)
-            try:
-                for byte in data.encode("latin-1"):
-                    pieces.send(bytes([byte]))
-            except ConnectionError:
-                pass  # refused before the end
-            assert whole.read().without_date() == pieces.read().without_date()
+            for byte in data.encode("latin-1"):
+                pieces.send(bytes([byte]))  # those behind a refusal are taken as well, and not read
+            reply = pieces.read()
+            if reply.status == 100:  # who waits for a word gets it before the body
+                reply = pieces.read()
+            assert reply.status == status and whole.read().without_date() == reply.without_date(), name
