@@ -20,7 +20,7 @@ from . import Failure, matrix, stats, summary, table, words
 MUST_MATCH = (
     [f"machine.{name}" for name in "cpu_model architecture cpus cpus_usable governor turbo smt clock".split()]
     + ["kernel", "system", "placement", "ran.load_test", "ran.database"]
-    + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS".split()]
+    + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS".split()]
     + [f"versions.{name}" for name in "wrk nginx libpq libuv libllhttp".split()]
     + [f"database.{name}" for name in "server_version shared_buffers fsync synchronous_commit jit socket".split()]
 )
@@ -91,9 +91,9 @@ def _fact(facts, path):
 
 
 def _alike(left, right):
-    """2 and 2.0 seconds are."""
+    """2 and 2.0 seconds are, and an empty setting and one that was not known yet."""
     try:
-        return left == right or float(left) == float(right)
+        return left == right or {left, right} == {None, ""} or float(left) == float(right)
     except (TypeError, ValueError):
         return False
 

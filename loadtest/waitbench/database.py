@@ -2,6 +2,7 @@
 same state before each run, and asked what it has counted."""
 
 import os
+import re
 import secrets
 import subprocess
 import time
@@ -9,12 +10,13 @@ from typing import NamedTuple
 
 import psycopg2
 
-from . import ROOT, Failure, sample
+from . import ROOT, Failure, hosts, sample
 
 LOCAL = ROOT / "db" / "local"
 SEED = ROOT / "db" / "seed.sql"
 # The statements of GET /work, and none of those in here.
 OURS = "query LIKE '%world%' AND query LIKE '%id = $1%'"
+FILE_MOST = 65536  # bytes of a file of /proc; a size must be named for a file that may be gone
 
 
 class Counts(NamedTuple):
@@ -88,9 +90,12 @@ class Database:
         return False
 
     def cpu_s(self):
-        """Seconds of CPU of the whole of PostgreSQL so far; None when it is not on this machine."""
+        """Seconds of CPU of the whole of PostgreSQL so far. Where its processes are not seen from here, it
+        reads their figures itself; None when it may not, which wants a superuser."""
         try:
-            return sample.tree_cpu(self.postmaster) if self.postmaster else None
+            if self.postmaster:
+                return sample.tree_cpu(self.postmaster)
+            return self._own_cpu_s() if self.host.boot_id else None
         except OSError:
             raise Failure("the database is gone: its first process has ended") from None
 
@@ -136,7 +141,10 @@ class Database:
         except psycopg2.Error as error:
             raise Failure(f"the database cannot be used: {_first_line(error)}") from None
         self.counts_statements = self._has_statements()
+        self.host = self._find_host()
         self.postmaster = self._find_postmaster()
+        if self.postmaster:
+            self.host = hosts.own()._replace(name=self.host.name)
 
     def _start_private(self):
         self.name = f"loadtest-{os.getpid()}-{secrets.token_hex(3)}"
@@ -163,8 +171,34 @@ class Database:
         except psycopg2.Error:
             return False
 
+    def _find_host(self):
+        """By its kernel's boot id, which PostgreSQL reads for a superuser; else only its address is known."""
+        name = self.connection.info.host
+        try:
+            boot_id, stat = self._files(hosts.BOOT_ID, sample.PROC / "stat")
+        except psycopg2.Error:
+            return hosts.Host(name, "", None, "")
+        return hosts.Host(name, boot_id.strip(), len(re.findall(r"^cpu\d", stat, re.M)), "")
+
+    def _files(self, *paths):
+        """What files of the database's machine hold, as its own container sees them; None for one that is gone."""
+        columns = ", ".join(f"pg_read_file('{path}', 0, {FILE_MOST}, true)" for path in paths)
+        return self.rows(f"SELECT {columns}")[0]
+
+    def _own_cpu_s(self):
+        def read(path):
+            (text,) = self._files(path)
+            if text is None:
+                raise FileNotFoundError(path)
+            return text
+
+        stat = read(sample.PROC / "self" / "stat")  # of our own backend
+        return sample.tree_cpu(sample.parse_pid_stat(stat)[0], read)
+
     def _find_postmaster(self):
-        """The parent of our own backend, when that is a process of this machine."""
+        """The parent of our own backend, when that is a process that is seen from here."""
+        if self.host.boot_id and not self.host.here:
+            return None  # a process here may have the same number
         backend = self.connection.info.backend_pid
         try:
             if not (sample.PROC / str(backend) / "comm").read_text().startswith("postgres"):

@@ -60,7 +60,7 @@ def describe(chosen, db, places, cpus, targets):
         "targets": {name: {key: stats[key] for key in OF_A_TARGET} for name, stats in targets.items()},
         "ran": whereabouts.of_all([spec.name for spec in chosen.servers], targets, db),
         "placement": {role: sorted(own) for role, own in places.items()},
-        "placement_says": placement.sentence(places, cpus, chosen.pin),
+        "placement_says": placement.sentence(places, cpus, chosen.pin, bool(chosen.targets)),
         "warnings": warnings(chosen, db, targets),
     }
 

@@ -45,6 +45,7 @@ class Observation:
     steal_max: float
     cpus: int  # of this machine, of which our container may have fewer
     host: hosts.Host  # of the server
+    db_host: hosts.Host | None = None
     busiest: bystander.Busiest | None = None  # of the other servers that were up
 
     @property
@@ -84,8 +85,9 @@ class Observation:
     def steal_share(self):
         """The largest of the machines that were seen and that had a part in the run."""
         found = [part.steal_share for part in self.load.parts if part.steal_share is not None]
-        ours = self.host.here or self.cpu["db"] is not None or any(part.host.here for part in self.load.parts)
-        return max(found + ([self.machine_share("steal")] if ours else []), default=None)
+        if self.host.here or self.db_here or any(part.host.here for part in self.load.parts):
+            found.append(self.machine_share("steal"))
+        return max(found, default=None)
 
     def share(self, cpu_s, cpus=None):
         return None if cpu_s is None else cpu_s / (self.wall_s * (cpus or self.cpus))
@@ -93,6 +95,15 @@ class Observation:
     def here(self, value):
         """What the kernel tells of this machine, where the server runs on it; None elsewhere."""
         return value if self.host.here else None
+
+    @property
+    def db_here(self):
+        return self.db_host is not None and self.db_host.here
+
+    @property
+    def db_cpu_share(self):
+        """Of its own machine."""
+        return self.share(self.cpu["db"], self.cpus if self.db_here else self.db_host and self.db_host.cpus)
 
     @property
     def server_cpu_share(self):
@@ -126,8 +137,9 @@ class Observation:
         hidden = self.point.n and cpu["db"] is None or self.point.proxy != "none" and cpu["proxy"] is None
         if not self.host.here or hidden:
             return None
-        wrk_here = sum(part.result.cpu_s for part in self.load.parts if part.host.here)
-        known = wrk_here + sum(cpu[who] or 0.0 for who in ("server", "db", "proxy", "harness"))
+        known = sum(part.result.cpu_s for part in self.load.parts if part.host.here)
+        known += sum(cpu[who] or 0.0 for who in ("server", "proxy", "harness"))
+        known += (cpu["db"] or 0.0) if self.db_here else 0.0
         return 1 - self.machine_share("idle", "iowait", "steal") - self.share(known)
 
 
@@ -163,7 +175,7 @@ def row(seen, flags):
         "rss_peak_kib": seen.after["rss_peak_kib"],
         "kernel_kib": kernel_growth(seen, "kernel"),
         "threads": middle.get("threads"),
-        "db_cpu_share": seen.share(seen.cpu["db"]),
+        "db_cpu_share": seen.db_cpu_share,
         "server_cpu_share": seen.server_cpu_share,
         "wrk_cpu_share": seen.wrk_cpu_share,
         "idle_share": seen.here(seen.machine_share("idle", "iowait")),

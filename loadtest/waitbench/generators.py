@@ -20,8 +20,8 @@ class Local:
     """wrk on this machine, on `places` where it has CPUs of its own, else on any of `cpus` CPUs."""
 
     def __init__(self, places, cpus):
-        self.places = places
-        self.host = hosts.own()._replace(cpus=cpus)
+        self.places, self.cpus = places, cpus
+        self.host = hosts.own()
 
     def count(self, connections):
         """How many wrks share that many connections."""
@@ -29,7 +29,7 @@ class Local:
 
     def run(self, job, watch=None):
         """Its load.Load. `watch`: see wrk.output()."""
-        threads = wrk.threads(job.connections, len(self.places) if self.places else self.host.cpus)
+        threads = wrk.threads(job.connections, len(self.places) if self.places else self.cpus)
         begin = time.monotonic()
         result = wrk.run(wrk.command(job, threads), job.seconds, self.places, watch)
         return load.Load([load.Part("", self.host, job.connections, threads, result, begin)])

@@ -19,7 +19,7 @@ class Host(NamedTuple):
 
     name: str
     boot_id: str  # of its kernel (proc(5)): the same in all of its containers, another after each boot
-    cpus: int | None  # that the part may use
+    cpus: int | None  # of the machine, of which the part may use fewer
     kernel: str
 
     @property
@@ -32,7 +32,7 @@ def own():
         boot_id = BOOT_ID.read_text().strip()
     except OSError:
         boot_id = ""
-    return Host(socket.gethostname(), boot_id, len(os.sched_getaffinity(0)), platform.release())
+    return Host(socket.gethostname(), boot_id, os.cpu_count(), platform.release())
 
 
 def of_server(url, stats):

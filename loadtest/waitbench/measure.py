@@ -46,7 +46,7 @@ class Bench:
         return {
             "load_test": hosts.own()._asdict(),
             "servers": {spec.name: hosts.of_spec(spec)._asdict() for spec in self.chosen.servers},
-            "database": self.db.connection.info.host if self.db else None,
+            "database": self.db.host._asdict() if self.db else None,
             "generators": self.generators.describe(connections),
         }
 
@@ -134,6 +134,7 @@ def _observe(bench, measured, front, point, loaded):
         chosen.steal_max,
         os.cpu_count(),
         hosts.of_server(spec.url, first.stats),
+        bench.db.host if bench.db else None,
         busiest,
     )
 

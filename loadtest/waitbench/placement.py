@@ -45,9 +45,12 @@ def parse(text):
     return {cpu for each in ends for cpu in range(int(each[0]), int(each[-1]) + 1)}
 
 
-def sentence(places, cpus, asked):
+def sentence(places, cpus, asked, elsewhere):
+    """`elsewhere`: whether the servers were started by others (TARGETS)."""
     if places:
         return "; ".join(f"{role} on CPU {' '.join(map(str, sorted(own)))}" for role, own in places.items())
+    if elsewhere:
+        return "the servers run elsewhere, on the CPUs that they were given there"
     if asked == "none":
         return f"no CPU is reserved for anyone (PIN=none, {len(cpus)} CPUs)"
     return (

@@ -110,17 +110,17 @@ def run_queue_wait(pid):
     return sum(waited) * len(everyone) / len(waited) if waited else None
 
 
-def children(pid):
-    text = (PROC / str(pid) / "task" / str(pid) / "children").read_text()
-    return [int(word) for word in text.split()]
+def children(pid, read=Path.read_text):
+    return [int(word) for word in read(PROC / str(pid) / "task" / str(pid) / "children").split()]
 
 
-def tree_cpu(pid):
-    """Seconds of CPU of a tree of single-threaded processes, ended ones too; OSError when it is gone."""
+def tree_cpu(pid, read=Path.read_text):
+    """Seconds of CPU of a tree of single-threaded processes, ended ones too; OSError when it is gone.
+    `read` gives the text of a file, of another machine's /proc, say."""
     total = 0.0
-    for process in [pid] + children(pid):
+    for process in [pid] + children(pid, read):
         try:
-            total += parse_schedstat((PROC / str(process) / "schedstat").read_text())[0]
+            total += parse_schedstat(read(PROC / str(process) / "schedstat"))[0]
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended in between, and is in its parent's sum a moment later
-    return total + parse_pid_stat((PROC / str(pid) / "stat").read_text())[1]
+    return total + parse_pid_stat(read(PROC / str(pid) / "stat"))[1]

@@ -165,7 +165,7 @@ def test_steal_of_a_generators_machine():
 
 def test_nothing_of_this_machine_stands_in_for_another():
     """The server on 4 CPUs elsewhere, two generators on machines of 8; here is only the load test."""
-    seen = two(host=ELSEWHERE._replace(cpus=4))
+    seen = two(host=ELSEWHERE._replace(cpus=4), db_host=None)
     seen.first.db_cpu = seen.last.db_cpu = None
     row, detail = figures.row(seen, []), figures.detail(seen)
     assert row["server_cpu_share"] == pytest.approx(0.8 / (2.0 * 4))
@@ -177,6 +177,12 @@ def test_nothing_of_this_machine_stands_in_for_another():
     assert detail["wrk_cpu_us_per_req"] == pytest.approx(0.5e6 / (REQUESTS + 5))
     assert detail["generators_apart_ms"] == 0
     assert soundness.judge(seen) == ([], [])
+
+
+def test_a_database_elsewhere_has_the_share_of_its_own_machine():
+    seen = two(db_host=ELSEWHERE._replace(cpus=6))
+    assert figures.row(seen, [])["db_cpu_share"] == pytest.approx(0.6 / (2.0 * 6))
+    assert seen.other_share == pytest.approx(two().other_share + 0.6 / 4)
 
 
 def test_two_generators_of_one_machine_share_its_cpus():

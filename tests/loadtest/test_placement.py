@@ -20,8 +20,9 @@ def test_everyone_gets_cpus_of_their_own_and_all_are_used(count):
 def test_too_few_to_divide_is_said(count):
     cpus = list(range(count))
     assert placement.divide(cpus) == {}
-    assert "too few to divide" in placement.sentence({}, cpus, "auto")
-    assert "PIN=none" in placement.sentence({}, cpus, "none")
+    assert "too few to divide" in placement.sentence({}, cpus, "auto", False)
+    assert "PIN=none" in placement.sentence({}, cpus, "none", False)
+    assert "elsewhere" in placement.sentence({}, cpus, "auto", True)
 
 
 def test_a_child_runs_where_it_was_put_and_its_children_too():

@@ -166,13 +166,13 @@ def test_a_row_is_of_both_generators(results):
 def test_the_environment_names_the_hosts(results):
     folder, _ = results
     hosts = json.loads((folder / "environment.json").read_text())["hosts"]
-    assert hosts["database"] == "10.0.0.1"
+    assert hosts["database"]["name"] == "10.0.0.1"
     assert {server["name"] for server in hosts["servers"].values()} == {"10.0.0.2"}
     assert [(one["generator"], one["connections"]) for one in hosts["generators"]] == [
         ("http://10.0.0.3:18090", {"9": 5}),
         ("http://10.0.0.4:18090", {"9": 4}),
     ]
     # Namespaces of one machine: what its kernel tells is true for all of them.
-    everybody = [hosts["load_test"], *hosts["servers"].values(), *hosts["generators"]]
+    everybody = [hosts["load_test"], hosts["database"], *hosts["servers"].values(), *hosts["generators"]]
     assert len({host["boot_id"] for host in everybody}) == 1
     assert all(row["idle_share"] for row in rows(folder, "runs.csv"))

@@ -47,7 +47,7 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
     parts = {
         "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "load": load.Load([part(**fields)]), "first": first,
         "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
-        "steal_max": 0.02, "cpus": 2, "host": hosts.own(),
+        "steal_max": 0.02, "cpus": 2, "host": hosts.own(), "db_host": hosts.own(),
     }  # fmt: skip
     return figures.Observation(**(parts | changes))
 
