@@ -149,7 +149,7 @@ sanitize: have-bench-test ## the suite under ASan and UBSan (all servers), then 
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit-tests
 	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all
 	BUILD=$(BUILD)/asan UBSAN_OPTIONS=print_stacktrace=1 tests/run unit http
-	BUILD=$(BUILD)/tsan TSAN_OPTIONS=halt_on_error=1:report_thread_leaks=0 tests/run http
+	BUILD=$(BUILD)/tsan TSAN_OPTIONS=halt_on_error=1:report_thread_leaks=0:suppressions=tests/tsan.supp tests/run http
 
 fuzz: have-fuzz ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
