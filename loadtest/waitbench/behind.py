@@ -5,8 +5,8 @@ from typing import NamedTuple
 from . import stats, table, words
 
 HEADS = (
-    "point", "server", "req/s", "behind nginx", "behind / direct [95%]",
-    "ratio [95%]", "behind nginx", "CPU ratio [95%]", "behind nginx",
+    "point", "server", "req/s direct", "behind", "behind / direct [95%]",
+    "ratio direct [95%]", "behind [95%]", "CPU ratio direct [95%]", "behind [95%]",
 )  # fmt: skip
 LEFT = (0, 1, 4, 5, 6, 7, 8)
 

@@ -54,4 +54,8 @@ def sentence(ran):
     said = {NATIVE: "natively", CONTAINER: "in containers", UNKNOWN: "where it is not known"}
     if len(groups) == 1:
         return f"everything ran {said[next(iter(groups))]}"
-    return "; ".join(f"{' and '.join(names)} ran {said[place]}" for place, names in groups.items())
+    return "; ".join(f"{_listed(names)} ran {said[place]}" for place, names in groups.items())
+
+
+def _listed(names):
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

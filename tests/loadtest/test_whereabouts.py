@@ -61,11 +61,17 @@ def test_every_part_has_its_place():
             ["native", "container"],
             "the load test and a ran natively; the database and b ran in containers",
         ),
+        (
+            "native",
+            "container",
+            ["native", "container", "container"],
+            "the load test and a ran natively; the database, b and c ran in containers",
+        ),
         ("native", "unknown", ["native"], "the load test and the servers ran natively; the database ran where it is not known"),
     ],
 )
 def test_it_is_said_in_a_sentence(load, database, servers, says):
-    ran = {"load_test": load, "database": database, "servers": dict(zip("ab", servers))}
+    ran = {"load_test": load, "database": database, "servers": dict(zip("abc", servers))}
     assert whereabouts.sentence(ran) == says
 
 
