@@ -56,8 +56,8 @@ class Experiment:
                     self._say("the database is not ours to place: it runs on whatever CPUs it has")
             bench = measure.Bench(chosen, self.db, places, len(cpus))
             targets = server.await_targets(chosen)
-            known = placement.told(cpus) if chosen.targets else places
-            facts = environment.describe(chosen, self.db, known, cpus, targets) | {"hosts": bench.hosts()}
+            known = placement.told(cpus, wrk_here=not chosen.generators) if chosen.targets else places
+            facts = environment.describe(chosen, self.db, known, cpus, targets) | {"hosts": bench.hosts(targets)}
             if not self.resumed:
                 self.facts = facts
             elif any(facts[name] != self.facts.get(name) for name in ("targets", "ran", "placement")):

@@ -8,8 +8,6 @@ import urllib.parse
 from pathlib import Path
 from typing import NamedTuple
 
-from . import client
-
 GENERATOR_PORT = 18090  # unless a generator is told another
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -43,15 +41,6 @@ def of_server(url, stats):
     if "boot_id" in stats:
         return Host(address, stats["boot_id"], stats.get("cpus"), "")
     return own()._replace(name=address) if is_own_address(address) else Host(address, "", None, "")
-
-
-def of_spec(spec):
-    """The same before any run; nothing is known of one that does not answer."""
-    try:
-        stats = client.Client(spec.url).get_json("/stats") if spec.url else {}
-    except client.Unreachable:
-        stats = {"boot_id": ""}
-    return of_server(spec.url, stats)
 
 
 def is_own_address(address):

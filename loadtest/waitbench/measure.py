@@ -40,12 +40,15 @@ class Bench:
         else:
             self.generators = generators.Local(places.get("wrk"), cpus)
 
-    def hosts(self):
-        """Which machines there are, for environment.json."""
+    def hosts(self, targets):
+        """Which machines there are, for environment.json. `targets`: GET /stats of the servers elsewhere."""
         connections = sorted({point.c for point in self.chosen.points})
         return {
             "load_test": hosts.own()._asdict(),
-            "servers": {spec.name: hosts.of_spec(spec)._asdict() for spec in self.chosen.servers},
+            "servers": {
+                spec.name: hosts.of_server(spec.url, targets.get(spec.name, {}))._asdict()
+                for spec in self.chosen.servers
+            },
             "database": self.db.host._asdict() if self.db else None,
             "generators": self.generators.describe(connections),
         }

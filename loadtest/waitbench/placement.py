@@ -32,11 +32,11 @@ def divide(cpus):
     }
 
 
-def told(cpus, environ=os.environ):
+def told(cpus, environ=os.environ, wrk_here=True):
     """The same for servers that run elsewhere: what docker-compose.yml was told, and what wrk may use."""
     roles = {"server": "SERVER_CPUS", "database": "DB_CPUS"}
     found = {role: parse(environ[name]) for role, name in roles.items() if environ.get(name)}
-    return found | ({"wrk": set(cpus)} if len(cpus) < os.cpu_count() else {})
+    return found | ({"wrk": set(cpus)} if wrk_here and len(cpus) < os.cpu_count() else {})
 
 
 def parse(text):

@@ -28,7 +28,7 @@ def generator():
 
     def start(environment=None):
         port = test_run.free_port()
-        words = [test_run.PYTHON, GENERATOR, "--port", str(port)]
+        words = [test_run.PYTHON, "-S", GENERATOR, "--port", str(port)]  # -S: no library but Python's own
         child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment or test_run.clean())
         running.append(child)
         assert child.stdout.readline() == f"generator: listening on http://127.0.0.1:{port}\n"

@@ -85,3 +85,4 @@ def test_cpus_as_docker_compose_was_told():
     assert told == {"server": {0, 1, 2, 7}}
     assert placement.told(everyone, {}) == {}
     assert placement.told(everyone[:0], {"DB_CPUS": "3"}) == {"database": {3}, "wrk": set()}
+    assert placement.told(everyone[:0], {}, wrk_here=False) == {}

@@ -1,0 +1,60 @@
+"""What the load test asks of PostgreSQL, of one whose processes it does not see, too."""
+
+import os
+import re
+
+import psycopg2
+import pytest
+
+from waitbench import database, sample
+
+URL = os.environ.get("DATABASE_URL")
+
+pytestmark = pytest.mark.skipif(not URL, reason="no DATABASE_URL: tests/run has one")
+
+
+@pytest.fixture
+def db():
+    found = database.Database(URL)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def stranger(db):
+    """The URL of a user who may do nothing but read."""
+    db.rows("CREATE ROLE stranger LOGIN PASSWORD 'stranger'; GRANT SELECT ON world TO stranger")
+    yield re.sub(r"//[^@]*@", "//stranger:stranger@", URL)
+    db.rows("DROP OWNED BY stranger; DROP ROLE stranger")
+
+
+def test_its_machine_is_this_one(db):
+    assert db.host.here and db.host.cpus == os.cpu_count()
+
+
+def test_it_tells_of_its_processes_what_is_seen_from_here(db):
+    """With one more process that works meanwhile, and one that has ended."""
+    first = database.Database(URL)
+    first.rows("SELECT sum(sqrt(i)) FROM generate_series(1, 1000000) i")
+    first.close()
+    before, told, after = sample.tree_cpu(db.postmaster), db._own_cpu_s(), sample.tree_cpu(db.postmaster)
+    assert before > 0.05
+    assert before - 2 * sample.TICK_S <= told <= after + 2 * sample.TICK_S
+
+
+def test_where_its_processes_are_not_seen_it_is_asked(db):
+    db.postmaster = None
+    assert db.cpu_s() == pytest.approx(db._own_cpu_s(), abs=0.05)
+
+
+def test_who_may_not_read_files_knows_nothing_of_another_machine(stranger):
+    db = database.Database(stranger)
+    try:
+        assert db.host.here and db.cpu_s() > 0  # its processes are seen from here
+        db.postmaster = None
+        db.host = db._find_host()
+        assert (db.host.boot_id, db.host.cpus, db.cpu_s()) == ("", None, None)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            db._files(sample.PROC / "stat")
+    finally:
+        db.close()
