@@ -113,6 +113,7 @@ class _Share:
 
     def connect(self):
         self._try(self.connection.connect)
+        hosts.keep_alive(self.connection.sock)
 
     def begin(self):
         # A generator begins when it has read this, and sends the head of its reply when wrk has started.

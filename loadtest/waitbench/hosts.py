@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 GENERATOR_PORT = 18090  # unless a generator is told another
+KEEPALIVE = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 3}  # s, s, number; tcp(7)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -56,3 +57,10 @@ def is_own_address(address):
         except OSError:
             return False
     return bool(found)
+
+
+def keep_alive(connection):
+    """A host that is cut off says nothing: after eleven seconds without a sign of it, the connection fails."""
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

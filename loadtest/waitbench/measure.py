@@ -31,7 +31,7 @@ class Bench:
     """What all runs share."""
 
     def __init__(self, chosen, db, places, cpus):
-        self.chosen, self.db, self.places = chosen, db, places
+        self.chosen, self.db, self.places, self.cpus = chosen, db, places, cpus
         self.url = db.url if db else ""
         self.tracer = syscalls.find() if chosen.syscalls == "auto" else None
         connections = sorted({point.c for point in chosen.points})

@@ -18,7 +18,7 @@ BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 HOSTS = {"database": "10.0.0.1", "server": "10.0.0.2", "load-1": "10.0.0.3", "load-2": "10.0.0.4", "any": "10.0.0.5"}
 LINE = re.compile(rf"^    ({'|'.join(HOSTS)})\$ (.*)$", re.M)
 POINT = {"N": "1", "M": "1024", "C": "9", "DURATION": "1", "WARMUP": "0.3", "REPEATS": "1"}
-LOADED = {"STEAL_MAX": "1", "RETRIES": "8"}  # the machine that runs the tests may be a busy one
+POINT |= {"STEAL_MAX": "1", "RETRIES": "8"}  # the machine that runs the tests may be a busy one
 
 
 def ip(*words):
@@ -87,39 +87,68 @@ def commands():
     return found
 
 
-@pytest.fixture(scope="module")
-def results(network, commands, tmp_path_factory):
-    """The folder, and what each generator said."""
-    folder = tmp_path_factory.mktemp("hosts")
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    environment |= {"WAITBENCH_DB": f"hosts-{os.getpid()}", "PYTHONDONTWRITEBYTECODE": "1"}
+class Hosts:
+    """The database, the servers and the generators of README, running."""
 
-    def run(host, command, **more):
+    def __init__(self, network, commands, folder):
+        self.network, self.commands, self.folder = network, commands, folder
+        self.environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        self.environment |= {"WAITBENCH_DB": f"hosts-{os.getpid()}", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.started = []
+
+    def start(self):
+        (command,) = self.commands["database"]
+        done = self.run("database", command)
+        assert done.returncode == 0, done.stderr
+        self.environment["DATABASE_URL"] = done.stdout.strip()
+        for host in ("server", "load-1", "load-2"):
+            for command in self.commands[host]:
+                words = self.network.inside(host, f"exec env {command}")
+                with (self.folder / host).open("a") as said:
+                    self.started.append(subprocess.Popen(words, cwd=ROOT, env=self.environment, stdout=said))
+        await_listening(self.network)
+
+    def said(self, host):
+        return (self.folder / host).read_text()
+
+    def load(self, out, **more):
+        """README's last lines; the finished process."""
+        return self.run("any", "\n".join(self.commands["any"]), OUT=str(out), **(POINT | more))
+
+    def run(self, host, command, **more):
         return subprocess.run(
-            network.inside(host, command), cwd=ROOT, env=environment | more, capture_output=True, text=True, timeout=120
+            self.network.inside(host, command),
+            cwd=ROOT,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
-    started, said = [], {}
-    try:
-        (command,) = commands["database"]
-        done = run("database", command)
-        assert done.returncode == 0, done.stderr
-        environment["DATABASE_URL"] = done.stdout.strip()
-        for host in ("server", "load-1", "load-2"):
-            for command in commands[host]:
-                said[host] = (folder / host).open("w+")
-                words = network.inside(host, f"exec env {command}")
-                started.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=said[host]))
-        await_listening(network)
-        out = folder / "results"
-        done = run("any", "\n".join(commands["any"]), OUT=str(out), **POINT, **LOADED)
-        assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        for child in started:
+    def stop(self):
+        for child in self.started:
             child.terminate()
             child.wait(30)
-        run("database", "db/local stop")
-    return out, {host: (folder / host).read_text() for host in said}
+        self.run("database", "db/local stop")
+
+
+@pytest.fixture(scope="module")
+def hosts(network, commands, tmp_path_factory):
+    found = Hosts(network, commands, tmp_path_factory.mktemp("hosts"))
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="module")
+def results(hosts):
+    """The folder of a run, as README has it."""
+    out = hosts.folder / "results"
+    done = hosts.load(out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
 
 
 def await_listening(network):
@@ -143,15 +172,13 @@ def test_every_host_has_its_lines(commands):
 
 
 def test_every_server_has_a_sound_row(results):
-    folder, _ = results
-    found = rows(folder, "runs.csv")
+    found = rows(results, "runs.csv")
     assert {row["server"] for row in found} == {"threaded", "libuv"}
     assert all(row["errors"] == "0" and float(row["rps"]) > 10 for row in found)
 
 
-def test_a_row_is_of_both_generators(results):
-    folder, said = results
-    for row, detail in zip(rows(folder, "runs.csv"), rows(folder, "detail.csv")):
+def test_a_row_is_of_both_generators(hosts, results):
+    for row, detail in zip(rows(results, "runs.csv"), rows(results, "detail.csv")):
         requests = int(row["requests"])
         assert abs(int(detail["server_requests"]) - requests) <= 9
         # Nine connections, a try of the address by each wrk, and the load test's own if it was made anew.
@@ -159,20 +186,42 @@ def test_a_row_is_of_both_generators(results):
         assert 0 <= float(detail["generators_apart_ms"]) <= 150
         assert float(detail["littles_ratio"]) <= 1.02
     for host, connections in (("load-1", 5), ("load-2", 4)):
-        assert f"1 s of {connections} connections to http://10.0.0.2:8081/work?" in said[host]
-        assert f"1 s of {connections} connections to http://10.0.0.2:8082/work?" in said[host]
+        assert f"1 s of {connections} connections to http://10.0.0.2:8081/work?" in hosts.said(host)
+        assert f"1 s of {connections} connections to http://10.0.0.2:8082/work?" in hosts.said(host)
 
 
 def test_the_environment_names_the_hosts(results):
-    folder, _ = results
-    hosts = json.loads((folder / "environment.json").read_text())["hosts"]
-    assert hosts["database"]["name"] == "10.0.0.1"
-    assert {server["name"] for server in hosts["servers"].values()} == {"10.0.0.2"}
-    assert [(one["generator"], one["connections"]) for one in hosts["generators"]] == [
+    found = json.loads((results / "environment.json").read_text())["hosts"]
+    assert found["database"]["name"] == "10.0.0.1"
+    assert {server["name"] for server in found["servers"].values()} == {"10.0.0.2"}
+    assert [(one["generator"], one["connections"]) for one in found["generators"]] == [
         ("http://10.0.0.3:18090", {"9": 5}),
         ("http://10.0.0.4:18090", {"9": 4}),
     ]
     # Namespaces of one machine: what its kernel tells is true for all of them.
-    everybody = [hosts["load_test"], hosts["database"], *hosts["servers"].values(), *hosts["generators"]]
+    everybody = [found["load_test"], found["database"], *found["servers"].values(), *found["generators"]]
     assert len({host["boot_id"] for host in everybody}) == 1
-    assert all(row["idle_share"] for row in rows(folder, "runs.csv"))
+    assert all(row["idle_share"] for row in rows(results, "runs.csv"))
+
+
+def test_a_generator_that_is_cut_off_is_named_and_ends_its_wrk(hosts, tmp_path):
+    """Its host is there and says nothing any more: no connection is closed."""
+    cut = f"sleep 3; ip -n {hosts.network.prefix}switch link set load-2 down"
+    running = subprocess.Popen(["sh", "-c", cut])
+    try:
+        begin = time.monotonic()
+        done = hosts.load(tmp_path / "r", DURATION="60", WARMUP="0", RETRIES="0")
+        assert time.monotonic() - begin < 40  # and not when wrk would have ended
+        assert done.returncode == 3, done.stderr
+        (row,) = rows(tmp_path / "r", "unsound.csv")
+        assert row["reason"].startswith("broken: generator http://10.0.0.4:18090: ")
+        for host, address in (("load-1", "10.0.0.5"), ("load-2", "10.0.0.5")):
+            for _ in range(100):
+                if f"generator: {address} went away; its wrk was ended\n" in hosts.said(host):
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError(f"{host} still runs wrk; it said:\n{hosts.said(host)}")
+    finally:
+        running.wait()
+        ip("-n", f"{hosts.network.prefix}switch", "link", "set", "load-2", "up")
