@@ -87,10 +87,13 @@ static struct str decode_path(struct str path, char room[PATH_ROOM])
 /* RFC 3986 2.1: what is no encoding of a byte is no URL. */
 static bool is_percent_encoded(struct str text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] == '%' &&
-            (text.len - i < 3 || str_hex_digit(text.ptr[i + 1]) < 0 || str_hex_digit(text.ptr[i + 2]) < 0))
+    const char *sign;
+    while (text.len > 0 && (sign = memchr(text.ptr, '%', text.len)) != NULL) {
+        text.len -= (size_t)(sign - text.ptr);
+        if (text.len < 3 || str_hex_digit(sign[1]) < 0 || str_hex_digit(sign[2]) < 0)
             return false;
+        text = (struct str){sign + 3, text.len - 3};
+    }
     return true;
 }
 
@@ -135,11 +138,15 @@ bool exchange_wants_body(const struct http_request *request)
     if (!is_percent_encoded(request->path))
         return false;
     struct str path = decode_path(request->path, room);
-    bool is_taken = str_eq(path, STR("/items"))
-                        ? request->method == HTTP_METHOD_POST
-                        : path_is_item(path, &id) &&
-                              (request->method == HTTP_METHOD_PUT || request->method == HTTP_METHOD_PATCH);
-    return is_taken && item_body_is_acceptable(request);
+    switch (request->method) {
+    case HTTP_METHOD_POST:
+        return str_eq(path, STR("/items")) && item_body_is_acceptable(request);
+    case HTTP_METHOD_PUT:
+    case HTTP_METHOD_PATCH:
+        return path_is_item(path, &id) && item_body_is_acceptable(request);
+    default:
+        return false;
+    }
 }
 
 enum step exchange_start(struct exchange *x)

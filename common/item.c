@@ -299,6 +299,16 @@ static enum step create(struct exchange *x)
     return ask(x, on_created);
 }
 
+/* RFC 9110 14.5: who takes a part of it for all of it destroys the rest. */
+static bool check_whole(struct exchange *x)
+{
+    struct str fields = x->request->fields, range;
+    if (!http_next_value(&fields, STR("Content-Range"), &range))
+        return true;
+    answer_problem(x, 400, NULL, "PUT replaces all of an item: send all of it, without a Content-Range.");
+    return false;
+}
+
 /* PUT, PATCH, DELETE. Only what depends on the item as it is now reads it first. */
 static enum step change(struct exchange *x)
 {
@@ -312,7 +322,7 @@ static enum step change(struct exchange *x)
         return ask_current(x, on_current);
     }
     if (x->method == HTTP_METHOD_PUT) {
-        if (!item_body_take(x, &body))
+        if (!check_whole(x) || !item_body_take(x, &body))
             return STEP_REPLY;
         bool kept = item_body_keep(x, body);
         json_decref(body);

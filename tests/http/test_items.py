@@ -73,6 +73,11 @@ def test_put_takes_what_get_gave(connection, item):
     check_problem(put(connection, item, {"name": "x", "id": str(item.json()["id"])}), 422, "id")
 
 
+def test_put_takes_no_parts(connection, item):
+    check_problem(put(connection, item, {"name": "x"}, **{"Content-Range": "bytes 0-11/12"}), 400)
+    assert connection.ask("GET", item["location"]).body == item.body
+
+
 def test_put_gives_no_ids(connection, database):
     database.execute("SELECT coalesce(max(id), 0) FROM items")
     free = database.fetchone()[0] + 1000
