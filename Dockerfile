@@ -8,7 +8,7 @@
 FROM debian:trixie-slim AS revision
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 WORKDIR /waitbench
 COPY . .
 ARG VERSION
@@ -19,7 +19,7 @@ RUN git ls-files -z --deleted | git update-index -z --skip-worktree --stdin; \
 FROM debian:trixie-slim AS build
 WORKDIR /waitbench
 COPY .ci/deps .ci/deps
-RUN .ci/deps build && rm -rf /var/lib/apt/lists/*
+RUN .ci/deps build && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 COPY Makefile .
 COPY common common
 COPY server-threaded server-threaded

@@ -130,7 +130,7 @@ def test_a_port_that_is_taken(up):
         assert f"port {port} of 127.0.0.1 is taken" in said and f"THREADED_PORT={port + 1000}" in said
 
 
-@pytest.mark.parametrize("images, needed", [("", "3000"), ("yes", "500")])
+@pytest.mark.parametrize("images, needed", [("", "2000"), ("yes", "500")])
 def test_too_little_space(up, tmp_path, images, needed):
     (tmp_path / "df").unlink()
     (tmp_path / "df").write_text('#!/bin/sh\necho head\necho "/dev/x 9000 8601 399 96% /"\n')
