@@ -92,7 +92,8 @@ class Hosts:
 
     def __init__(self, network, commands, folder):
         self.network, self.commands, self.folder = network, commands, folder
-        self.environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        kept = "PATH", "HOME", "LANG", "TMPDIR"
+        self.environment = {name: os.environ[name] for name in kept if name in os.environ}
         self.environment |= {"WAITBENCH_DB": f"hosts-{os.getpid()}", "PYTHONDONTWRITEBYTECODE": "1"}
         self.started = []
 
