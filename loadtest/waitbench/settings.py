@@ -71,7 +71,8 @@ SETTINGS = {
         _list(matrix.parse_target),
         "",
         "list: name=http://host:port, servers that run elsewhere; instead of SERVERS. name@nginx=http://host:port"
-        " is the same server's address behind nginx",
+        " is the same server's address behind nginx; default where nothing is built: those of docker compose that"
+        " answer on this machine",
     ),
     "GENERATORS": (
         _list(_url),
