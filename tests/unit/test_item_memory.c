@@ -158,6 +158,7 @@ static void test_read(void **state)
     fail_each(JSON_REQUEST(HEAD, "/items/1"), 200);
     fail_each(JSON_REQUEST(GET, "/items/1", .fields = STR("If-Match: \"1\"\r\nIf-None-Match: \"2\"\r\n")), 200);
     fail_each(JSON_REQUEST(GET, "/items/1", .fields = STR("If-None-Match: \"1\"\r\n")), 304);
+    fail_each(JSON_REQUEST(GET, "/items/1", .fields = STR("If-Match: \"9\"\r\nIf-Match: \"1\"\r\n")), 200);
 }
 
 static void test_replace_and_delete(void **state)
