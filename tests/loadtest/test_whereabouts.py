@@ -25,10 +25,14 @@ def test_a_process_that_says_its_id():
     assert whereabouts.of_process(0, "postgres") == "unknown"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace of one's own needs root")
+def may_unshare():
+    return subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not may_unshare(), reason="this user may make no PID namespace")
 def test_another_pid_namespace_is_a_container():
     code = "from waitbench import whereabouts; print(whereabouts.own())"
-    words = ["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c", code]
+    words = ["unshare", "--pid", "--fork", "/usr/bin/python3", "-c", code]
     folder = os.path.dirname(os.path.dirname(whereabouts.__file__))
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, cwd=folder)
     assert done.stdout == "container\n", done.stderr
