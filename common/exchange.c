@@ -84,19 +84,6 @@ static struct str decode_path(struct str path, char room[PATH_ROOM])
     return (struct str){room, len};
 }
 
-/* RFC 3986 2.1: what is no encoding of a byte is no URL. */
-static bool is_percent_encoded(struct str text)
-{
-    const char *sign;
-    while (text.len > 0 && (sign = memchr(text.ptr, '%', text.len)) != NULL) {
-        text.len -= (size_t)(sign - text.ptr);
-        if (text.len < 3 || str_hex_digit(sign[1]) < 0 || str_hex_digit(sign[2]) < 0)
-            return false;
-        text = (struct str){sign + 3, text.len - 3};
-    }
-    return true;
-}
-
 /* "/items/7": one segment of digits behind the collection, without leading zeros. */
 static bool path_is_item(struct str path, int64_t *id)
 {
@@ -114,7 +101,7 @@ static bool path_is_item(struct str path, int64_t *id)
 static enum step dispatch(struct exchange *x)
 {
     char room[PATH_ROOM];
-    if (!is_percent_encoded(x->request->path) || !is_percent_encoded(x->request->query))
+    if (!str_is_percent_encoded(x->request->path) || !str_is_percent_encoded(x->request->query))
         return answer_problem(x, 400, NULL,
                               "A percent sign in a URL must be followed by two hexadecimal digits.");
     struct str path = decode_path(x->request->path, room);
@@ -135,7 +122,7 @@ bool exchange_wants_body(const struct http_request *request)
 {
     char room[PATH_ROOM];
     int64_t id;
-    if (!is_percent_encoded(request->path))
+    if (!str_is_percent_encoded(request->path))
         return false;
     struct str path = decode_path(request->path, room);
     switch (request->method) {

@@ -73,13 +73,13 @@ static bool read_transfer_encoding(struct parse *parse)
     if (parse->framing->chunked)
         return true;
     struct str rest = parse->value, coding = STR("");
-    size_t others = 0, chunked_last = 0;
+    bool has_other = false, ends_chunked = false;
     while (str_cut(&rest, ',', &coding)) {
         coding = str_trim(coding);
-        chunked_last = str_eq_nocase(coding, chunked);
-        others += coding.len > 0 && !chunked_last;
+        ends_chunked = str_eq_nocase(coding, chunked);
+        has_other |= coding.len > 0 && !ends_chunked;
     }
-    if (others > 0 && chunked_last)
+    if (has_other && ends_chunked)
         return http_refuse(&parse->refusal, 501, "A transfer coding other than chunked is not known here.");
     return http_refuse(&parse->refusal, 400, bad_transfer_encoding);
 }

@@ -213,15 +213,10 @@ static bool is_address_literal(struct str host)
 /* An IPv4 address is a registered name as far as its characters go. */
 static bool is_registered_name(struct str host)
 {
-    for (size_t i = 0; i < host.len; i++) {
-        if (is(host.ptr[i], NAME))
-            continue;
-        if (host.ptr[i] != '%' || host.len - i < 3 || str_hex_digit(host.ptr[i + 1]) < 0 ||
-            str_hex_digit(host.ptr[i + 2]) < 0)
+    for (size_t i = 0; i < host.len; i++)
+        if (!is(host.ptr[i], NAME) && host.ptr[i] != '%')
             return false;
-        i += 2;
-    }
-    return true;
+    return str_is_percent_encoded(host);
 }
 
 /* RFC 3986 3.2.3 lets a port be empty, and TCP has no more than 16 bits of it. */
@@ -258,10 +253,10 @@ static bool cut_authority(struct str *target, struct http_refusal *refusal)
     const struct str http = STR("http://"), https = STR("https://");
     if (starts_with_scheme(*target, https)) /* RFC 9110 7.4: not without TLS */
         return http_refuse(refusal, 421,
-                           "A https URL must not be asked for without TLS; ask the server for a http URL.");
+                           "An https URL must not be asked for without TLS; ask for an http URL.");
     if (!starts_with_scheme(*target, http))
         return http_refuse(refusal, 400,
-                           "The request target is neither a path that begins with '/' nor a http URL.");
+                           "The request target is neither a path that begins with '/' nor an http URL.");
     struct str rest = {target->ptr + http.len, target->len - http.len};
     size_t len = 0;
     while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?')
@@ -272,6 +267,7 @@ static bool cut_authority(struct str *target, struct http_refusal *refusal)
     return true;
 }
 
+/* OPTIONS of a URL that ends in its host is about the server as a whole, as "*" is (RFC 9112 3.2.4). */
 static bool parse_target(struct str target, struct http_request *request, struct http_refusal *refusal)
 {
     const struct str server = STR("*");
@@ -292,8 +288,7 @@ static bool parse_target(struct str target, struct http_request *request, struct
     const char *mark = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
     size_t path_len = mark != NULL ? (size_t)(mark - target.ptr) : target.len;
     request->path = (struct str){target.ptr, path_len};
-    if (path_len ==
-        0) /* OPTIONS of a URL that ends in its host is about the server, as "*" is: RFC 9112 3.2.4 */
+    if (path_len == 0)
         request->path = is_options && mark == NULL ? server : STR("/");
     if (mark != NULL)
         request->query = (struct str){mark + 1, target.len - path_len - 1};

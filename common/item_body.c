@@ -10,13 +10,32 @@ enum step item_answer_no_memory(struct exchange *x)
     return answer_problem(x, 503, NULL, "The server has no memory left for this request; try again later.");
 }
 
+/* Cuts the part before the next ';' that stands in no quoted string (RFC 9110 5.6.4) off *rest. */
+static bool cut_parameter(struct str *rest, struct str *part)
+{
+    bool quoted = false;
+    size_t len = 0;
+    if (rest->len == 0)
+        return false;
+    for (; len < rest->len && (quoted || rest->ptr[len] != ';'); len++) {
+        if (quoted && rest->ptr[len] == '\\' && len + 1 < rest->len)
+            len++;
+        else if (rest->ptr[len] == '"')
+            quoted = !quoted;
+    }
+    *part = (struct str){rest->ptr, len};
+    size_t skip = len < rest->len ? len + 1 : len;
+    *rest = (struct str){rest->ptr + skip, rest->len - skip};
+    return true;
+}
+
 /* RFC 9110 8.3.1. Of the parameters only a charset could change what the bytes mean. */
 static bool is_media_type(struct str field, struct str wanted)
 {
     struct str part, name;
-    if (!str_cut(&field, ';', &part) || !str_eq_nocase(str_trim(part), wanted))
+    if (!cut_parameter(&field, &part) || !str_eq_nocase(str_trim(part), wanted))
         return false;
-    while (str_cut(&field, ';', &part)) {
+    while (cut_parameter(&field, &part)) {
         struct str value = str_trim(part);
         if (str_cut(&value, '=', &name) && str_eq_nocase(name, STR("charset")) &&
             !str_eq_nocase(value, STR("utf-8")) && !str_eq_nocase(value, STR("\"utf-8\"")))

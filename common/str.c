@@ -72,3 +72,15 @@ int str_hex_digit(char c)
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
+
+bool str_is_percent_encoded(struct str s)
+{
+    const char *sign;
+    while (s.len > 0 && (sign = memchr(s.ptr, '%', s.len)) != NULL) {
+        s.len -= (size_t)(sign - s.ptr);
+        if (s.len < 3 || str_hex_digit(sign[1]) < 0 || str_hex_digit(sign[2]) < 0)
+            return false;
+        s = (struct str){sign + 3, s.len - 3};
+    }
+    return true;
+}

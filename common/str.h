@@ -43,4 +43,7 @@ bool str_to_u64(struct str s, uint64_t *out);
 /* 0..15 for a hexadecimal digit of either case, else -1. */
 int str_hex_digit(char c);
 
+/* Whether each percent sign has two hexadecimal digits behind it (RFC 3986 2.1). */
+bool str_is_percent_encoded(struct str s);
+
 #endif

@@ -281,7 +281,8 @@ def test_deep_but_flat_enough_for_the_stack(connection):
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json",
                                         "", "text/json",
-                                        "application/json; charset=latin-1", "application/json, text/plain"])
+                                        "application/json; charset=latin-1", "application/json, text/plain",
+                                        'application/json; x="a;b\\"c"; charset=latin-1'])
 def test_media_types_that_are_refused(connection, item, media_type):
     headers = {"Content-Type": media_type}
     for method, target in (("POST", "/items"), ("PUT", item["location"]), ("PATCH", item["location"])):
@@ -308,7 +309,8 @@ def test_content_codings(connection, item):
 
 def test_media_types_that_are_taken(connection, item):
     for media_type in ("application/json", "Application/JSON", "application/json;charset=utf-8",
-                       "application/json ; charset=\"UTF-8\"", "application/json; x=y"):
+                       "application/json ; charset=\"UTF-8\"", "application/json; x=y", "application/json;",
+                       'application/json; x="a;charset=b\\";charset=c"; CHARSET=utf-8'):
         assert connection.ask("POST", "/items", {"name": "x"}, {"Content-Type": media_type}).status == 201, media_type
     merge = {"Content-Type": "application/merge-patch+json"}
     assert connection.ask("PATCH", item["location"], {"value": 1}, merge).status == 200
