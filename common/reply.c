@@ -16,6 +16,7 @@ static const char padding_run[PADDING_RUN + 1] = X16(X16(X16("xxxxxxxxxxxxxxxx")
 /* No Date: RFC 9110 6.6.1 lets a server leave it out of a 5xx. */
 #define OVERLOADED_HEAD                                                                                        \
     "HTTP/1.1 503 Service Unavailable\r\n"                                                                     \
+    "Cache-Control: no-cache\r\n"                                                                              \
     "Content-Type: application/problem+json\r\n"                                                               \
     "Content-Length: 150\r\n"                                                                                  \
     "Retry-After: 1\r\n"                                                                                       \
