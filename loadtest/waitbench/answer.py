@@ -72,11 +72,11 @@ def _wrapped(sentence, first, others):
 
 def _heading(found):
     fewest, most = found.blocks
-    blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    blocks = _count(most, "block") if fewest == most else f"{fewest} to {most} blocks"
     kind = f"exploratory: fewer than {stats.BLOCKS} blocks a point" if found.exploratory else "95% confidence"
     points = _count(len(found.points), "point")
     ran = whereabouts.sentence(found.environment.get("ran"))
-    lines = [f"The answer, from {points}, {blocks} blocks each ({kind}){'; ' if ran else ''}{ran}."]
+    lines = [f"The answer, from {points}, {blocks} each ({kind}){'; ' if ran else ''}{ran}."]
     return lines + ([AXES] if len(found.points) > 1 else [])
 
 
