@@ -113,8 +113,8 @@ def _observe(bench, measured, front, point, loaded):
         loaded.append(result.duration_us / 1e6)
         return result
 
+    before = measured.stats()["connections_open"]
     if chosen.warmup:
-        before = measured.stats()["connections_open"]
         load(chosen.warmup)
         _await_quiet(measured, point, before)
     watched = figures.Watched()
@@ -123,6 +123,9 @@ def _observe(bench, measured, front, point, loaded):
     result = load(chosen.duration, _watcher(bench, measured, point, first, watched))
     last = _snapshot(bench, measured, front)
     busiest = bystander.busiest(others, bystander.look(chosen.servers, spec), last.stats)
+    if spec.url:  # it lives on, and what it still asks the database would count as the next run's
+        _await_quiet(measured, point, before)
+        time.sleep(spec.parameters(point)["d"] / 1000)  # a query outlives a client that has gone
     if not result.requests:
         raise wrk.Broken("not one request was answered: a longer DURATION may help")
     return figures.Observation(
@@ -164,7 +167,7 @@ def _snapshot(bench, measured, front):
 
 
 def _await_quiet(measured, point, before):
-    """Until nothing of the warm-up is under way. wrk has closed its connections, but requests that queue
+    """Until nothing of a load is under way. wrk has closed its connections, but requests that queue
     for the pool may still run, and count as the next load's. Without a proxy they hold connections open; a
     proxy keeps its own, so there nothing may have been answered for longer than a query takes."""
     delay = 2 * measured.spec.parameters(point)["d"] / 1000
@@ -177,7 +180,7 @@ def _await_quiet(measured, point, before):
         if stats["connections_open"] <= before if point.proxy == "none" else answered == last:
             return
         time.sleep(pause)
-    raise server.Died(f"{measured.spec.name} was still busy {QUIET_S:g} s after the warm-up had ended")
+    raise server.Died(f"{measured.spec.name} was still busy {QUIET_S:g} s after a load had ended")
 
 
 def _watcher(bench, measured, point, first, watched):
