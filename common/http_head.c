@@ -109,14 +109,25 @@ static bool check_version(struct str version, bool *http_1_0, struct http_refusa
     return true;
 }
 
+/* What is wrong with the byte that ended a line, a field's name or its value too early. */
+static const char *blame(const char *at)
+{
+    if (*at == '\r')
+        return "A CR stands without an LF behind it; end every line in CR LF.";
+    return "The head holds a control character; remove it.";
+}
+
 /* The line must be exactly: method SP target SP version. RFC 9112 3 */
 static bool split_request_line(struct str line, struct str *target, struct http_request *request,
                                struct http_refusal *refusal)
 {
     struct str method, version;
     size_t spaces = 0;
-    for (size_t i = 0; i < line.len; i++)
+    for (size_t i = 0; i < line.len; i++) {
+        if (!is(line.ptr[i], VALUE))
+            return http_refuse(refusal, 400, blame(line.ptr + i));
         spaces += line.ptr[i] == ' ';
+    }
     if (spaces != 2)
         return http_refuse(refusal, 400,
                            "The request line is not a method, a target and a version with one space between.");
@@ -136,14 +147,6 @@ static bool split_request_line(struct str line, struct str *target, struct http_
     if (target->len > TARGET_MAX)
         return http_refuse(refusal, 414, "The request target is longer than 8192 bytes; shorten it.");
     return true;
-}
-
-/* What is wrong with the byte that ended a field's name or value. */
-static const char *blame(const char *at)
-{
-    if (*at == '\r')
-        return "A CR stands without an LF behind it; end every line in CR LF.";
-    return "The head holds a control character; remove it.";
 }
 
 /* One field line; *at is moved behind it. The head's own end stops every loop. Returns what is wrong. */
@@ -299,8 +302,5 @@ bool http_request_line_parse(struct str head, struct http_request *request, stru
 {
     const char *newline = memchr(head.ptr, '\n', head.len);
     struct str line = {head.ptr, (size_t)(newline - 1 - head.ptr)}, target;
-    for (size_t i = 0; i < line.len; i++)
-        if (!is(line.ptr[i], VALUE))
-            return http_refuse(refusal, 400, blame(line.ptr + i));
     return split_request_line(line, &target, request, refusal) && parse_target(target, request, refusal);
 }
