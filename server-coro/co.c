@@ -28,7 +28,6 @@ struct co {
     void *fake_stack;
     const void *resumer_base;
     size_t resumer_size;
-    void *fiber;
     void *resumer_fiber;
 };
 
@@ -41,7 +40,7 @@ __attribute__((noreturn, cold)) static void misuse(const char *sentence)
 }
 
 /* The first function on the stack of a coroutine. Never returns: there is nothing to return to. */
-static void run(void *arg)
+tsan_ignores static void run(void *arg)
 {
     struct co *self = arg;
     asan_switch_finish(NULL, &self->resumer_base, &self->resumer_size);
@@ -73,14 +72,12 @@ struct co *co_new(struct co_stacks *stacks, void (*entry)(void *), void *arg)
         .home = &running,
         .stack = stack,
         .stacks = stacks,
-        .fiber = tsan_fiber_new(),
     };
     return co;
 }
 
 static void co_free(struct co *co)
 {
-    tsan_fiber_free(co->fiber);
     struct co_stack stack = co->stack; /* co itself is in there */
     co_stack_put(co->stacks, &stack);
 }
@@ -117,7 +114,7 @@ __attribute__((noinline)) bool co_resume(struct co *co)
 
     void *fake_stack = NULL;
     asan_switch_start(&fake_stack, co->stack.base, co->stack.size);
-    tsan_fiber_switch(co->fiber);
+    tsan_fiber_switch(co->stack.tsan_fiber);
     co_switch(&co->resumer_context, co->context);
     asan_switch_finish(fake_stack, NULL, NULL);
 

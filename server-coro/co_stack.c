@@ -82,12 +82,14 @@ static int stack_map(struct co_stack *stack, size_t size)
     stack->base = map + guard_size;
     stack->size = size;
     stack->valgrind_id = valgrind_stack_register(stack->base, stack->size);
+    stack->tsan_fiber = tsan_fiber_new();
     return 0;
 }
 
 static void stack_unmap(const struct co_stack *stack)
 {
     valgrind_stack_deregister(stack->valgrind_id);
+    tsan_fiber_free(stack->tsan_fiber);
     munmap(stack->base - guard_size, guard_size + stack->size);
 }
 

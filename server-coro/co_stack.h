@@ -12,7 +12,9 @@
 struct co_stack {
     char *base;  /* lowest usable byte, right above the guard */
     size_t size; /* usable bytes, a multiple of the page size */
+    /* for the tools, which know a stack for as long as it is mapped (co_tools.h) */
     unsigned valgrind_id;
+    void *tsan_fiber;
 };
 
 struct co_stacks {

@@ -77,6 +77,17 @@ static inline void asan_switch_finish(void *saved, const void **left_base, size_
 #endif
 }
 
+/*
+ * A function that is entered and never left: as long as a stack is used again, each such entry would stay on
+ * the stack that ThreadSanitizer keeps for the fiber.
+ */
+#ifdef CO_TSAN
+#define tsan_ignores __attribute__((no_sanitize("thread")))
+#else
+#define tsan_ignores
+#endif
+
+/* A millisecond each, and more the more there have been: one for each stack, not for each coroutine. */
 static inline void *tsan_fiber_new(void)
 {
 #ifdef CO_TSAN
