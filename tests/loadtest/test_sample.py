@@ -99,5 +99,6 @@ def test_system_calls_of_a_process_are_counted():
         total = counter.end()
     finally:
         child.communicate()
-    assert 300 <= total <= 320  # read "x", read "\n", write
+    # Read "\n", write, and read "x" of the next line, which for the last line may be after the end.
+    assert 299 <= total <= 320
     assert counter.end() is None
