@@ -167,7 +167,6 @@ enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
                        "not have been carried out; try again."},
         [FAIL_QUERY_TIMEOUT] = {504,
                                 "The database did not answer in time; ask for less, or raise QUERY_TIMEOUT."},
-        [FAIL_DRAINING] = {503, "The server is shutting down; try again."},
     };
     return release_at_reply(x, answer_problem(x, answers[failure].status, NULL, "%s", answers[failure].detail));
 }

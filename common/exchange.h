@@ -33,7 +33,6 @@ enum exchange_failure {
     FAIL_POOL_TIMEOUT,  /* none became free in POOL_TIMEOUT: 503 */
     FAIL_LOST,          /* the connection broke; the query may or may not have run: 503 */
     FAIL_QUERY_TIMEOUT, /* no result in QUERY_TIMEOUT: 504 */
-    FAIL_DRAINING,      /* the server is going away: 503 */
 };
 
 struct exchange {

@@ -230,7 +230,7 @@ static bool answer(struct http_codec *codec, struct script *script)
         read_parameters(&x.query);
         PGresult *result = run_query(script, x.query.statement);
         if (result == NULL)
-            step = exchange_fail(&x, script->bytes[script->at % RESULTS] % (FAIL_DRAINING + 1));
+            step = exchange_fail(&x, script->bytes[script->at % RESULTS] % (FAIL_QUERY_TIMEOUT + 1));
         else
             step = exchange_resume(&x, result);
         PQclear(result);

@@ -195,11 +195,8 @@ static void test_failures_and_methods(void **state)
     static const struct {
         enum exchange_failure failure;
         int status;
-    } failures[] = {{FAIL_UNAVAILABLE, 503},
-                    {FAIL_POOL_TIMEOUT, 503},
-                    {FAIL_LOST, 503},
-                    {FAIL_QUERY_TIMEOUT, 504},
-                    {FAIL_DRAINING, 503}};
+    } failures[] = {
+        {FAIL_UNAVAILABLE, 503}, {FAIL_POOL_TIMEOUT, 503}, {FAIL_LOST, 503}, {FAIL_QUERY_TIMEOUT, 504}};
     struct exchange x;
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", NULL), STEP_QUERY);
