@@ -67,6 +67,17 @@ class Server:
     def connect(self, **options):
         return Connection(("127.0.0.1", self.port), **options)
 
+    def let_in(self):
+        """A connection that is served; None if it is refused, as a client that has just left may still count."""
+        connection = self.connect()
+        try:
+            if connection.lives_on():
+                return connection
+        except (ConnectionError, EOFError):
+            pass  # it was closed before the request came
+        connection.socket.close()
+        return None
+
     def ask(self, method, target, body=None, headers=()):
         with self.connect() as connection:
             return connection.ask(method, target, body, headers)
