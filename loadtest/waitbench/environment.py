@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import ROOT, Failure, placement, results, server, whereabouts
+from . import ROOT, Failure, placement, process, results, server, whereabouts
 
 BUSY = 0.15  # load average a CPU, before we start
 LIMITS = (  # below /proc/sys
@@ -26,20 +26,16 @@ LIMITS = (  # below /proc/sys
 CPU = Path("/sys/devices/system/cpu")
 OTHER_THREADS = 500  # of everybody else
 OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
-OTHER_FILES = 100  # descriptors that a process needs beside its connections
 
 
 def raise_file_limit(connections):
     """As many descriptors as the hard limit allows: a server and wrk need one a connection. Raises
     Failure when that is too few."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if connections + OTHER_FILES > hard:
+    most = process.raise_file_limit()
+    if most is not None and connections + process.OTHER_FILES > most:
         raise Failure(
-            f"C={connections} needs more file descriptors than the {hard} that this user may open: raise the"
-            f" limit (ulimit -Hn) or choose C of at most {hard - OTHER_FILES}"
+            f"C={connections} needs more file descriptors than the {most} that this user may open: raise the"
+            f" limit (ulimit -Hn) or choose C of at most {most - process.OTHER_FILES}"
         )
 
 

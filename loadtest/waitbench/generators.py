@@ -9,9 +9,8 @@ import socket
 import time
 import urllib.parse
 
-from . import Failure, hosts, load, wrk
+from . import Failure, hosts, load, process, wrk
 
-RESERVED_FILES = 100  # descriptors that wrk and the generator need beside their connections
 ANSWER_S = 10  # for a generator to accept, to answer, and to begin
 LOOK_S = 0.5  # at the latest, at whether they are all still within their time
 
@@ -47,7 +46,7 @@ class Remote:
         # Two addresses of one generator: it cannot run two wrks at a time.
         self.generators = list({one.facts["instance"]: one for one in self.generators}.values())
         for one, share in zip(self.generators, load.split(max(connections), len(self.generators))):
-            most = one.facts["files"] - RESERVED_FILES if one.facts["files"] else math.inf
+            most = one.facts["files"] - process.OTHER_FILES if one.facts["files"] else math.inf
             if share > most:
                 raise Failure(
                     f"generator {one.url} may open {one.facts['files']} files, too few for its {share} connections:"

@@ -3,13 +3,22 @@ alone, and none left behind whatever happens to it."""
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import time
 
+OTHER_FILES = 100  # descriptors that a process needs beside its connections
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None)
 _running = []
+
+
+def raise_file_limit():
+    """To what is allowed, for us and our children: a connection takes one. How many that is; None for any number."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return None if hard == resource.RLIM_INFINITY else hard
 
 
 def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None, keep=()):

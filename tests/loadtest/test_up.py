@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
+import test_run
 
 UP = Path(__file__).resolve().parents[2] / "loadtest" / "up"
-PORTS = range(15690, 15700)
 
 # Answers the questions of loadtest/up from the variables below, and keeps what it was asked to do.
 DOCKER = """\
@@ -58,18 +58,6 @@ class Ready(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def free_port():
-    for port in PORTS:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError(f"no free port in {PORTS}")
-
-
 @pytest.fixture
 def up(tmp_path):
     """Runs loadtest/up with nothing in PATH but a few tools and the docker that is played."""
@@ -84,7 +72,7 @@ def up(tmp_path):
             (tmp_path / tool).unlink()
         environment = {
             "PATH": str(tmp_path), "DAEMON": "", "COMPOSE": "2.26.1-4", "ROOT": "/nonexistent", "IMAGES": "yes",
-            "PORT": str(free_port()), "RUNNING": "", "EXITED": "", "LOGS": "", "FAILS": "",
+            "PORT": str(test_run.free_port()), "RUNNING": "", "EXITED": "", "LOGS": "", "FAILS": "",
         } | said  # fmt: skip
         return subprocess.run(
             [shutil.which("bash"), UP, *arguments], capture_output=True, text=True, timeout=30, env=environment
