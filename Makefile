@@ -49,9 +49,9 @@ ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -MMD -MP -Icommon $(CFLAGS) $
     $(DEFINES)
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(wildcard $(1))))
-COMMON  := $(call objects,common/*.c)
-CO      := $(call objects,server-coro/co.c server-coro/co_*.c server-coro/co_*.S)
-SERVERS := $(foreach model,$(MODELS),$(call objects,server-$(model)/*.c server-$(model)/*.S))
+COMMON  := $(call objects,common/*/*.c common/*/*/*.c)
+CO      := $(call objects,server-coro/co/*.c server-coro/co/*.S)
+SERVERS := $(foreach model,$(MODELS),$(call objects,server-$(model)/*.c server-$(model)/co/*.c server-$(model)/co/*.S))
 
 $(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
 	$(call say,AR)
@@ -59,7 +59,7 @@ $(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
 	$(Q)$(AR) rcs $@ $^
 
 define SERVER
-$(BUILD)/server-$(1): $$(call objects,server-$(1)/*.c server-$(1)/*.S) $$(BUILD)/common.a
+$(BUILD)/server-$(1): $$(call objects,server-$(1)/*.c server-$(1)/co/*.c server-$(1)/co/*.S) $$(BUILD)/common.a
 	$$(call say,LD)
 	$$(Q)$$(CC) $$(CFLAGS) $$(INSTRUMENT) $$(LDFLAGS) -o $$@ $$^ $$(PACKAGES_LIBS)
 endef
@@ -83,9 +83,9 @@ $(BUILD)/obj/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
 
 # Other flags or another compiler rebuild everything; another revision, version.c alone.
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-$(BUILD)/obj/common/version.o: private DEFINES = \
+$(BUILD)/obj/common/base/version.o: private DEFINES = \
     -DWB_VERSION='"$(VERSION)"' -DWB_FLAGS='"$(strip $(CFLAGS) $(INSTRUMENT))"'
-$(BUILD)/obj/common/version.o: $(BUILD)/version
+$(BUILD)/obj/common/base/version.o: $(BUILD)/version
 
 $(BUILD)/flags: NOTE = $(CC) $(ALL_CFLAGS)
 $(BUILD)/version: NOTE = $(VERSION)

@@ -1,10 +1,10 @@
-/* One client: a coroutine that reads a request, runs its queries and sends the reply, in a plain loop. */
+/* One client: a coroutine that reads a request, runs its queries and sends the response, in a plain loop. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "server.h"
 
 /* Yields until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. */
@@ -42,12 +42,12 @@ static coroutine_fn bool send_some(struct connection *c, struct iovec *iov, size
     }
 }
 
-static coroutine_fn bool send_reply(struct connection *c, const struct reply *reply)
+static coroutine_fn bool send_response(struct connection *c, const struct response *response)
 {
-    struct iovec iov[REPLY_IOV_MAX];
+    struct iovec iov[RESPONSE_IOV_MAX];
     uint64_t sent = 0;
     size_t count;
-    while ((count = reply_iov(reply, sent, iov, REPLY_IOV_MAX)) > 0)
+    while ((count = response_iov(response, sent, iov, RESPONSE_IOV_MAX)) > 0)
         if (!send_some(c, iov, count, &sent))
             return false;
     return true;
@@ -67,7 +67,7 @@ static coroutine_fn bool send_continue(struct connection *c)
 
 /*
  * Closing a socket that still holds unread bytes makes the kernel send a reset, which can destroy
- * the reply before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
+ * the response before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
  * until the client has closed too.
  */
 static coroutine_fn void linger(struct connection *c)
@@ -108,8 +108,8 @@ static coroutine_fn bool answer(struct connection *c, enum http_event event)
     }
     database_release(&session); /* before sending: a slow reader must not hold a connection */
 
-    bool sent = send_reply(c, &x.reply);
-    bool closes = x.reply.close;
+    bool sent = send_response(c, &x.response);
+    bool closes = x.response.close;
     exchange_deinit(&x);
     if (sent && closes)
         linger(c);

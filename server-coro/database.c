@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "server.h"
 
 /* A coroutine in the pool's queue, on its own stack. */
@@ -62,7 +62,7 @@ static coroutine_fn int resolve(struct worker *worker, const char *host, char ad
     int status = uv_getaddrinfo(&worker->loop, &self.request, on_resolved, host, NULL, &hints);
     if (status != 0)
         return status;
-    co_yield ();
+    co_suspend();
     memcpy(address, self.address, INET6_ADDRSTRLEN);
     return self.status;
 }
@@ -193,11 +193,11 @@ static coroutine_fn bool checkout(struct session *session)
     struct queued self = {.co = co_running()};
     if (pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED) {
         wait_timer_by(database->worker, next_ms(database));
-        co_yield ();
+        co_suspend();
     }
     session->slot = self.waiter.slot;
-    session->failure = self.waiter.answer == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE;
-    return self.waiter.answer == POOL_GRANTED;
+    session->failure = self.waiter.outcome == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE;
+    return self.waiter.outcome == POOL_GRANTED;
 }
 
 const PGresult *database_query(struct session *session, const struct query *query)

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "server.h"
 
 enum { ACCEPTS_PER_TURN = 64 /* so that a flood of connections does not keep clients waiting */ };
@@ -18,8 +18,8 @@ static bool is_full(const struct app *app)
 
 static void refuse(struct worker *worker, int fd, const char *why)
 {
-    struct iovec reply = reply_overloaded();
-    if (send(fd, reply.iov_base, reply.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    struct iovec response = response_overloaded();
+    if (send(fd, response.iov_base, response.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         log_debug("a refused client did not take its 503: %s", strerror(errno));
     close(fd);
     counters_add(worker->counters, COUNT_REFUSED, 1);

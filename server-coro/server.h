@@ -20,13 +20,13 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "app.h"
-#include "co.h"
-#include "counters.h"
-#include "deadline.h"
-#include "exchange.h"
-#include "http.h"
-#include "pool.h"
+#include "base/counters.h"
+#include "base/deadline.h"
+#include "co/co.h"
+#include "db/pool.h"
+#include "handler/exchange.h"
+#include "http/codec.h"
+#include "server/app.h"
 #include "wait.h"
 
 /* The structure of `type` that has `member` at `pointer`. */

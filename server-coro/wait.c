@@ -58,7 +58,7 @@ void wait_turn(struct worker *worker)
 {
     co_list_push(&worker->later, co_running());
     uv_idle_start(&worker->turn, on_turn);
-    co_yield ();
+    co_suspend();
 }
 
 /* -- descriptors ---------------------------------------------------------------------------------- */
@@ -138,7 +138,7 @@ int watch_wait(struct watch *watch, int events)
     assert(watch->co == NULL && "watch_wait: another coroutine waits for it already");
     look_for(watch, events);
     watch->co = co_running();
-    co_yield ();
+    co_suspend();
     return watch->result;
 }
 

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "co.h"
-#include "deadline.h"
+#include "base/deadline.h"
+#include "co/co.h"
 
 struct worker;
 
@@ -27,7 +27,7 @@ enum timeout {
     TIMEOUT_LAST_CALL, /* instead, in a drain */
     TIMEOUT_HEAD,      /* HEADER_TIMEOUT, for the head and then for the body */
     TIMEOUT_WRITE,     /* WRITE_TIMEOUT */
-    TIMEOUT_LINGER,    /* for a client to close after the last reply */
+    TIMEOUT_LINGER,    /* for a client to close after the last response */
     TIMEOUT_QUERY,     /* QUERY_TIMEOUT */
     TIMEOUT_CONNECT,   /* for the database to go on with a connection that is being made */
     TIMEOUT_RETRY,     /* before asking again for what was not to be had */

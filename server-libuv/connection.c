@@ -3,7 +3,7 @@
  *
  * Reading stays on for the life of a connection, so a request costs no epoll_ctl(2). What arrives
  * while a request is being answered is held by the codec, up to a limit at which reading stops. A
- * connection waits for its database query: it is never closed while CONNECTION_ANSWERING, so nothing
+ * connection waits for its database query: it is never closed while CONNECTION_HANDLING, so nothing
  * that a query will answer to can go away.
  */
 #include <errno.h>
@@ -112,7 +112,7 @@ static void resume_reading(struct connection *c)
 
 /*
  * Closing a socket that still holds unread bytes makes the kernel send a reset, which can destroy
- * the reply before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
+ * the response before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
  * until the client has closed too.
  */
 static void connection_linger(struct connection *c)
@@ -125,10 +125,10 @@ static void connection_linger(struct connection *c)
     resume_reading(c);
 }
 
-/* All of the reply is with the kernel. True when the connection goes on. */
-static bool reply_sent(struct connection *c)
+/* All of the response is with the kernel. True when the connection goes on. */
+static bool response_sent(struct connection *c)
 {
-    if (c->job->exchange.reply.close) {
+    if (c->job->exchange.response.close) {
         connection_linger(c);
         return false;
     }
@@ -146,14 +146,14 @@ static size_t untaken(const struct connection *c)
 
 static void on_chunk_written(uv_write_t *write, int status);
 
-/* Sends what is left, a chunk at a time: a reply of 16 MiB takes no memory. True when nothing was left. */
+/* Sends what is left, a chunk at a time: a response of 16 MiB takes no memory. True when nothing was left. */
 static bool send_rest(struct connection *c)
 {
     struct job *job = c->job;
-    struct iovec iov[REPLY_IOV_MAX];
-    size_t count = reply_iov(&job->exchange.reply, job->sent, iov, REPLY_IOV_MAX);
+    struct iovec iov[RESPONSE_IOV_MAX];
+    size_t count = response_iov(&job->exchange.response, job->sent, iov, RESPONSE_IOV_MAX);
     if (count == 0)
-        return reply_sent(c);
+        return response_sent(c);
     job->chunk = 0;
     for (size_t i = 0; i < count; i++)
         job->chunk += iov[i].iov_len;
@@ -167,12 +167,12 @@ static bool send_rest(struct connection *c)
     return false;
 }
 
-/* True when all of the reply is sent and the connection goes on. */
-static bool send_reply(struct connection *c)
+/* True when all of the response is sent and the connection goes on. */
+static bool send_response(struct connection *c)
 {
     struct job *job = c->job;
-    struct iovec iov[REPLY_IOV_MAX];
-    size_t count = reply_iov(&job->exchange.reply, 0, iov, REPLY_IOV_MAX);
+    struct iovec iov[RESPONSE_IOV_MAX];
+    size_t count = response_iov(&job->exchange.response, 0, iov, RESPONSE_IOV_MAX);
     int taken = uv_try_write(stream_of(c), bufs_of(iov), (unsigned)count);
     if (taken < 0 && taken != UV_EAGAIN) {
         connection_fail(c, "write", taken);
@@ -198,7 +198,7 @@ static void send_continue(struct connection *c)
         line.base += taken;
         line.len -= (size_t)taken;
     }
-    uv_write_t *write = malloc(sizeof *write); /* only behind a reply that the client has yet to read */
+    uv_write_t *write = malloc(sizeof *write); /* only behind a response that the client has yet to read */
     int error = write != NULL ? uv_write(write, stream_of(c), &line, 1, on_continue_sent) : UV_ENOMEM;
     if (error < 0) {
         free(write);
@@ -221,25 +221,25 @@ static void await_request(struct connection *c)
     resume_reading(c);
 }
 
-/* Answers the request (or the refusal) that the codec gave out. True when the reply can be sent. */
+/* Answers the request (or the refusal) that the codec gave out. True when the response can be sent. */
 static bool answer(struct connection *c, enum http_event event)
 {
     struct job *job = job_take(c);
     if (job == NULL) {
-        struct iovec reply = reply_overloaded();
-        uv_try_write(stream_of(c), bufs_of(&reply), 1);
+        struct iovec response = response_overloaded();
+        uv_try_write(stream_of(c), bufs_of(&response), 1);
         connection_fail(c, "request", UV_ENOMEM);
         return false;
     }
     struct exchange *x = &job->exchange;
-    connection_move(c, CONNECTION_ANSWERING);
+    connection_move(c, CONNECTION_HANDLING);
     c->discarded = 0;
     if (event == HTTP_EVENT_REFUSED)
-        return exchange_refuse(x, c->codec.refusal) == STEP_REPLY;
+        return exchange_refuse(x, c->codec.refusal) == STEP_RESPOND;
     if (c->worker->draining)
         exchange_close_after(x);
     x->request = &c->codec.request;
-    return exchange_start(x) == STEP_REPLY || database_query(job);
+    return exchange_start(x) == STEP_RESPOND || database_query(job);
 }
 
 /* A loop and not a recursion: a client may have pipelined a thousand requests. */
@@ -247,7 +247,7 @@ static void go_on(struct connection *c, enum http_event event)
 {
     unsigned answered = 0;
     while (event == HTTP_EVENT_REQUEST || event == HTTP_EVENT_REFUSED) {
-        if (!answer(c, event) || !send_reply(c))
+        if (!answer(c, event) || !send_response(c))
             return; /* a callback goes on */
         if (++answered == APP_REQUESTS_PER_TURN) {
             connection_move(c, CONNECTION_YIELDING);
@@ -278,9 +278,9 @@ static void on_chunk_written(uv_write_t *write, int status)
     database_run_woken(&c->worker->database);
 }
 
-void connection_answered(struct connection *c)
+void connection_respond(struct connection *c)
 {
-    if (send_reply(c))
+    if (send_response(c))
         go_on(c, http_next(&c->codec));
 }
 
@@ -299,7 +299,7 @@ void connections_resume_yielding(struct worker *worker)
 static void hold_bytes(struct connection *c, const char *bytes, size_t len)
 {
     bool is_last =
-        c->state == CONNECTION_LINGERING || (c->state == CONNECTION_SENDING && c->job->exchange.reply.close);
+        c->state == CONNECTION_LINGERING || (c->state == CONNECTION_SENDING && c->job->exchange.response.close);
     if (is_last) {
         c->discarded += len;
         if (c->discarded <= APP_LINGER_BYTES)
@@ -319,12 +319,12 @@ static void hold_bytes(struct connection *c, const char *bytes, size_t len)
 
 static void client_is_gone(struct connection *c, int error)
 {
-    bool under_way = c->state == CONNECTION_ANSWERING || c->state == CONNECTION_YIELDING;
+    bool under_way = c->state == CONNECTION_HANDLING || c->state == CONNECTION_YIELDING;
     c->client_is_done = true;
     if (error == UV_EOF) {
         if (!under_way && c->state != CONNECTION_SENDING)
             connection_move(c, CONNECTION_CLOSING);
-    } else if (!under_way) { /* else sending the reply will fail */
+    } else if (!under_way) { /* else sending the response will fail */
         connection_fail(c, "read", error);
     }
 }
@@ -366,7 +366,7 @@ void connection_drain(struct connection *c)
 {
     if (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGERING)
         connection_move(c, c->state); /* whose deadline is short now */
-    else if (c->state == CONNECTION_ANSWERING)
+    else if (c->state == CONNECTION_HANDLING)
         exchange_close_after(&c->job->exchange);
 }
 

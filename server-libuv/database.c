@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "server.h"
 
 struct link {
@@ -143,7 +143,7 @@ static void attempt_failed(struct link *link)
     give_up(link);
 }
 
-static void on_answer_ready(uv_poll_t *watcher, int status, int events);
+static void on_result_ready(uv_poll_t *watcher, int status, int events);
 static void on_connect_ready(uv_poll_t *watcher, int status, int events);
 
 static void connected(struct link *link)
@@ -168,7 +168,7 @@ static void go_on_connecting(struct link *link, enum pg_event event)
         return;
     }
     if (event == PG_DONE)
-        error = watch(link, UV_READABLE, on_answer_ready);
+        error = watch(link, UV_READABLE, on_result_ready);
     else
         error = watch(link, events_for(event), on_connect_ready);
     if (error < 0) {
@@ -265,7 +265,7 @@ static void connect_what_is_due(struct database *database)
 
 /* -- Queries -- */
 
-/* The reply of an exchange whose connection is gone. */
+/* The response of an exchange whose connection is gone. */
 static void fail_query(struct link *link, const char *reason, enum exchange_failure failure)
 {
     struct job *job = link->job;
@@ -283,14 +283,14 @@ static enum pg_event send_query(struct link *link)
 }
 
 /*
- * Goes on with the queries of a job until one has to be waited for. True: the reply is there, and
+ * Goes on with the queries of a job until one has to be waited for. True: the response is there, and
  * the connection has been given back, so that a client that reads slowly holds none.
  */
 static bool go_on_querying(struct link *link, enum pg_event event)
 {
     struct pg *pg = &link->slot->pg;
     while (event == PG_DONE) {
-        if (exchange_resume(&link->job->exchange, pg->result) == STEP_REPLY) {
+        if (exchange_resume(&link->job->exchange, pg->result) == STEP_RESPOND) {
             give_back(link);
             return true;
         }
@@ -300,13 +300,13 @@ static bool go_on_querying(struct link *link, enum pg_event event)
         fail_query(link, pg->error, FAIL_LOST);
         return true;
     }
-    int error = watch(link, events_for(event), on_answer_ready);
+    int error = watch(link, events_for(event), on_result_ready);
     if (error < 0)
         fail_query(link, uv_strerror(error), FAIL_LOST);
     return error < 0;
 }
 
-static void on_answer_ready(uv_poll_t *watcher, int status, int events)
+static void on_result_ready(uv_poll_t *watcher, int status, int events)
 {
     struct link *link = watcher->data;
     struct job *job = link->job;
@@ -316,18 +316,18 @@ static void on_answer_ready(uv_poll_t *watcher, int status, int events)
     enum pg_event event = pg_step(&link->slot->pg);
     if (job != NULL) {
         if (go_on_querying(link, event))
-            connection_answered(job->connection);
-    } else if (event == PG_FAILED || watch(link, UV_READABLE, on_answer_ready) < 0) {
+            connection_respond(job->connection);
+    } else if (event == PG_FAILED || watch(link, UV_READABLE, on_result_ready) < 0) {
         log_lost(link, link->slot->pg.error); /* nobody had asked: it died while it was idle */
         give_up(link);
     }
     database_run_woken(link->database);
 }
 
-/* The job has been told what became of its wish for a connection. True when the reply is there. */
+/* The job has been told what became of its wish for a connection. True when the response is there. */
 static bool start_querying(struct database *database, struct job *job)
 {
-    switch (job->waiter.answer) {
+    switch (job->waiter.outcome) {
     case POOL_GRANTED:;
         struct link *link = &database->links[job->waiter.slot->index];
         link->job = job;
@@ -356,7 +356,7 @@ void database_run_woken(struct database *database)
     while ((job = STAILQ_FIRST(&database->woken)) != NULL) {
         STAILQ_REMOVE_HEAD(&database->woken, entry);
         if (start_querying(database, job))
-            connection_answered(job->connection);
+            connection_respond(job->connection);
     }
 }
 
@@ -374,7 +374,7 @@ static void check_deadlines(struct database *database, uint64_t now_ms)
         struct link *link = owner_of(passed, struct link, deadline);
         struct job *job = link->job;
         fail_query(link, "no result in QUERY_TIMEOUT", FAIL_QUERY_TIMEOUT);
-        connection_answered(job->connection);
+        connection_respond(job->connection);
     }
 }
 

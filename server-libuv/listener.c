@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "reply.h"
+#include "http/response.h"
 #include "server.h"
 
 enum {
@@ -29,10 +29,10 @@ static bool is_full(const struct app *app)
 /* Says 503, if the client's socket takes it without waiting, and closes. `why` NULL: the usual limit. */
 static void refuse(struct worker *worker, int fd, const char *why)
 {
-    struct iovec reply = reply_overloaded();
+    struct iovec response = response_overloaded();
     counters_add(worker->counters, COUNT_REFUSED, 1);
     app_log_limit(worker->app, why);
-    if (send(fd, reply.iov_base, reply.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+    if (send(fd, response.iov_base, response.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
         shutdown(fd, SHUT_WR);
     close(fd);
 }

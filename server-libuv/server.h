@@ -5,8 +5,8 @@
  *
  *     listener.c    a connection waits        -> connection_open()
  *     connection.c  a request is complete     -> database_query()
- *     database.c    the reply can be made     -> connection_answered()
- *     connection.c  the reply is sent         -> the next request
+ *     database.c    the response can be made     -> connection_respond()
+ *     connection.c  the response is sent         -> the next request
  *
  * All of it runs on the worker's own thread, between two polls of its loop. libuv never calls back
  * from inside a call, and neither do these files: who gets a database connection because another gave
@@ -21,12 +21,12 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "app.h"
-#include "counters.h"
-#include "deadline.h"
-#include "exchange.h"
-#include "http.h"
-#include "pool.h"
+#include "base/counters.h"
+#include "base/deadline.h"
+#include "db/pool.h"
+#include "handler/exchange.h"
+#include "http/codec.h"
+#include "server/app.h"
 
 enum {
     JOBS_KEPT = 256, /* of the jobs that are free, for each loop */
@@ -40,8 +40,8 @@ enum connection_state {
     CONNECTION_IDLE,      /* between two requests */
     CONNECTION_HEAD,      /* part of a request's head is there */
     CONNECTION_BODY,      /* the head is there, the body is not */
-    CONNECTION_ANSWERING, /* the exchange is under way, perhaps on the database */
-    CONNECTION_SENDING,   /* the socket did not take all of the reply at once */
+    CONNECTION_HANDLING,  /* the exchange is under way, perhaps on the database */
+    CONNECTION_SENDING,   /* the socket did not take all of the response at once */
     CONNECTION_YIELDING,  /* more requests are there; other connections go first */
     CONNECTION_LINGERING, /* our side is closed; waiting for the client to close its own */
     CONNECTION_CLOSING,   /* until libuv gives the handle back */
@@ -57,7 +57,7 @@ struct connection {
     bool client_is_done; /* it has sent FIN: nothing more will come */
     struct http_codec codec;
     struct job *job;          /* the request being answered; NULL between requests */
-    size_t discarded;         /* bytes read and not looked at, since the last reply was made */
+    size_t discarded;         /* bytes read and not looked at, since the last response was made */
     struct deadline deadline; /* in the list of the state */
     LIST_ENTRY(connection) entry;
     STAILQ_ENTRY(connection) later;
@@ -68,7 +68,7 @@ struct job {
     struct exchange exchange;
     struct connection *connection;
     struct pool_waiter waiter;
-    uint64_t sent;  /* bytes of the reply that the socket has taken */
+    uint64_t sent;  /* bytes of the response that the socket has taken */
     size_t chunk;   /* bytes handed to the uv_write under way */
     size_t pending; /* of those, not yet taken when the write deadline was armed */
     union {
@@ -148,9 +148,9 @@ void listener_drain(struct worker *worker);
 
 /* Serves the client at `fd`, which is the connection's from now on. -ENOMEM leaves it to the caller. */
 __attribute__((warn_unused_result)) int connection_open(struct worker *worker, int fd);
-/* The exchange of a connection that database_query() left waiting has its reply. */
-void connection_answered(struct connection *connection);
-/* The reply under way, or the next one, is its last; it is closed soon if there is none. */
+/* The exchange of a connection that database_query() left waiting has its response. */
+void connection_respond(struct connection *connection);
+/* The response under way, or the next one, is its last; it is closed soon if there is none. */
 void connection_drain(struct connection *connection);
 /* Goes on with those that let others go first; each may yield again. */
 void connections_resume_yielding(struct worker *worker);
@@ -163,8 +163,8 @@ void connections_check_time(struct worker *worker);
 __attribute__((warn_unused_result)) int database_init(struct database *database, struct worker *worker,
                                                       unsigned size);
 /*
- * Runs the queries of an exchange that is at STEP_QUERY. True: its reply is there already. False:
- * connection_answered() will be called, never from inside this call.
+ * Runs the queries of an exchange that is at STEP_QUERY. True: its response is there already. False:
+ * connection_respond() will be called, never from inside this call.
  */
 __attribute__((warn_unused_result)) bool database_query(struct job *job);
 /* Runs those who were given a connection or turned away. Every callback that may cause this ends with it. */

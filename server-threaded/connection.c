@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "server.h"
 
 static bool is_draining(const struct server *server)
@@ -49,12 +49,12 @@ static bool send_iov(struct client *client, struct iovec *iov, size_t count, uin
     }
 }
 
-static bool send_reply(struct client *client, const struct reply *reply)
+static bool send_response(struct client *client, const struct response *response)
 {
-    struct iovec iov[REPLY_IOV_MAX];
+    struct iovec iov[RESPONSE_IOV_MAX];
     uint64_t sent = 0;
     size_t count;
-    while ((count = reply_iov(reply, sent, iov, REPLY_IOV_MAX)) > 0)
+    while ((count = response_iov(response, sent, iov, RESPONSE_IOV_MAX)) > 0)
         if (!send_iov(client, iov, count, &sent))
             return false;
     return true;
@@ -74,7 +74,7 @@ static bool send_continue(struct client *client)
 
 /*
  * Closing a socket that still holds unread bytes makes the kernel send a reset, which can destroy
- * the reply before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
+ * the response before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
  * until the client has closed too.
  */
 static void linger(struct client *client)
@@ -116,8 +116,8 @@ static bool answer(struct client *client, struct http_codec *codec, enum http_ev
     }
     database_release(&session); /* before sending: a slow reader must not hold a connection */
 
-    bool sent = send_reply(client, &x.reply);
-    bool closes = x.reply.close;
+    bool sent = send_response(client, &x.response);
+    bool closes = x.response.close;
     exchange_deinit(&x);
     if (sent && closes)
         linger(client);

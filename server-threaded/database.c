@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "server.h"
 
 /* A thread in the pool's queue, on its own stack. */
 struct queued {
     struct pool_waiter waiter;
-    sem_t answered; /* posted once, after waiter.answer has been set under the lock */
+    sem_t answered; /* posted once, after waiter.outcome has been set under the lock */
     atomic_bool
         released; /* says the same to clang 14's ThreadSanitizer, which does not know sem_clockwait(3) */
 };
@@ -200,7 +200,7 @@ static void lose(struct database *database, struct pool_slot *slot)
 }
 
 /* Blocks until somebody has answered. Whose time is up answers himself, unless it has just been done. */
-static void wait_for_answer(struct database *database, struct queued *self)
+static void wait_for_outcome(struct database *database, struct queued *self)
 {
     struct timespec at = timespec_of(self->waiter.since_ns + database->pool.timeout_ns);
     while (sem_clockwait(&self->answered, CLOCK_MONOTONIC, &at) != 0) {
@@ -215,7 +215,7 @@ static void wait_for_answer(struct database *database, struct queued *self)
 }
 
 /* Blocks first come, first served; POOL_GRANTED with *slot, or why there is none to be had. */
-static enum pool_answer take(struct database *database, struct pool_slot **slot)
+static enum pool_outcome take(struct database *database, struct pool_slot **slot)
 {
     struct queued self = {0};
     sem_init(&self.answered, 0, 0);
@@ -223,10 +223,10 @@ static enum pool_answer take(struct database *database, struct pool_slot **slot)
     bool must_wait = pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED;
     pthread_mutex_unlock(&database->lock);
     if (must_wait)
-        wait_for_answer(database, &self);
+        wait_for_outcome(database, &self);
     sem_destroy(&self.answered);
     *slot = self.waiter.slot;
-    return self.waiter.answer;
+    return self.waiter.outcome;
 }
 
 /*
@@ -243,7 +243,7 @@ static bool is_usable(struct pool_slot *slot)
 static bool checkout(struct session *session)
 {
     struct pool_slot *slot;
-    enum pool_answer answer;
+    enum pool_outcome answer;
     while ((answer = take(session->database, &slot)) == POOL_GRANTED && !is_usable(slot))
         lose(session->database, slot);
     if (answer == POOL_GRANTED)

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "server.h"
 
 static unsigned long long number_in_file(const char *path)
@@ -63,10 +63,10 @@ static const char *thread_limit_met(void)
 /* Says 503, if the client's socket takes it without waiting, and closes. */
 static void refuse(struct server *server, int fd, const char *why)
 {
-    struct iovec reply = reply_overloaded();
+    struct iovec response = response_overloaded();
     counters_add(counters_shard(0), COUNT_REFUSED, 1);
     app_log_limit(&server->app, why);
-    if (send(fd, reply.iov_base, reply.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+    if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         shutdown(fd, SHUT_WR);
     close(fd);
 }

@@ -8,8 +8,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "server.h"
 
 /* SIGTERM and SIGINT as a descriptor. Blocked here, so blocked in every thread that is made later. */

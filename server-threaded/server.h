@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "app.h"
-#include "exchange.h"
-#include "pool.h"
+#include "db/pool.h"
+#include "handler/exchange.h"
+#include "server/app.h"
 
 struct database {
     const struct app *app;

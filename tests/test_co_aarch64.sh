@@ -19,7 +19,7 @@ for protection in none standard; do
     for test in test_co test_co_stack; do
         aarch64-linux-gnu-gcc -static -std=gnu17 -Wall -Wextra -Werror -O2 -g -D_GNU_SOURCE -DPLAIN \
             -mbranch-protection=$protection -Iserver-coro -o "$build/$test" \
-            "tests/unit/$test.c" server-coro/co.c server-coro/co_*.c server-coro/co_*.S -lpthread
+            "tests/unit/$test.c" server-coro/co/co.c server-coro/co/co_*.c server-coro/co/co_*.S -lpthread
         echo "test_co_aarch64: $test (-mbranch-protection=$protection)"
         qemu-aarch64 "$build/$test"
     done

@@ -54,7 +54,7 @@ printf 'probe.o: %s\n' $calls | sort >"$temporary/expected"
 waits "$temporary/probe.a" | sort | diff - "$temporary/expected" >&2 || fail "does not see what it must"
 
 # What is to be searched is there: an empty archive would pass.
-for source in common/*.c; do
+for source in $(find common -name '*.c'); do
     object=$(basename "$source" .c).o
     ar t "$archive" | grep -qx "$object" || fail "$archive has no $object"
 done

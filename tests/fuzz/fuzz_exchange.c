@@ -1,7 +1,7 @@
 /*
  * libFuzzer target: the step machine. Requests as bytes go through the codec into exchanges, and behind
  * them the input says what the database answers: rows, no rows, NULL, errors, nothing. Whatever
- * happens, a reply results, and it is a whole one: its parts add up to its size, Content-Length is the
+ * happens, a response results, and it is a whole one: its parts add up to its size, Content-Length is the
  * length of the body, and JSON is JSON.
  *
  * The first RESULTS bytes of the input say what queries are answered with, over and over; the
@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "exchange.h"
-#include "log.h"
+#include "base/log.h"
+#include "handler/exchange.h"
 
 enum { RESULTS = 8, COLUMNS_OF_ITEMS = 6, BODY_MAX = 64 * 1024 };
 
 static struct app app = {
     .model = "fuzz",
-    .config = {.n = 2, .m = 100, .w = 1, .db_pool = 1, .log_level = LOG_ERROR},
+    .config = {.n = 2, .m = 100, .w = 1, .db_pool = 1, .log_level = LOG_LEVEL_ERROR},
     .limits = {.max_header_bytes = 1024, .max_body_bytes = 512, .wants_body = exchange_wants_body},
 };
 
@@ -145,18 +145,18 @@ static void read_parameters(const struct query *query)
     (void)sink;
 }
 
-/* -- replies ---------------------------------------------------------------------------------------- */
+/* -- responses ---------------------------------------------------------------------------------------- */
 
 /*
- * The bytes of the reply, at most `max` of them; *size is how many there are. As if the socket took only
+ * The bytes of the response, at most `max` of them; *size is how many there are. As if the socket took only
  * a half of the last vector each time: the next ones begin in the middle.
  */
-static size_t gather(const struct reply *reply, char *out, size_t max, uint64_t *size)
+static size_t gather(const struct response *response, char *out, size_t max, uint64_t *size)
 {
     struct iovec iov[3];
     size_t kept = 0, count;
     *size = 0;
-    while ((count = reply_iov(reply, *size, iov, 3)) > 0)
+    while ((count = response_iov(response, *size, iov, 3)) > 0)
         for (size_t i = 0; i < count; i++) {
             size_t taken = i + 1 < count ? iov[i].iov_len : (iov[i].iov_len + 1) / 2;
             size_t len = taken < max - kept ? taken : max - kept;
@@ -175,21 +175,22 @@ static void check_json(const char *body, size_t len)
     json_decref(json);
 }
 
-static void check_reply(const struct reply *reply, bool is_head)
+static void check_response(const struct response *response, bool is_head)
 {
-    static char bytes[REPLY_HEAD_MAX + BODY_MAX + 1];
+    static char bytes[RESPONSE_HEAD_MAX + BODY_MAX + 1];
     uint64_t size;
-    size_t kept = gather(reply, bytes, sizeof bytes - 1, &size);
+    size_t kept = gather(response, bytes, sizeof bytes - 1, &size);
     bytes[kept] = '\0';
-    require(size == reply_size(reply), "the parts of a reply do not add up to its size");
+    require(size == response_size(response), "the parts of a response do not add up to its size");
 
     int status = 0;
     char *body = strstr(bytes, "\r\n\r\n");
-    require(body != NULL && sscanf(bytes, "HTTP/1.1 %3d ", &status) == 1, "a reply has no head");
-    require(status == reply->status && strcmp(http_status_text(status), "Unknown") != 0, "an unknown status");
+    require(body != NULL && sscanf(bytes, "HTTP/1.1 %3d ", &status) == 1, "a response has no head");
+    require(status == response->status && strcmp(http_status_text(status), "Unknown") != 0,
+            "an unknown status");
     body[2] = '\0';
     body += 4;
-    require((strstr(bytes, "\r\nConnection: close\r\n") != NULL) == reply->close,
+    require((strstr(bytes, "\r\nConnection: close\r\n") != NULL) == response->close,
             "the head does not say what is done");
     require((strstr(bytes, "\r\nRetry-After: 1\r\n") != NULL) == (status == 503), "Retry-After belongs to 503");
 
@@ -211,7 +212,7 @@ static void check_reply(const struct reply *reply, bool is_head)
 
 static void finish(struct exchange *x, bool is_head, uint64_t answered_before)
 {
-    check_reply(&x->reply, is_head);
+    check_response(&x->response, is_head);
     require(counters_total(COUNT_REQUESTS) == answered_before + 1, "a request is not counted once");
     exchange_deinit(x);
 }
@@ -235,8 +236,8 @@ static bool answer(struct http_codec *codec, struct script *script)
             step = exchange_resume(&x, result);
         PQclear(result);
     }
-    require(!script->null || x.reply.status >= 500, "a NULL was taken for a value");
-    bool goes_on = !x.reply.close;
+    require(!script->null || x.response.status >= 500, "a NULL was taken for a value");
+    bool goes_on = !x.response.close;
     finish(&x, is_head, answered);
     return goes_on;
 }
@@ -264,7 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t answered = counters_total(COUNT_REQUESTS);
         exchange_init(&x, &app, counters_shard(0));
         exchange_refuse(&x, codec.refusal);
-        require(x.reply.close, "the connection goes on after a refusal");
+        require(x.response.close, "the connection goes on after a refusal");
         finish(&x, codec.refusal.is_head, answered);
     }
     http_deinit(&codec);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "json.h"
+#include "handler/items/json.h"
 
 enum { DEPTH_MAX = 6, TEXT_MAX = 1 << 20 };
 

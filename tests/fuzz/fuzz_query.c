@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "params.h"
+#include "handler/params.h"
 
 static void require(bool holds, const char *what)
 {

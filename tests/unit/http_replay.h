@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http.h"
+#include "http/codec.h"
 
 struct replay {
     const struct http_limits *limits;

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "exchange.h"
+#include "handler/exchange.h"
 
 struct row {
     int64_t id;
@@ -41,8 +41,8 @@ struct talk {
 
     /* the last request */
     int queries;
-    char reply[1 << 22]; /* as on the wire, terminated */
-    const char *body;    /* in `reply` */
+    char response[1 << 22]; /* as on the wire, terminated */
+    const char *body;       /* in `response` */
 
     void (*around)(bool inside); /* called before and after each call into the exchange; may be NULL */
     struct app app;
@@ -220,24 +220,24 @@ static void lend(struct str *slice)
     slice->ptr = memcpy(copy, slice->ptr, slice->len);
 }
 
-static void take_reply(struct talk *talk)
+static void take_response(struct talk *talk)
 {
-    struct iovec iov[REPLY_IOV_MAX];
+    struct iovec iov[RESPONSE_IOV_MAX];
     size_t len = 0, count;
-    while ((count = reply_iov(&talk->x.reply, len, iov, REPLY_IOV_MAX)) > 0)
+    while ((count = response_iov(&talk->x.response, len, iov, RESPONSE_IOV_MAX)) > 0)
         for (size_t i = 0; i < count; i++) {
-            assert_true(len + iov[i].iov_len < sizeof talk->reply);
-            memcpy(talk->reply + len, iov[i].iov_base, iov[i].iov_len);
+            assert_true(len + iov[i].iov_len < sizeof talk->response);
+            memcpy(talk->response + len, iov[i].iov_base, iov[i].iov_len);
             len += iov[i].iov_len;
         }
-    talk->reply[len] = '\0';
-    talk->body = strstr(talk->reply, "\r\n\r\n");
+    talk->response[len] = '\0';
+    talk->body = strstr(talk->response, "\r\n\r\n");
     assert_non_null(talk->body);
     talk->body += 4;
 }
 
 /*
- * Sends the request and returns the status of the reply. Its bytes are on the heap and gone as soon
+ * Sends the request and returns the status of the response. Its bytes are on the heap and gone as soon
  * as the first step has been made, so that ASan and Valgrind see a slice that was kept.
  */
 static int talk_request(struct talk *talk, struct http_request request)
@@ -266,8 +266,8 @@ static int talk_request(struct talk *talk, struct http_request request)
             talk->around(false);
         PQclear(result);
     }
-    int status = talk->x.reply.status;
-    take_reply(talk);
+    int status = talk->x.response.status;
+    take_response(talk);
     if (talk->around != NULL)
         talk->around(true);
     exchange_deinit(&talk->x);
@@ -293,9 +293,9 @@ static inline struct str text(const char *terminated)
 
 static inline void expect_field(const struct talk *talk, const char *line)
 {
-    const char *found = strstr(talk->reply, line);
+    const char *found = strstr(talk->response, line);
     if (found == NULL || found > talk->body)
-        fail_msg("no \"%s\" in %s", line, talk->reply);
+        fail_msg("no \"%s\" in %s", line, talk->response);
 }
 
 static inline void expect_in_body(const struct talk *talk, const char *part)

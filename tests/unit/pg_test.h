@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "pg.h"
+#include "db/pg.h"
 
 static struct counters counters;
 static unsigned sends, receives;

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <unwind.h>
 
-#include "co.h"
-#include "co_tools.h"
+#include "co/co.h"
+#include "co/co_tools.h"
 
 enum { STACK_BYTES = 256 * 1024, STACKS_KEPT = 64 };
 #ifdef CO_TSAN
@@ -31,7 +31,7 @@ static void append_three(void *arg)
     char *log = arg;
     for (int i = 0; i < 3; i++) {
         strcat(log, letters[i]);
-        co_yield ();
+        co_suspend();
     }
 }
 
@@ -54,7 +54,7 @@ static void check_running(void *arg)
     struct co **expected = arg;
     assert_ptr_equal(co_running(), *expected);
     assert_int_equal((uintptr_t)__builtin_frame_address(0) % 16, 0);
-    co_yield ();
+    co_suspend();
     assert_ptr_equal(co_running(), *expected);
 }
 
@@ -125,7 +125,7 @@ static void fill(uint64_t *pattern, uint64_t salt)
 static void yield(void *unused)
 {
     (void)unused;
-    co_yield ();
+    co_suspend();
 }
 
 static void resume(void *co)
@@ -185,7 +185,7 @@ static void round_up(void *arg)
     (void)arg;
     assert_true(rounding_is(3)); /* inherited from who made it */
     set_rounding(2);
-    co_yield ();
+    co_suspend();
     assert_true(rounding_is(2));
 }
 
@@ -209,7 +209,7 @@ static uint64_t sum_down(uint64_t depth)
 {
     volatile uint64_t here[16] = {depth};
     if (depth == 0) {
-        co_yield ();
+        co_suspend();
         return 0;
     }
     return here[0] + sum_down(depth - 1);
@@ -235,7 +235,7 @@ static void count_twice(void *arg)
 {
     int *count = arg;
     ++*count;
-    co_yield ();
+    co_suspend();
     ++*count;
 }
 
@@ -262,7 +262,7 @@ static void resume_inner(void *arg)
     struct co *inner = start(append_three, log);
     while (co_resume(inner)) {
         strcat(log, "|");
-        co_yield ();
+        co_suspend();
     }
     strcat(log, ".");
 }
@@ -331,7 +331,7 @@ static void count_thread_local(void *arg)
     (void)arg;
     for (int i = 0; i < 1000; i++) {
         thread_local_count++;
-        co_yield ();
+        co_suspend();
     }
 }
 
@@ -405,7 +405,7 @@ static void misuse_resumer(void)
 
 static void misuse_yield(void)
 {
-    co_yield ();
+    co_suspend();
 }
 
 static void misuse_queue(void)
@@ -447,7 +447,7 @@ static void test_misuse_aborts_with_a_sentence(void **state)
         {misuse_ended, "co_resume() of a coroutine that has ended"},
         {misuse_running, "co_resume() of the running coroutine by itself"},
         {misuse_resumer, "co_resume() of a coroutine that has resumed the caller and waits for it"},
-        {misuse_yield, "co_yield() outside of a coroutine"},
+        {misuse_yield, "co_suspend() outside of a coroutine"},
         {misuse_queue, "a coroutine was queued twice"},
         {misuse_queued, "co_resume() of a coroutine that is queued to be resumed"},
         {misuse_thread, "co_resume() of a coroutine that belongs to another thread"},

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "co.h"
-#include "co_tools.h"
+#include "co/co.h"
+#include "co/co_tools.h"
 
 enum { SIZE = 64 * 1024 };
 

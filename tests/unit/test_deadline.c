@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "deadline.h"
+#include "base/deadline.h"
 
 static void test_order(void **state)
 {

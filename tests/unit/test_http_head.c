@@ -1,7 +1,7 @@
 /* Heads: what is taken, what is refused, and that a head is not looked at twice. */
 #include "http_golden.h"
 
-#include "http_head.h"
+#include "http/head.h"
 
 static const struct http_limits limits = {.max_header_bytes = 1024, .max_body_bytes = 64};
 

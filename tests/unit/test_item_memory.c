@@ -1,7 +1,7 @@
 /*
  * /items while memory runs out: each allocation of an exchange fails in turn, alone and together with
- * all that follow. The reply is then a 503 or the right one, nothing leaks, and
- * the table has changed only if the reply says so.
+ * all that follow. The response is then a 503 or the right one, nothing leaks, and
+ * the table has changed only if the response says so.
  *
  * The Makefile links this program with --wrap, so that what common/ and jansson allocate goes through
  * the functions here, also under ASan.
@@ -106,7 +106,7 @@ static long run(const struct http_request *request, long from, long to, int stat
     assert_true(got == status || (some_has_failed && got == 503));
     if (got == status)
         assert_string_equal(talk->body, body);
-    /* A 503 leaves the table alone, but for one: what was written when memory for the reply ran out. */
+    /* A 503 leaves the table alone, but for one: what was written when memory for the response ran out. */
     if (got == 503 && strstr(talk->body, "The change was made") == NULL)
         assert_string_equal(before, after);
     free(before);

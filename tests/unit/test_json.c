@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "json.h"
+#include "handler/items/json.h"
 
 enum { DEPTH_MAX = 4 };
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "params.h"
+#include "handler/params.h"
 
 static struct str text(const char *s)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 enum manner { ONE_BYTE_AT_A_TIME, SPEAKS_UNASKED, NEVER_READS, SAYS_NOTHING };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg.h"
+#include "db/pg.h"
 
 static void clear_environment(void)
 {

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "pool.h"
+#include "db/pool.h"
 
 enum { SIZE = 3, TIMEOUT_S = 2 };
 #define MS UINT64_C(1000000)
@@ -100,7 +100,7 @@ static void waiters_are_served_in_order(void **state)
     now += 10 * MS;
     for (int i = 0; i < 3; i++) {
         assert_ptr_equal(pool_checkin(&pool, slots[i], now), &waiters[i]);
-        assert_int_equal(waiters[i].answer, POOL_GRANTED);
+        assert_int_equal(waiters[i].outcome, POOL_GRANTED);
         assert_ptr_equal(waiters[i].slot, slots[i]);
         assert_false(slots[i]->suspect);
     }
@@ -126,7 +126,7 @@ static void a_wait_ends_after_the_timeout(void **state)
     assert_null(pool_take_turned_away(&pool, now + TIMEOUT_S * S - 1));
     now += TIMEOUT_S * S;
     assert_ptr_equal(pool_take_turned_away(&pool, now), &early);
-    assert_int_equal(early.answer, POOL_TIMED_OUT);
+    assert_int_equal(early.outcome, POOL_TIMED_OUT);
     assert_null(early.slot);
     assert_null(pool_take_turned_away(&pool, now));
     assert_true(pool_next_ns(&pool) == now + S);
@@ -172,7 +172,7 @@ static void without_a_database_all_are_refused_at_once(void **state)
     fail_all_attempts();
     assert_true(pool_next_ns(&pool) <= now);
     assert_ptr_equal(pool_take_turned_away(&pool, now), &queued);
-    assert_int_equal(queued.answer, POOL_UNAVAILABLE);
+    assert_int_equal(queued.outcome, POOL_UNAVAILABLE);
     assert_null(pool_take_turned_away(&pool, now));
     assert_int_equal(pool_checkout(&pool, &refused, now), POOL_UNAVAILABLE);
     assert_null(refused.slot);

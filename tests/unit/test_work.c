@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "exchange.h"
+#include "handler/exchange.h"
 
 static struct app app = {.model = "test", .config = {.n = 1, .m = 1024}};
 
@@ -46,15 +46,15 @@ static enum step resume(struct exchange *x, int rows, int32_t value)
     return step;
 }
 
-/* The whole reply in one string, for the caller to free. */
+/* The whole response in one string, for the caller to free. */
 static char *wire(const struct exchange *x)
 {
-    size_t size = reply_size(&x->reply);
+    size_t size = response_size(&x->response);
     char *text = calloc(1, size + 1);
-    struct iovec iov[REPLY_IOV_MAX];
+    struct iovec iov[RESPONSE_IOV_MAX];
     uint64_t sent = 0;
     size_t count;
-    while ((count = reply_iov(&x->reply, sent, iov, REPLY_IOV_MAX)) > 0) {
+    while ((count = response_iov(&x->response, sent, iov, RESPONSE_IOV_MAX)) > 0) {
         for (size_t i = 0; i < count; i++) {
             memcpy(text + sent, iov[i].iov_base, iov[i].iov_len);
             sent += iov[i].iov_len;
@@ -66,7 +66,7 @@ static char *wire(const struct exchange *x)
 
 static void assert_status(struct exchange *x, int status)
 {
-    assert_int_equal(x->reply.status, status);
+    assert_int_equal(x->response.status, status);
     char *text = wire(x), expected[32];
     snprintf(expected, sizeof expected, "HTTP/1.1 %d ", status);
     assert_memory_equal(text, expected, strlen(expected));
@@ -94,7 +94,7 @@ static void test_answers_exactly_m_bytes(void **state)
         struct exchange x;
         char query[64];
         snprintf(query, sizeof query, "n=0&m=%llu", (unsigned long long)sizes[i]);
-        assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", query), STEP_REPLY);
+        assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", query), STEP_RESPOND);
         assert_status(&x, 200);
         char *text = wire(&x);
         const char *body = strstr(text, "\r\n\r\n") + 4;
@@ -118,7 +118,7 @@ static void test_runs_n_queries_the_last_w_of_them_updates(void **state)
         assert_int_equal(sql_read_int4(x.query.values[0]), work_id(7, i));
         step = resume(&x, 1, 1000 + (int)i);
     }
-    assert_int_equal(step, STEP_REPLY);
+    assert_int_equal(step, STEP_RESPOND);
     char *text = wire(&x);
     assert_string_equal(strstr(text, "\r\n\r\n") + 4, "{\"n\":5,\"sum\":5010,\"pad\":\"\"}");
     free(text);
@@ -170,9 +170,9 @@ static void test_refuses_bad_parameters(void **state)
     };
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
         struct exchange x;
-        assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", queries[i]), STEP_REPLY);
+        assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", queries[i]), STEP_RESPOND);
         assert_status(&x, 400);
-        assert_false(x.reply.close);
+        assert_false(x.response.close);
         exchange_deinit(&x);
     }
 }
@@ -181,7 +181,7 @@ static void test_head_announces_and_sends_nothing(void **state)
 {
     (void)state;
     struct exchange x;
-    assert_int_equal(start(&x, HTTP_METHOD_HEAD, "/work", "n=0&m=4096"), STEP_REPLY);
+    assert_int_equal(start(&x, HTTP_METHOD_HEAD, "/work", "n=0&m=4096"), STEP_RESPOND);
     char *text = wire(&x);
     assert_non_null(strstr(text, "Content-Length: 4096\r\n"));
     assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
@@ -200,22 +200,22 @@ static void test_failures_and_methods(void **state)
     struct exchange x;
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", NULL), STEP_QUERY);
-        assert_int_equal(exchange_fail(&x, failures[i].failure), STEP_REPLY);
+        assert_int_equal(exchange_fail(&x, failures[i].failure), STEP_RESPOND);
         assert_status(&x, failures[i].status);
         exchange_deinit(&x);
     }
     assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", NULL), STEP_QUERY);
-    assert_int_equal(resume(&x, 0, 0), STEP_REPLY); /* the row is missing */
+    assert_int_equal(resume(&x, 0, 0), STEP_RESPOND); /* the row is missing */
     assert_status(&x, 503);
     exchange_deinit(&x);
 
-    assert_int_equal(start(&x, HTTP_METHOD_DELETE, "/work", NULL), STEP_REPLY);
+    assert_int_equal(start(&x, HTTP_METHOD_DELETE, "/work", NULL), STEP_RESPOND);
     assert_status(&x, 405);
     exchange_deinit(&x);
-    assert_int_equal(start(&x, HTTP_METHOD_OPTIONS, "*", NULL), STEP_REPLY);
+    assert_int_equal(start(&x, HTTP_METHOD_OPTIONS, "*", NULL), STEP_RESPOND);
     assert_status(&x, 204);
     exchange_deinit(&x);
-    assert_int_equal(start(&x, HTTP_METHOD_GET, "/works", NULL), STEP_REPLY);
+    assert_int_equal(start(&x, HTTP_METHOD_GET, "/works", NULL), STEP_RESPOND);
     assert_status(&x, 404);
     exchange_deinit(&x);
 }
@@ -225,9 +225,9 @@ static void test_refusal_closes(void **state)
     (void)state;
     struct exchange x;
     exchange_init(&x, &app, counters_shard(0));
-    assert_int_equal(exchange_refuse(&x, (struct http_refusal){408, "Too late.", false}), STEP_REPLY);
+    assert_int_equal(exchange_refuse(&x, (struct http_refusal){408, "Too late.", false}), STEP_RESPOND);
     assert_status(&x, 408);
-    assert_true(x.reply.close);
+    assert_true(x.response.close);
     char *text = wire(&x);
     assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
     assert_non_null(strstr(text, "\r\nContent-Type: application/problem+json\r\n"));

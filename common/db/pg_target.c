@@ -1,0 +1,146 @@
+/* Where the database is, and what to tell the user when it cannot be had. */
+#include "db/pg.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What the URL says (even if empty), else what the environment or libpq's defaults say, else "". */
+static const char *setting(const PQconninfoOption *url, const PQconninfoOption *defaults, const char *keyword)
+{
+    for (const PQconninfoOption *option = url; option != NULL && option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, keyword) == 0 && option->val != NULL)
+            return option->val;
+    }
+    for (const PQconninfoOption *option = defaults; option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, keyword) == 0 && option->val != NULL)
+            return option->val;
+    }
+    return "";
+}
+
+static bool needs_resolver(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    return host[0] != '\0' && host[0] != '/' && host[0] != '@' && inet_pton(AF_INET, host, address) != 1 &&
+           inet_pton(AF_INET6, host, address) != 1;
+}
+
+/*
+ * libpq quotes the piece that it did not understand, which may be the password or all of the URL:
+ * quotations of more than one character are left out.
+ */
+static void copy_without_quotations(char *to, size_t size, const char *message)
+{
+    size_t len = strlen(to);
+    for (; *message != '\0' && *message != '\n' && len + 5 < size; message++) {
+        to[len++] = *message;
+        const char *end = *message == '"' ? strrchr(message + 1, '"') : NULL;
+        if (end == NULL)
+            continue;
+        if (message[1] != '\0' && message[2] == '"') {
+            to[len++] = message[1];
+            to[len++] = '"';
+            message += 2;
+        } else {
+            memcpy(to + len, "...\"", 4);
+            len += 4;
+            message = end;
+        }
+    }
+    to[len] = '\0';
+}
+
+static bool fill(struct pg_target *target, const PQconninfoOption *url, const PQconninfoOption *defaults,
+                 char error[256])
+{
+    const char *host = setting(url, defaults, "host");
+    const char *address = setting(url, defaults, "hostaddr");
+    const char *port = setting(url, defaults, "port");
+    const char *database = setting(url, defaults, "dbname");
+    if (database[0] == '\0')
+        database = setting(url, defaults, "user");
+    if (strpbrk(host, ",") != NULL || strpbrk(address, ",") != NULL || strpbrk(port, ",") != NULL) {
+        snprintf(error, 256, "DATABASE_URL names several hosts; name one");
+        return false;
+    }
+    /* libpq would look it up while connecting, too late for the name in it to be resolved here. */
+    if (setting(url, (const PQconninfoOption[]){{0}}, "service")[0] != '\0') {
+        snprintf(error, 256, "DATABASE_URL has service=; set PGSERVICE instead and leave DATABASE_URL empty");
+        return false;
+    }
+    if (address[0] == '\0' && needs_resolver(host)) {
+        if (strlen(host) >= sizeof target->host) {
+            snprintf(error, 256, "the host name in DATABASE_URL is longer than 255 characters");
+            return false;
+        }
+        snprintf(target->host, sizeof target->host, "%s", host);
+    }
+    const char *shown = host[0] != '\0' ? host : address[0] != '\0' ? address : "local socket";
+    bool bracket = shown[0] != '/' && strchr(shown, ':') != NULL;
+    snprintf(target->where, sizeof target->where, "%s%s%s:%s/%s", bracket ? "[" : "", shown, bracket ? "]" : "",
+             port, database);
+    return true;
+}
+
+bool pg_target_init(struct pg_target *target, const char *url, const char *model, char error[256])
+{
+    bool ok = false;
+    char *message = NULL;
+    PQconninfoOption *parsed = NULL;
+    PQconninfoOption *defaults = PQconndefaults();
+
+    *target = (struct pg_target){.url = url, .model = model};
+    if (defaults == NULL) {
+        snprintf(error, 256, "libpq cannot read its defaults: check PGSERVICE and PGSERVICEFILE");
+        return false;
+    }
+    if (url[0] != '\0' && (parsed = PQconninfoParse(url, &message)) == NULL) {
+        snprintf(error, 256,
+                 "DATABASE_URL is not a connection string (postgresql://user@host:5432/database): ");
+        copy_without_quotations(error, 256, message != NULL ? message : "out of memory");
+    } else {
+        ok = fill(target, parsed, defaults, error);
+    }
+    PQfreemem(message);
+    PQconninfoFree(parsed);
+    PQconninfoFree(defaults);
+    return ok;
+}
+
+static const struct {
+    const char *sqlstate; /* or the beginning of one */
+    const char *text;     /* where there is no SQLSTATE */
+    const char *advice;
+} advices[] = {
+    {"28P01", "no password supplied", "check the user and password in DATABASE_URL"},
+    {"28000", NULL, "check the user in DATABASE_URL and the entries in the server's pg_hba.conf"},
+    {"3D000", NULL, "create that database, or name another one in DATABASE_URL"},
+    {"53300", NULL, "raise max_connections of the database or lower DB_POOL"},
+    {"57P03", NULL, "the database is starting up or shutting down: try again in a moment"},
+    {"42501", NULL, "grant this user the rights to that database and its tables world and items"},
+    {"42", NULL, "load db/schema.sql and db/seed.sql into that database"},
+    {"3F000", NULL, "load db/schema.sql and db/seed.sql into that database"},
+    {NULL, "SSL", "check sslmode and the certificates named in DATABASE_URL"},
+    {NULL, "GSS", "check gssencmode in DATABASE_URL"},
+    {NULL, "out of memory", "give this process more memory"},
+    {NULL, "server closed the connection", "look into the database's own log for the reason"},
+    {NULL, "connection to server",
+     "is PostgreSQL running there? `db/local start` runs a private one and `db/local url` prints its "
+     "DATABASE_URL"},
+};
+
+const char *pg_advice(const struct pg *pg)
+{
+    for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++) {
+        const char *sqlstate = advices[i].sqlstate, *text = advices[i].text;
+        if (sqlstate != NULL && pg->sqlstate[0] != '\0' &&
+            strncmp(pg->sqlstate, sqlstate, strlen(sqlstate)) == 0)
+            return advices[i].advice;
+        if (text != NULL && pg->sqlstate[0] == '\0' && strstr(pg->error, text) != NULL)
+            return advices[i].advice;
+    }
+    if (pg->sqlstate[0] != '\0')
+        return "look into the database's own log for the reason";
+    return "check DATABASE_URL, or PGHOST and its like when it is empty";
+}

@@ -1,0 +1,108 @@
+#include "handler/params.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static __attribute__((format(printf, 3, 4))) bool fail(struct params *params, const char *culprit,
+                                                       const char *format, ...)
+{
+    va_list args;
+    snprintf(params->culprit, sizeof params->culprit, "%s", culprit);
+    va_start(args, format);
+    vsnprintf(params->error, sizeof params->error, format, args);
+    va_end(args);
+    return false;
+}
+
+/* Decodes into out[PARAM_BYTES_MAX + 1]. Control bytes and NUL are refused: no parameter of ours has them. */
+static const char *decode(struct str in, char *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        char c = in.ptr[i];
+        if (c == '%') {
+            int high = i + 2 < in.len ? str_hex_digit(in.ptr[i + 1]) : -1;
+            int low = i + 2 < in.len ? str_hex_digit(in.ptr[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return "A percent sign in the query string must be followed by two hexadecimal digits.";
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        if ((unsigned char)c < 0x20 || c == 0x7f)
+            return "The query string holds a control character.";
+        if (len == PARAM_BYTES_MAX)
+            return "A name or value in the query string is longer than any parameter takes.";
+        out[len++] = c;
+    }
+    out[len] = '\0';
+    return NULL;
+}
+
+static struct param *find(const struct params *params, const char *name)
+{
+    for (unsigned i = 0; i < params->count; i++)
+        if (strcmp(params->all[i].name, name) == 0)
+            return (struct param *)&params->all[i];
+    return NULL;
+}
+
+bool params_parse(struct params *params, struct str query)
+{
+    params->count = 0;
+    params->culprit[0] = '\0';
+    if (query.ptr == NULL)
+        return true;
+
+    struct str pair;
+    while (str_cut(&query, '&', &pair)) {
+        if (pair.len == 0) /* "n=1&&m=64" says nothing twice: harmless */
+            continue;
+        struct str value = pair, name;
+        str_cut(&value, '=', &name);
+        if (name.len == pair.len)
+            return fail(params, "", "A parameter of the query string has no value: write name=value.");
+        struct param param = {.taken = false};
+        const char *error = decode(name, param.name);
+        if (error == NULL)
+            error = decode(value, param.value);
+        if (error != NULL)
+            return fail(params, "", "%s", error);
+        if (param.name[0] == '\0')
+            return fail(params, "", "A parameter of the query string has no name.");
+        if (find(params, param.name) != NULL)
+            return fail(params, param.name, "The parameter is given more than once.");
+        if (params->count == PARAMS_MAX)
+            return fail(params, "", "The query string has more than %d parameters.", PARAMS_MAX);
+        params->all[params->count++] = param;
+    }
+    return true;
+}
+
+bool params_take_u64(struct params *params, const char *name, uint64_t low, uint64_t high, uint64_t *out)
+{
+    struct param *param = find(params, name);
+    if (param == NULL)
+        return true;
+    param->taken = true;
+    uint64_t value;
+    struct str text = {param->value, strlen(param->value)};
+    if (!str_to_u64(text, &value) || value < low || value > high)
+        return fail(params, name, "%s must be a decimal number from %" PRIu64 " to %" PRIu64 ".", name, low,
+                    high);
+    *out = value;
+    return true;
+}
+
+bool params_has(const struct params *params, const char *name)
+{
+    return find(params, name) != NULL;
+}
+
+bool params_all_taken(struct params *params)
+{
+    for (unsigned i = 0; i < params->count; i++)
+        if (!params->all[i].taken)
+            return fail(params, params->all[i].name, "The resource takes no parameter of this name.");
+    return true;
+}

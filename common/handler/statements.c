@@ -1,0 +1,138 @@
+#include "handler/statements.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    const char *types;
+    const char *text;
+} statements[SQL_STATEMENTS] = {
+    [SQL_PING] = {"ping", "", "SELECT 1"},
+    [SQL_WORK_READ] = {"work_read", "(int4)", "SELECT value FROM world WHERE id = $1"},
+    /* pg_sleep() waits without burning CPU, as a slow query or a distant database does. */
+    [SQL_WORK_READ_DELAYED] = {"work_read_delayed", "(int4, float8)",
+                               "SELECT value FROM world, pg_sleep($2) WHERE id = $1"},
+    [SQL_WORK_WRITE] = {"work_write", "(int4)",
+                        "UPDATE world SET hits = hits + 1 WHERE id = $1 RETURNING value"},
+    /* The sleep is in the join below the update: the row is not locked while it lasts. */
+    [SQL_WORK_WRITE_DELAYED] =
+        {"work_write_delayed", "(int4, float8)",
+         "UPDATE world SET hits = hits + 1 FROM pg_sleep($2) WHERE id = $1 RETURNING value"},
+#define ITEM_COLUMNS "id, name, value, payload, version, updated_at"
+    [SQL_ITEM_INSERT] =
+        {"item_insert", "(text, int8, text)",
+         "INSERT INTO items (name, value, payload) VALUES ($1, $2, $3::json) RETURNING " ITEM_COLUMNS},
+    [SQL_ITEM_GET] = {"item_get", "(int8)", "SELECT " ITEM_COLUMNS " FROM items WHERE id = $1"},
+    /*
+     * A page has as many rows as it is allowed, and ends with the one whose payload takes it past the
+     * third parameter, in bytes: 100 items may have 100 MiB. The row behind is given, too, so that
+     * it is known that there is one: all but the row before it counts.
+     */
+    [SQL_ITEM_LIST] = {"item_list", "(int8, int4, int8)",
+                       "SELECT " ITEM_COLUMNS
+                       " FROM (SELECT *, sum(octet_length(payload::text)) OVER (ORDER BY "
+                       "id ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes FROM items "
+                       "WHERE id > $1 ORDER BY id LIMIT $2) AS page WHERE bytes IS NULL OR bytes <= $3"},
+    /* The last parameter is the version that must still be there; NULL for any. */
+    [SQL_ITEM_REPLACE] =
+        {"item_replace", "(int8, text, int8, text, int8)",
+         "UPDATE items SET name = $2, value = $3, payload = $4::json, version = version + 1, "
+         "updated_at = now() WHERE id = $1 AND ($5 IS NULL OR version = $5) RETURNING " ITEM_COLUMNS},
+    [SQL_ITEM_DELETE] = {"item_delete", "(int8, int8)",
+                         "DELETE FROM items WHERE id = $1 AND ($2 IS NULL OR version = $2) RETURNING id"},
+};
+
+const char *sql_name(enum statement statement)
+{
+    return statements[statement].name;
+}
+
+const char *sql_prepare_all(void)
+{
+    static char text[4096];
+    static size_t len;
+    /* Called once by app_init() before there is a second thread. */
+    if (len == 0) {
+        /*
+         * A query that the server has given up would run on: without this, each one that waits for a lock
+         * keeps a session of the database for as long as the lock is held, and writes in the end.
+         * (runtime-config-connection.html. strace shows two setitimer(2) a second in a busy session of
+         * PostgreSQL 15, and nothing for each query.)
+         */
+        len = (size_t)snprintf(text, sizeof text, "SET client_connection_check_interval = '1s'; ");
+        for (size_t i = 0; i < SQL_STATEMENTS; i++) {
+            int more = snprintf(text + len, sizeof text - len, "PREPARE %s%s AS %s; ", statements[i].name,
+                                statements[i].types, statements[i].text);
+            assert(more > 0 && len + (size_t)more < sizeof text);
+            len += (size_t)more;
+        }
+    }
+    return text;
+}
+
+void query_begin(struct query *query, enum statement statement)
+{
+    query->statement = statement;
+    query->count = 0;
+}
+
+static void add(struct query *query, const void *value, size_t len)
+{
+    assert(query->count < QUERY_PARAMS_MAX && "a statement has more parameters than a query can hold");
+    query->values[query->count] = value;
+    query->lengths[query->count] = (int)len;
+    query->count++;
+}
+
+static void add_binary(struct query *query, const void *bytes, size_t len)
+{
+    assert(query->count < QUERY_PARAMS_MAX && "a statement has more parameters than a query can hold");
+    add(query, memcpy(&query->binary[query->count], bytes, len), len);
+}
+
+void query_add_int4(struct query *query, int32_t value)
+{
+    uint32_t wire = htobe32((uint32_t)value);
+    add_binary(query, &wire, sizeof wire);
+}
+
+void query_add_int8(struct query *query, int64_t value)
+{
+    uint64_t wire = htobe64((uint64_t)value);
+    add_binary(query, &wire, sizeof wire);
+}
+
+void query_add_float8(struct query *query, double value)
+{
+    uint64_t wire;
+    memcpy(&wire, &value, sizeof wire);
+    wire = htobe64(wire);
+    add_binary(query, &wire, sizeof wire);
+}
+
+void query_add_null(struct query *query)
+{
+    add(query, NULL, 0);
+}
+
+void query_add_text(struct query *query, struct str text)
+{
+    add(query, text.ptr, text.len);
+}
+
+int32_t sql_read_int4(const char *bytes)
+{
+    uint32_t wire;
+    memcpy(&wire, bytes, sizeof wire);
+    return (int32_t)be32toh(wire);
+}
+
+int64_t sql_read_int8(const char *bytes)
+{
+    uint64_t wire;
+    memcpy(&wire, bytes, sizeof wire);
+    return (int64_t)be64toh(wire);
+}

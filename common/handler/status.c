@@ -1,0 +1,247 @@
+#include "handler/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/version.h"
+#include "handler/respond.h"
+
+enum { STATUS_BYTES_MAX = 16 * 1024 };
+
+/* What Linux says of this process. */
+struct process {
+    double cpu_user, cpu_system; /* s */
+    uint64_t voluntary, involuntary;
+    uint64_t rss_kib, rss_peak_kib, threads;
+};
+
+/*
+ * getrusage(2) counts all threads, those that have ended too; /proc/self/status has the rest.
+ * Reading a file of /proc does not wait for a device.
+ */
+static struct process process_read(void)
+{
+    struct process process = {0};
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        process.cpu_user = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+        process.cpu_system = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+        process.voluntary = (uint64_t)usage.ru_nvcsw;
+        process.involuntary = (uint64_t)usage.ru_nivcsw;
+    }
+    const struct {
+        const char *key;
+        uint64_t *value;
+    } lines[] = {
+        {"VmHWM:", &process.rss_peak_kib}, {"VmRSS:", &process.rss_kib}, {"Threads:", &process.threads}};
+    FILE *file = fopen("/proc/self/status", "re");
+    if (file != NULL) {
+        char line[128];
+        while (fgets(line, sizeof line, file) != NULL)
+            for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+                if (strncmp(line, lines[i].key, strlen(lines[i].key)) == 0)
+                    *lines[i].value = strtoull(line + strlen(lines[i].key), NULL, 10);
+        fclose(file);
+    }
+    return process;
+}
+
+static double connections_open(void)
+{
+    /* Closed first: a connection that ends in between is then counted as open, not as below zero. */
+    uint64_t closed = counters_total(COUNT_CLOSED);
+    return (double)(counters_total(COUNT_ACCEPTED) - closed);
+}
+
+static double uptime(const struct app *app)
+{
+    return (double)(clock_ms() - app->start_ms) / 1000;
+}
+
+/* GET and HEAD only, no parameters: true when `*step` already holds the answer. */
+static bool responded_without_looking(struct exchange *x, enum step *step)
+{
+    static const char allow[] = "GET, HEAD, OPTIONS";
+    if (x->method == HTTP_METHOD_OPTIONS)
+        *step = respond_options(x, allow);
+    else if (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD)
+        *step = respond_not_allowed(x, allow);
+    else
+        return false;
+    return true;
+}
+
+static enum step respond_status(struct exchange *x, const char *status)
+{
+    char text[64];
+    snprintf(text, sizeof text, "{\"status\":\"%s\"}", status);
+    return respond_padded(x, text, 0, "");
+}
+
+enum step status_healthz(struct exchange *x)
+{
+    enum step step;
+    return responded_without_looking(x, &step) ? step : respond_status(x, "ok");
+}
+
+static enum step on_ping(struct exchange *x, const PGresult *result)
+{
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return respond_sql_error(x, result);
+    return respond_status(x, "ready");
+}
+
+enum step status_readyz(struct exchange *x)
+{
+    enum step step;
+    if (responded_without_looking(x, &step))
+        return step;
+    query_begin(&x->query, SQL_PING);
+    return ask(x, on_ping);
+}
+
+/*
+ * Every figure, once. /stats shows `value` under `key`; /metrics shows it times `scale` under `metric`,
+ * whose labels, if any, are part of the name. Rows of one family stand together.
+ */
+struct figure {
+    const char *key;
+    const char *metric;
+    enum { GAUGE, COUNTER } type;
+    const char *help;
+    double value;
+    double scale;
+};
+
+enum { FIGURES = 26 };
+
+static double total(enum counter counter)
+{
+    return (double)counters_total(counter);
+}
+
+static double total_s(enum counter counter)
+{
+    return total(counter) / 1e9;
+}
+
+static void figures_read(const struct app *app, struct figure figures[FIGURES])
+{
+    const struct process process = process_read();
+    const struct figure all[FIGURES] = {
+        {"uptime_s", "uptime_seconds", GAUGE, "Time since the process started.", uptime(app), 1},
+        {"cpu_user_s", "cpu_seconds_total{mode=\"user\"}", COUNTER, "CPU time of all threads.",
+         process.cpu_user, 1},
+        {"cpu_system_s", "cpu_seconds_total{mode=\"system\"}", COUNTER, "", process.cpu_system, 1},
+        {"ctx_voluntary", "context_switches_total{kind=\"voluntary\"}", COUNTER,
+         "Context switches of all threads.", (double)process.voluntary, 1},
+        {"ctx_involuntary", "context_switches_total{kind=\"involuntary\"}", COUNTER, "",
+         (double)process.involuntary, 1},
+        {"rss_kib", "resident_memory_bytes", GAUGE, "Resident memory.", (double)process.rss_kib, 1024},
+        {"rss_peak_kib", "resident_memory_peak_bytes", GAUGE, "Most resident memory so far.",
+         (double)process.rss_peak_kib, 1024},
+        {"threads", "threads", GAUGE, "Threads of the process.", (double)process.threads, 1},
+        {"workers", "workers", GAUGE, "Event loops; 0 for a thread per connection.", app->config.workers, 1},
+        {"connections_open", "connections_open", GAUGE, "Client connections that are open.", connections_open(),
+         1},
+        {"connections_max", "connections_max", GAUGE, "Client connections that the limits allow.",
+         app->max_connections, 1},
+        {"connections_accepted", "connections_accepted_total", COUNTER, "Client connections that were served.",
+         total(COUNT_ACCEPTED), 1},
+        {"connections_refused", "connections_refused_total", COUNTER,
+         "Client connections refused because a limit was met.", total(COUNT_REFUSED), 1},
+        {"requests", "requests_total", COUNTER, "Requests that were given an answer.", total(COUNT_REQUESTS),
+         1},
+        {"replies_2xx", "replies_total{class=\"2xx\"}", COUNTER, "Responses by class of status.",
+         total(COUNT_RESPONSES_2XX), 1},
+        {"replies_3xx", "replies_total{class=\"3xx\"}", COUNTER, "", total(COUNT_RESPONSES_3XX), 1},
+        {"replies_4xx", "replies_total{class=\"4xx\"}", COUNTER, "", total(COUNT_RESPONSES_4XX), 1},
+        {"replies_5xx", "replies_total{class=\"5xx\"}", COUNTER, "", total(COUNT_RESPONSES_5XX), 1},
+        {"queries", "queries_total", COUNTER, "Queries that the database answered.", total(COUNT_QUERIES), 1},
+        {"query_s", "query_seconds_total", COUNTER,
+         "Time from sending a query until its result was complete, summed.", total_s(COUNT_QUERY_NS), 1},
+        {"pool_size", "pool_size", GAUGE, "Database connections that the pool may hold.", app->config.db_pool,
+         1},
+        {"pool_waits", "pool_waits_total", COUNTER, "Checkouts that found no idle database connection.",
+         total(COUNT_POOL_WAITS), 1},
+        {"pool_wait_s", "pool_wait_seconds_total", COUNTER, "Time that those checkouts waited, summed.",
+         total_s(COUNT_POOL_WAIT_NS), 1},
+        {"pool_timeouts", "pool_timeouts_total", COUNTER, "Checkouts given up after POOL_TIMEOUT.",
+         total(COUNT_POOL_TIMEOUTS), 1},
+        {"db_connects", "database_connects_total", COUNTER, "Database connections made.",
+         total(COUNT_DB_CONNECTS), 1},
+        {"db_lost", "database_losses_total", COUNTER, "Database connections lost.", total(COUNT_DB_LOST), 1},
+    };
+    memcpy(figures, all, sizeof all);
+}
+
+static enum step respond_figures(struct exchange *x, const char *media_type,
+                                 int (*write)(struct buf *, const struct app *, const struct figure *))
+{
+    enum step step;
+    if (responded_without_looking(x, &step))
+        return step;
+    struct figure figures[FIGURES];
+    figures_read(x->app, figures);
+    struct buf body;
+    buf_init(&body, STATUS_BYTES_MAX);
+    if (write(&body, x->app, figures) < 0) {
+        buf_release(&body);
+        return respond_problem(x, 503, NULL, "The server is out of memory; try again later.");
+    }
+    return respond_body(x, 200, media_type, &body);
+}
+
+static int write_stats(struct buf *body, const struct app *app, const struct figure *figures)
+{
+    struct tm tm;
+    gmtime_r(&app->start_time, &tm);
+    int error =
+        buf_printf(body,
+                   "{\"model\":\"%s\",\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d,"
+                   "\"boot_id\":\"%s\",\"cpus\":%ld,"
+                   "\"start_time\":\"%04d-%02d-%02dT%02d:%02d:%02dZ\"",
+                   app->model, wb_version, wb_build, (int)getpid(), app->boot_id, sysconf(_SC_NPROCESSORS_ONLN),
+                   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    for (size_t i = 0; i < FIGURES && error == 0; i++) {
+        const char *key = figures[i].key;
+        bool is_seconds = strcmp(key + strlen(key) - 2, "_s") == 0;
+        error = buf_printf(body, ",\"%s\":%.*f", key, is_seconds ? 6 : 0, figures[i].value);
+    }
+    return error < 0 ? error : buf_printf(body, "}\n");
+}
+
+/* Prometheus' text format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+static int write_metrics(struct buf *body, const struct app *app, const struct figure *figures)
+{
+    int error = buf_printf(body,
+                           "# HELP waitbench_info What runs here.\n# TYPE waitbench_info gauge\n"
+                           "waitbench_info{model=\"%s\",version=\"%s\"} 1\n",
+                           app->model, wb_version);
+    for (size_t i = 0; i < FIGURES && error == 0; i++) {
+        const struct figure *figure = &figures[i];
+        int family = (int)strcspn(figure->metric, "{");
+        if (figure->help[0] != '\0')
+            error =
+                buf_printf(body, "# HELP waitbench_%.*s %s\n# TYPE waitbench_%.*s %s\n", family, figure->metric,
+                           figure->help, family, figure->metric, figure->type == GAUGE ? "gauge" : "counter");
+        if (error == 0)
+            error = buf_printf(body, "waitbench_%s %.15g\n", figure->metric, figure->value * figure->scale);
+    }
+    return error;
+}
+
+enum step status_stats(struct exchange *x)
+{
+    return respond_figures(x, "application/json", write_stats);
+}
+
+enum step status_metrics(struct exchange *x)
+{
+    return respond_figures(x, "text/plain; version=0.0.4; charset=utf-8", write_metrics);
+}

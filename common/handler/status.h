@@ -1,0 +1,14 @@
+/* What the process says about itself: /healthz, /readyz, /stats and /metrics. */
+#ifndef WB_STATUS_H
+#define WB_STATUS_H
+
+#include "handler/step.h"
+
+struct exchange;
+
+enum step status_healthz(struct exchange *x);
+enum step status_readyz(struct exchange *x);
+enum step status_stats(struct exchange *x);
+enum step status_metrics(struct exchange *x);
+
+#endif

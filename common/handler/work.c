@@ -1,0 +1,123 @@
+#include "handler/work.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "handler/params.h"
+#include "handler/respond.h"
+
+static const uint64_t GOLDEN_GAMMA = 0x9E3779B97F4A7C15;
+
+/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. */
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return z ^ (z >> 31);
+}
+
+int32_t work_id(uint64_t seed, uint64_t index)
+{
+    return (int32_t)(1 + mix(seed + (index + 1) * GOLDEN_GAMMA) % WORLD_ROWS);
+}
+
+int32_t work_value(int32_t id)
+{
+    return (int32_t)((int64_t)id * 48271 % 2147483647);
+}
+
+/*
+ * A request that names no seed gets one that no other of this process has: the next of its shard of
+ * counters (so that cores do not share it), from a start that no other shard has.
+ */
+static uint64_t unnamed_seed(struct exchange *x)
+{
+    _Atomic uint64_t *next = &x->counters->value[COUNT_SEEDS];
+    return mix(x->app->seed ^ (uintptr_t)x->counters) +
+           atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
+}
+
+static bool work_parse(struct exchange *x, struct params *params)
+{
+    const struct config *config = &x->app->config;
+    struct work *work = &x->work;
+    *work = (struct work){.n = config->n, .m = config->m, .w = config->w, .d = config->d};
+
+    if (!params_parse(params, x->request->query) || !params_take_u64(params, "n", 0, WORK_N_MAX, &work->n))
+        return false;
+    if (work->w > work->n) /* the default of w was meant for the default of n */
+        work->w = work->n;
+    if (!params_take_u64(params, "m", 0, WORK_M_MAX, &work->m) ||
+        !params_take_u64(params, "w", 0, work->n, &work->w) ||
+        !params_take_u64(params, "d", 0, WORK_D_MAX, &work->d))
+        return false;
+    if (params_has(params, "seed")) {
+        if (!params_take_u64(params, "seed", 0, INT64_MAX, &work->seed))
+            return false;
+    } else {
+        work->seed = unnamed_seed(x);
+    }
+    return params_all_taken(params);
+}
+
+static enum step work_respond(struct exchange *x)
+{
+    const struct work *work = &x->work;
+    static const char tail[] = "\"}";
+    char text[80];
+    int len =
+        snprintf(text, sizeof text, "{\"n\":%" PRIu64 ",\"sum\":%" PRId64 ",\"pad\":\"", work->n, work->sum);
+    uint64_t unpadded = (uint64_t)len + sizeof tail - 1; /* at most 64: WORK_M_MIN */
+    return respond_padded(x, text, work->m == 0 ? 0 : work->m - unpadded, tail);
+}
+
+static enum step on_row(struct exchange *x, const PGresult *result);
+
+static enum step work_next(struct exchange *x)
+{
+    const struct work *work = &x->work;
+    if (work->done == work->n)
+        return work_respond(x);
+
+    bool is_write = work->done >= work->n - work->w;
+    bool is_delayed = work->d > 0;
+    query_begin(&x->query, is_write     ? is_delayed ? SQL_WORK_WRITE_DELAYED : SQL_WORK_WRITE
+                           : is_delayed ? SQL_WORK_READ_DELAYED
+                                        : SQL_WORK_READ);
+    query_add_int4(&x->query, work_id(work->seed, work->done));
+    if (is_delayed)
+        query_add_float8(&x->query, (double)work->d / 1000);
+    return ask(x, on_row);
+}
+
+static enum step on_row(struct exchange *x, const PGresult *result)
+{
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return respond_sql_error(x, result);
+    if (PQntuples(result) != 1)
+        return respond_problem(x, 503, NULL,
+                               "A row of the table world is missing: load db/seed.sql into the database.");
+    /* NULL has no length. An int8 would give a sum that is wrong and looks right. */
+    if (PQgetlength(result, 0, 0) != sizeof(int32_t))
+        return respond_problem(x, 500, NULL, "The table world is not the one of db/schema.sql.");
+    x->work.sum += sql_read_int4(PQgetvalue(result, 0, 0));
+    x->work.done++;
+    return work_next(x);
+}
+
+enum step work_start(struct exchange *x)
+{
+    static const char allow[] = "GET, HEAD, OPTIONS";
+    if (x->method == HTTP_METHOD_OPTIONS)
+        return respond_options(x, allow);
+    if (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD)
+        return respond_not_allowed(x, allow);
+
+    struct params params;
+    if (!work_parse(x, &params))
+        return respond_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+    if (x->work.m != 0 && x->work.m < WORK_M_MIN)
+        return respond_problem(x, 400, "m", "m must be 0, or a number of bytes from %d to %d.", WORK_M_MIN,
+                               WORK_M_MAX);
+    return work_next(x);
+}

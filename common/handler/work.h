@@ -1,0 +1,34 @@
+/* GET /work: N single-row queries one after another, W of them updates, and M bytes back. */
+#ifndef WB_WORK_H
+#define WB_WORK_H
+
+#include <stdint.h>
+
+#include "handler/step.h"
+
+struct exchange;
+
+enum {
+    WORLD_ROWS = 100000,
+    WORK_N_MAX = 1000,
+    WORK_M_MIN = 64,
+    WORK_M_MAX = 16 * 1024 * 1024,
+    WORK_D_MAX = 10000,
+};
+
+struct work {
+    uint64_t n, m, w, d; /* queries, bytes, updates among the queries, milliseconds a query */
+    uint64_t seed;
+    uint64_t done; /* queries answered */
+    int64_t sum;
+};
+
+/* The id (1..WORLD_ROWS) of query number `index` (from 0) under a seed; see API.md. */
+int32_t work_id(uint64_t seed, uint64_t index);
+
+/* What `world` holds for an id: one step of the generator of Park and Miller. */
+int32_t work_value(int32_t id);
+
+enum step work_start(struct exchange *x);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * HTTP/1.1 as the server side of a connection reads it (RFC 9110, RFC 9112): bytes in, requests out.
+ *
+ * The codec is handed bytes and never reads any. One request is given out at a time; what a client
+ * has pipelined behind it is kept (at most HTTP_PIPELINE_MAX bytes) until the request is answered.
+ *
+ *     event = http_feed(codec, bytes, len)      after a read
+ *     HTTP_EVENT_MORE   read again
+ *     HTTP_EVENT_CONTINUE    send HTTP_100_CONTINUE, then read again
+ *     HTTP_EVENT_REQUEST     codec->request is complete: answer it, then event = http_next(codec)
+ *     HTTP_EVENT_REFUSED     answer with codec->refusal, then close
+ *
+ * The head of a request is looked at as a whole once its last byte is there; llhttp then takes it
+ * apart. That way a check that llhttp leaves out (or has in one version only) is a plain loop over a
+ * line: see http_head.c.
+ *
+ * Memory: an idle codec holds no heap. A head that arrives in one read is not copied.
+ */
+#ifndef WB_HTTP_H
+#define WB_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "http/chunked.h"
+
+enum http_method {
+    HTTP_METHOD_GET,
+    HTTP_METHOD_HEAD,
+    HTTP_METHOD_POST,
+    HTTP_METHOD_PUT,
+    HTTP_METHOD_PATCH,
+    HTTP_METHOD_DELETE,
+    HTTP_METHOD_OPTIONS,
+};
+
+enum {
+    HTTP_READ_BYTES = 16 * 1024, /* what each server offers to one read, so that none has the larger buffer */
+    HTTP_PIPELINE_MAX = 64 * 1024,
+};
+
+#define HTTP_100_CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+/*
+ * A complete request. The slices point into the bytes that were fed or into the codec: they are
+ * valid until the next call with this codec and, if the bytes came from the caller's buffer, until
+ * that buffer is used again. exchange_start() keeps none of them.
+ */
+struct http_request {
+    enum http_method method;
+    struct str path;         /* as sent, percent-encoding untouched: "/items/7"; "*" for OPTIONS * */
+    struct str query;        /* without the '?'; ptr is NULL when there was no '?' */
+    struct str fields;       /* all field lines, for http_next_value() */
+    struct str content_type; /* ptr is NULL when absent */
+    struct str body;         /* decoded from chunks; ptr is NULL when no field said that there is one */
+    bool keep_alive;         /* what the client asks for (RFC 9112 9.3) */
+    bool http_1_0;
+};
+
+enum http_event { HTTP_EVENT_MORE, HTTP_EVENT_CONTINUE, HTTP_EVENT_REQUEST, HTTP_EVENT_REFUSED };
+
+struct http_limits {
+    size_t max_header_bytes;
+    size_t max_body_bytes;
+    /*
+     * Whether a client that asks before it sends a body (Expect: 100-continue) shall send it. Else the
+     * request is given out with an empty one and is the connection's last. NULL: always.
+     */
+    bool (*wants_body)(const struct http_request *request);
+};
+
+/* Why a request was refused: an HTTP status and a sentence (static storage) that says what to change. */
+struct http_refusal {
+    int status;
+    const char *detail;
+    bool is_head; /* the method is HEAD: the answer has no body (RFC 9110 9.3.2), whatever is wrong */
+};
+
+/* How far the search for a head's end has come, so that no byte is looked at twice. All zero at first. */
+struct http_scan {
+    size_t seen;                  /* bytes looked at */
+    size_t line;                  /* where the line that is not ended yet begins */
+    bool request_line_is_checked; /* there is more than the request line, but not all of the head */
+};
+
+struct http_codec {
+    /* public, read-only */
+    struct http_request request;
+    struct http_refusal refusal;
+
+    /* private to http.c */
+    const struct http_limits *limits;
+    struct buf in;      /* bytes not yet consumed: an unfinished head, or pipelined requests */
+    size_t in_start;    /* where in `in` the request at hand begins */
+    size_t in_used;     /* bytes of `in` from there that belong to it, once that is known */
+    struct buf body;    /* of a request that came in several reads, or in chunks */
+    uint64_t body_left; /* bytes to come of a body with a length */
+    struct http_scan scan;
+    struct http_chunked chunked;
+    uint8_t state;
+    uint8_t empty_lines; /* before the request line */
+};
+
+/* `limits` must outlive the codec, which must not be moved in memory. */
+void http_init(struct http_codec *codec, const struct http_limits *limits);
+void http_deinit(struct http_codec *codec);
+
+/*
+ * Not while a request is being answered (see http_hold). After HTTP_EVENT_REFUSED: never again.
+ * `len` is at most HTTP_PIPELINE_MAX, here and in http_hold: one read.
+ */
+enum http_event http_feed(struct http_codec *codec, const char *bytes, size_t len);
+
+/* The request given out has been answered: forget it and go on with what was pipelined. */
+enum http_event http_next(struct http_codec *codec);
+
+/*
+ * Keeps bytes that arrive while a request is being answered. Returns the bytes now held, so that
+ * the caller can stop reading at HTTP_PIPELINE_MAX, or -ENOMEM, or -EMSGSIZE if it did not stop
+ * (then close the connection).
+ */
+__attribute__((warn_unused_result)) long http_hold(struct http_codec *codec, const char *bytes, size_t len);
+
+/* HEADER_TIMEOUT has passed within a request: makes codec->refusal a 408. */
+void http_time_out(struct http_codec *codec);
+
+/* Part of a request has arrived: a time-out is a 408 now, and silence for an idle connection. */
+bool http_is_mid_request(const struct http_codec *codec);
+
+/* The head is complete and the body is awaited: it has a deadline of its own. */
+bool http_awaits_body(const struct http_codec *codec);
+
+/*
+ * Takes field lines off the front of *fields until one of that name (in any case) is found, and puts its
+ * value in *value. False when there is none. A field that is a list may stand in several lines (RFC 9110
+ * 5.3):
+ *
+ *     for (struct str rest = request->fields, value; http_next_value(&rest, STR("If-Match"), &value);)
+ */
+bool http_next_value(struct str *fields, struct str name, struct str *value);
+
+/* "Not Found" for 404; "Unknown" for what we never send. */
+const char *http_status_text(int status);
+
+#endif
