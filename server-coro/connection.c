@@ -91,7 +91,7 @@ static coroutine_fn bool answer(struct connection *c, enum http_event event)
     struct exchange x;
     enum step step;
     c->reading = READING_NOTHING;
-    exchange_init(&x, worker->app, worker->counters);
+    exchange_init(&x, &worker->app->service, worker->counters);
     if (event == HTTP_EVENT_REFUSED) {
         step = exchange_refuse(&x, c->codec.refusal);
     } else {

@@ -12,8 +12,7 @@ enum { ACCEPTS_PER_TURN = 64 /* so that a flood of connections does not keep cli
 
 static bool is_full(const struct app *app)
 {
-    uint64_t closed = counters_total(COUNT_CLOSED); /* first: it is never ahead of those accepted */
-    return counters_total(COUNT_ACCEPTED) - closed >= app->max_connections;
+    return counters_connections_open() >= app->service.max_connections;
 }
 
 static void refuse(struct worker *worker, int fd, const char *why)

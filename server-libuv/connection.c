@@ -33,7 +33,7 @@ static struct job *job_take(struct connection *c)
     } else if ((job = malloc(sizeof *job)) == NULL) {
         return NULL;
     }
-    exchange_init(&job->exchange, worker->app, worker->counters);
+    exchange_init(&job->exchange, &worker->app->service, worker->counters);
     job->waiter = (struct pool_waiter){0};
     job->connection = c;
     job->sent = 0;

@@ -22,8 +22,7 @@ enum {
 
 static bool is_full(const struct app *app)
 {
-    uint64_t closed = counters_total(COUNT_CLOSED); /* first: it is never ahead of those accepted */
-    return counters_total(COUNT_ACCEPTED) - closed >= app->max_connections;
+    return counters_connections_open() >= app->service.max_connections;
 }
 
 /* Says 503, if the client's socket takes it without waiting, and closes. `why` NULL: the usual limit. */

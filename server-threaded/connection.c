@@ -99,7 +99,7 @@ static bool answer(struct client *client, struct http_codec *codec, enum http_ev
     struct session session = {.database = &server->database};
     struct exchange x;
     enum step step;
-    exchange_init(&x, &server->app, client->counters);
+    exchange_init(&x, &server->app.service, client->counters);
     if (event == HTTP_EVENT_REFUSED) {
         step = exchange_refuse(&x, codec->refusal);
     } else {

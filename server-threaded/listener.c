@@ -103,7 +103,7 @@ static void clients_remove(struct server *server, struct client *client)
 
 static void take_client(struct server *server, int fd)
 {
-    if (counters_total(COUNT_ACCEPTED) - counters_total(COUNT_CLOSED) >= server->app.max_connections) {
+    if (counters_connections_open() >= server->app.service.max_connections) {
         refuse(server, fd, NULL);
         return;
     }

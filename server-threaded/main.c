@@ -26,7 +26,7 @@ static int signals_open(void)
 static int server_init(struct server *server)
 {
     const struct config *config = &server->app.config;
-    server->app.config.workers = 0; /* event loops, of which there is none */
+    server->app.service.workers = 0; /* event loops, of which there is none */
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     server->clients.prev = server->clients.next = &server->clients;
     pthread_mutex_init(&server->clients_lock, NULL);

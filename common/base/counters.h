@@ -49,4 +49,7 @@ static inline void counters_add(struct counters *shard, enum counter counter, ui
 /* The sum over all shards. */
 uint64_t counters_total(enum counter counter);
 
+/* Accepted connections that are not closed yet. Never below zero, whatever other threads do meanwhile. */
+uint64_t counters_connections_open(void);
+
 #endif

@@ -208,7 +208,7 @@ static bool consume(struct pg *pg)
 static enum pg_event prepare(struct pg *pg)
 {
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
-    if (PQsetnonblocking(pg->conn, 1) != 0 || !PQsendQuery(pg->conn, sql_prepare_all()))
+    if (PQsetnonblocking(pg->conn, 1) != 0 || !PQsendQuery(pg->conn, pg->prepare))
         return fail(pg);
     pg->state = PREPARING;
     return collect(pg, true);
@@ -267,6 +267,8 @@ enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, co
     const char *values[] = {target->url, name, "UTF8", address, NULL};
     pg->error[0] = '\0';
     pg->sqlstate[0] = '\0';
+    /* An empty query ends with its ReadyForQuery like any other. */
+    pg->prepare = target->prepare != NULL ? target->prepare : "";
     pg->conn = PQconnectStartParams(keywords, values, 1);
     pg->state = CONNECTING;
     if (pg->conn == NULL) {
@@ -292,8 +294,8 @@ enum pg_event pg_send(struct pg *pg, const struct query *query)
         return PG_FAILED;
     pg->sent_ns = clock_ns();
     pg->state = QUERYING;
-    if (!PQsendQueryPrepared(pg->conn, sql_name(query->statement), query->count, query->values, query->lengths,
-                             binary, 1))
+    if (!PQsendQueryPrepared(pg->conn, query->statement, query->count, query->values, query->lengths, binary,
+                             1))
         return fail(pg);
     return collect(pg, true);
 }

@@ -26,14 +26,15 @@
 #include <stdint.h>
 
 #include "base/counters.h"
-#include "handler/statements.h"
+#include "db/query.h"
 
 /* Where the database is: the parts of DATABASE_URL (or PG*) that connecting needs. */
 struct pg_target {
-    const char *url;   /* as configured; "" for PG* alone */
-    const char *model; /* becomes application_name */
-    char host[256];    /* a name to resolve before each connect; "" when it is a number or a socket */
-    char where[320];   /* for messages: "127.0.0.1:5432/app", never a password */
+    const char *url;     /* as configured; "" for PG* alone */
+    const char *model;   /* becomes application_name */
+    const char *prepare; /* SQL that a new connection runs before it is ready; NULL: none. Set by the caller */
+    char host[256];      /* a name to resolve before each connect; "" when it is a number or a socket */
+    char where[320];     /* for messages: "127.0.0.1:5432/app", never a password */
 };
 
 enum pg_event { PG_WANT_READ, PG_WANT_WRITE, PG_DONE, PG_FAILED };
@@ -56,12 +57,14 @@ struct pg {
     PGconn *conn;
     int socket;
     struct counters *counters;
+    const char *prepare; /* target->prepare, while it connects */
     uint64_t sent_ns;
     uint8_t state;
     char sqlstate[6]; /* of the failure; "" when the server gave none */
 };
 
-/* Finds out target->host and ->where. False with a sentence in `error` if the URL is malformed. */
+/* Finds out target->host and ->where, and sets ->prepare to NULL. False with a sentence in `error` if the URL
+ * is malformed. */
 bool pg_target_init(struct pg_target *target, const char *url, const char *model, char error[256]);
 
 /* *pg must stay where it is as long as it has a connection. */

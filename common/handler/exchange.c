@@ -17,11 +17,11 @@ static const struct route routes[] = {
     {STR("/readyz"), status_readyz}, {STR("/stats"), status_stats},          {STR("/metrics"), status_metrics},
 };
 
-void exchange_init(struct exchange *x, const struct app *app, struct counters *counters)
+void exchange_init(struct exchange *x, const struct service *service, struct counters *counters)
 {
     /* Field by field: clearing the arrays as well would cost more than the rest of a request. */
     x->request = NULL;
-    x->app = app;
+    x->service = service;
     x->counters = counters;
     x->method = HTTP_METHOD_GET;
     x->keep_alive = true;

@@ -1,7 +1,7 @@
 /*
  * An exchange: one request and its response, as a step machine that never waits.
  *
- *     exchange_init(&x, app, counters);
+ *     exchange_init(&x, service, counters);
  *     x.request = &codec.request;
  *     for (step = exchange_start(&x); step == STEP_QUERY; step = exchange_resume(&x, result))
  *         result = ...run x.query, however this server waits...;
@@ -20,13 +20,14 @@
 
 #include <libpq-fe.h>
 
+#include "base/counters.h"
+#include "db/query.h"
 #include "handler/items/items.h"
-#include "handler/statements.h"
+#include "handler/service.h"
 #include "handler/step.h"
 #include "handler/work.h"
 #include "http/codec.h"
 #include "http/response.h"
-#include "server/app.h"
 
 enum exchange_failure {
     FAIL_UNAVAILABLE,   /* no database connection is up: 503 */
@@ -44,7 +45,7 @@ struct exchange {
     struct response response; /* after STEP_RESPOND */
 
     /* private to common/ */
-    const struct app *app;
+    const struct service *service;
     struct counters *counters;
     enum http_method method;
     bool keep_alive;
@@ -57,7 +58,7 @@ struct exchange {
     };
 };
 
-void exchange_init(struct exchange *x, const struct app *app, struct counters *counters);
+void exchange_init(struct exchange *x, const struct service *service, struct counters *counters);
 
 /* Reads x->request and keeps no slice of it. */
 __attribute__((warn_unused_result)) enum step exchange_start(struct exchange *x);

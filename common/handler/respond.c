@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/log.h"
+
 /*
  * "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), formatted once a second and thread. Not
  * strftime(): it asks the locale.
@@ -258,7 +260,7 @@ enum step respond_sql_error(struct exchange *x, const PGresult *result)
     size_t i = 0;
     while (strncmp(state, meanings[i].prefix, strlen(meanings[i].prefix)) != 0)
         i++;
-    log_warn("query %s failed: %s (SQLSTATE %s)", sql_name(x->query.statement), message, state);
+    log_warn("query %s failed: %s (SQLSTATE %s)", x->query.statement, message, state);
     return respond_problem(x, meanings[i].status, NULL, "%s", meanings[i].detail);
 }
 

@@ -1,9 +1,7 @@
 #include "handler/statements.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdio.h>
-#include <string.h>
 
 static const struct {
     const char *name;
@@ -45,16 +43,15 @@ static const struct {
                          "DELETE FROM items WHERE id = $1 AND ($2 IS NULL OR version = $2) RETURNING id"},
 };
 
-const char *sql_name(enum statement statement)
+const char *statement_name(enum statement statement)
 {
     return statements[statement].name;
 }
 
-const char *sql_prepare_all(void)
+const char *statements_prepare(void)
 {
     static char text[4096];
     static size_t len;
-    /* Called once by app_init() before there is a second thread. */
     if (len == 0) {
         /*
          * A query that the server has given up would run on: without this, each one that waits for a lock
@@ -71,68 +68,4 @@ const char *sql_prepare_all(void)
         }
     }
     return text;
-}
-
-void query_begin(struct query *query, enum statement statement)
-{
-    query->statement = statement;
-    query->count = 0;
-}
-
-static void add(struct query *query, const void *value, size_t len)
-{
-    assert(query->count < QUERY_PARAMS_MAX && "a statement has more parameters than a query can hold");
-    query->values[query->count] = value;
-    query->lengths[query->count] = (int)len;
-    query->count++;
-}
-
-static void add_binary(struct query *query, const void *bytes, size_t len)
-{
-    assert(query->count < QUERY_PARAMS_MAX && "a statement has more parameters than a query can hold");
-    add(query, memcpy(&query->binary[query->count], bytes, len), len);
-}
-
-void query_add_int4(struct query *query, int32_t value)
-{
-    uint32_t wire = htobe32((uint32_t)value);
-    add_binary(query, &wire, sizeof wire);
-}
-
-void query_add_int8(struct query *query, int64_t value)
-{
-    uint64_t wire = htobe64((uint64_t)value);
-    add_binary(query, &wire, sizeof wire);
-}
-
-void query_add_float8(struct query *query, double value)
-{
-    uint64_t wire;
-    memcpy(&wire, &value, sizeof wire);
-    wire = htobe64(wire);
-    add_binary(query, &wire, sizeof wire);
-}
-
-void query_add_null(struct query *query)
-{
-    add(query, NULL, 0);
-}
-
-void query_add_text(struct query *query, struct str text)
-{
-    add(query, text.ptr, text.len);
-}
-
-int32_t sql_read_int4(const char *bytes)
-{
-    uint32_t wire;
-    memcpy(&wire, bytes, sizeof wire);
-    return (int32_t)be32toh(wire);
-}
-
-int64_t sql_read_int8(const char *bytes)
-{
-    uint64_t wire;
-    memcpy(&wire, bytes, sizeof wire);
-    return (int64_t)be64toh(wire);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "handler/respond.h"
+#include "handler/statements.h"
 
 enum { STATUS_BYTES_MAX = 16 * 1024 };
 
@@ -51,16 +52,9 @@ static struct process process_read(void)
     return process;
 }
 
-static double connections_open(void)
+static double uptime(const struct service *service)
 {
-    /* Closed first: a connection that ends in between is then counted as open, not as below zero. */
-    uint64_t closed = counters_total(COUNT_CLOSED);
-    return (double)(counters_total(COUNT_ACCEPTED) - closed);
-}
-
-static double uptime(const struct app *app)
-{
-    return (double)(clock_ms() - app->start_ms) / 1000;
+    return (double)(clock_ms() - service->start_ms) / 1000;
 }
 
 /* GET and HEAD only, no parameters: true when `*step` already holds the answer. */
@@ -101,7 +95,7 @@ enum step status_readyz(struct exchange *x)
     enum step step;
     if (responded_without_looking(x, &step))
         return step;
-    query_begin(&x->query, SQL_PING);
+    query_begin(&x->query, statement_name(SQL_PING));
     return ask(x, on_ping);
 }
 
@@ -130,11 +124,11 @@ static double total_s(enum counter counter)
     return total(counter) / 1e9;
 }
 
-static void figures_read(const struct app *app, struct figure figures[FIGURES])
+static void figures_read(const struct service *service, struct figure figures[FIGURES])
 {
     const struct process process = process_read();
     const struct figure all[FIGURES] = {
-        {"uptime_s", "uptime_seconds", GAUGE, "Time since the process started.", uptime(app), 1},
+        {"uptime_s", "uptime_seconds", GAUGE, "Time since the process started.", uptime(service), 1},
         {"cpu_user_s", "cpu_seconds_total{mode=\"user\"}", COUNTER, "CPU time of all threads.",
          process.cpu_user, 1},
         {"cpu_system_s", "cpu_seconds_total{mode=\"system\"}", COUNTER, "", process.cpu_system, 1},
@@ -146,11 +140,11 @@ static void figures_read(const struct app *app, struct figure figures[FIGURES])
         {"rss_peak_kib", "resident_memory_peak_bytes", GAUGE, "Most resident memory so far.",
          (double)process.rss_peak_kib, 1024},
         {"threads", "threads", GAUGE, "Threads of the process.", (double)process.threads, 1},
-        {"workers", "workers", GAUGE, "Event loops; 0 for a thread per connection.", app->config.workers, 1},
-        {"connections_open", "connections_open", GAUGE, "Client connections that are open.", connections_open(),
-         1},
+        {"workers", "workers", GAUGE, "Event loops; 0 for a thread per connection.", service->workers, 1},
+        {"connections_open", "connections_open", GAUGE, "Client connections that are open.",
+         (double)counters_connections_open(), 1},
         {"connections_max", "connections_max", GAUGE, "Client connections that the limits allow.",
-         app->max_connections, 1},
+         service->max_connections, 1},
         {"connections_accepted", "connections_accepted_total", COUNTER, "Client connections that were served.",
          total(COUNT_ACCEPTED), 1},
         {"connections_refused", "connections_refused_total", COUNTER,
@@ -165,8 +159,7 @@ static void figures_read(const struct app *app, struct figure figures[FIGURES])
         {"queries", "queries_total", COUNTER, "Queries that the database answered.", total(COUNT_QUERIES), 1},
         {"query_s", "query_seconds_total", COUNTER,
          "Time from sending a query until its result was complete, summed.", total_s(COUNT_QUERY_NS), 1},
-        {"pool_size", "pool_size", GAUGE, "Database connections that the pool may hold.", app->config.db_pool,
-         1},
+        {"pool_size", "pool_size", GAUGE, "Database connections that the pool may hold.", service->db_pool, 1},
         {"pool_waits", "pool_waits_total", COUNTER, "Checkouts that found no idle database connection.",
          total(COUNT_POOL_WAITS), 1},
         {"pool_wait_s", "pool_wait_seconds_total", COUNTER, "Time that those checkouts waited, summed.",
@@ -181,33 +174,33 @@ static void figures_read(const struct app *app, struct figure figures[FIGURES])
 }
 
 static enum step respond_figures(struct exchange *x, const char *media_type,
-                                 int (*write)(struct buf *, const struct app *, const struct figure *))
+                                 int (*write)(struct buf *, const struct service *, const struct figure *))
 {
     enum step step;
     if (responded_without_looking(x, &step))
         return step;
     struct figure figures[FIGURES];
-    figures_read(x->app, figures);
+    figures_read(x->service, figures);
     struct buf body;
     buf_init(&body, STATUS_BYTES_MAX);
-    if (write(&body, x->app, figures) < 0) {
+    if (write(&body, x->service, figures) < 0) {
         buf_release(&body);
         return respond_problem(x, 503, NULL, "The server is out of memory; try again later.");
     }
     return respond_body(x, 200, media_type, &body);
 }
 
-static int write_stats(struct buf *body, const struct app *app, const struct figure *figures)
+static int write_stats(struct buf *body, const struct service *service, const struct figure *figures)
 {
     struct tm tm;
-    gmtime_r(&app->start_time, &tm);
-    int error =
-        buf_printf(body,
-                   "{\"model\":\"%s\",\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d,"
-                   "\"boot_id\":\"%s\",\"cpus\":%ld,"
-                   "\"start_time\":\"%04d-%02d-%02dT%02d:%02d:%02dZ\"",
-                   app->model, wb_version, wb_build, (int)getpid(), app->boot_id, sysconf(_SC_NPROCESSORS_ONLN),
-                   tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    gmtime_r(&service->start_time, &tm);
+    int error = buf_printf(body,
+                           "{\"model\":\"%s\",\"version\":\"%s\",\"build\":\"%s\",\"pid\":%d,"
+                           "\"boot_id\":\"%s\",\"cpus\":%ld,"
+                           "\"start_time\":\"%04d-%02d-%02dT%02d:%02d:%02dZ\"",
+                           service->model, wb_version, wb_build, (int)getpid(), service->boot_id,
+                           sysconf(_SC_NPROCESSORS_ONLN), tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                           tm.tm_hour, tm.tm_min, tm.tm_sec);
     for (size_t i = 0; i < FIGURES && error == 0; i++) {
         const char *key = figures[i].key;
         bool is_seconds = strcmp(key + strlen(key) - 2, "_s") == 0;
@@ -217,12 +210,12 @@ static int write_stats(struct buf *body, const struct app *app, const struct fig
 }
 
 /* Prometheus' text format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-static int write_metrics(struct buf *body, const struct app *app, const struct figure *figures)
+static int write_metrics(struct buf *body, const struct service *service, const struct figure *figures)
 {
     int error = buf_printf(body,
                            "# HELP waitbench_info What runs here.\n# TYPE waitbench_info gauge\n"
                            "waitbench_info{model=\"%s\",version=\"%s\"} 1\n",
-                           app->model, wb_version);
+                           service->model, wb_version);
     for (size_t i = 0; i < FIGURES && error == 0; i++) {
         const struct figure *figure = &figures[i];
         int family = (int)strcspn(figure->metric, "{");

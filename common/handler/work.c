@@ -5,6 +5,7 @@
 
 #include "handler/params.h"
 #include "handler/respond.h"
+#include "handler/statements.h"
 
 static const uint64_t GOLDEN_GAMMA = 0x9E3779B97F4A7C15;
 
@@ -33,15 +34,15 @@ int32_t work_value(int32_t id)
 static uint64_t unnamed_seed(struct exchange *x)
 {
     _Atomic uint64_t *next = &x->counters->value[COUNT_SEEDS];
-    return mix(x->app->seed ^ (uintptr_t)x->counters) +
+    return mix(x->service->seed ^ (uintptr_t)x->counters) +
            atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
 }
 
 static bool work_parse(struct exchange *x, struct params *params)
 {
-    const struct config *config = &x->app->config;
+    const struct service *service = x->service;
     struct work *work = &x->work;
-    *work = (struct work){.n = config->n, .m = config->m, .w = config->w, .d = config->d};
+    *work = (struct work){.n = service->n, .m = service->m, .w = service->w, .d = service->d};
 
     if (!params_parse(params, x->request->query) || !params_take_u64(params, "n", 0, WORK_N_MAX, &work->n))
         return false;
@@ -81,9 +82,9 @@ static enum step work_next(struct exchange *x)
 
     bool is_write = work->done >= work->n - work->w;
     bool is_delayed = work->d > 0;
-    query_begin(&x->query, is_write     ? is_delayed ? SQL_WORK_WRITE_DELAYED : SQL_WORK_WRITE
-                           : is_delayed ? SQL_WORK_READ_DELAYED
-                                        : SQL_WORK_READ);
+    enum statement read = is_delayed ? SQL_WORK_READ_DELAYED : SQL_WORK_READ;
+    enum statement write = is_delayed ? SQL_WORK_WRITE_DELAYED : SQL_WORK_WRITE;
+    query_begin(&x->query, statement_name(is_write ? write : read));
     query_add_int4(&x->query, work_id(work->seed, work->done));
     if (is_delayed)
         query_add_float8(&x->query, (double)work->d / 1000);
@@ -100,7 +101,7 @@ static enum step on_row(struct exchange *x, const PGresult *result)
     /* NULL has no length. An int8 would give a sum that is wrong and looks right. */
     if (PQgetlength(result, 0, 0) != sizeof(int32_t))
         return respond_problem(x, 500, NULL, "The table world is not the one of db/schema.sql.");
-    x->work.sum += sql_read_int4(PQgetvalue(result, 0, 0));
+    x->work.sum += query_read_int4(PQgetvalue(result, 0, 0));
     x->work.done++;
     return work_next(x);
 }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "handler/exchange.h"
+#include "handler/statements.h"
 
 enum {
     /* Beside clients and database: log, listeners, event loops, /proc files, what libraries open. */
@@ -48,7 +49,7 @@ static void raise_descriptors(struct app *app)
         exit(1);
     }
     unsigned long long room = limit.rlim_cur - reserved;
-    app->max_connections = room < 100000000 ? (unsigned)room : 100000000;
+    app->service.max_connections = room < 100000000 ? (unsigned)room : 100000000;
     app->connection_limit = why;
 }
 
@@ -62,10 +63,28 @@ static void read_boot_id(char boot_id[37])
     fclose(file);
 }
 
+static void service_init(struct service *service, const struct config *config, const char *model)
+{
+    *service = (struct service){
+        .model = model,
+        .db_pool = config->db_pool,
+        .workers = config->workers,
+        .max_body_bytes = config->max_body_bytes,
+        .n = config->n,
+        .m = config->m,
+        .w = config->w,
+        .d = config->d,
+        .start_time = time(NULL),
+        .start_ms = clock_ms(),
+    };
+    read_boot_id(service->boot_id);
+    if (getrandom(&service->seed, sizeof service->seed, GRND_NONBLOCK) != sizeof service->seed)
+        service->seed = clock_ns();
+}
+
 void app_init(struct app *app, const char *model, int argc, char **argv)
 {
-    *app = (struct app){.model = model, .start_time = time(NULL), .start_ms = clock_ms()};
-    read_boot_id(app->boot_id);
+    *app = (struct app){0};
     config_load(&app->config, model, argc, argv);
     log_init(model, app->config.log_level);
     /* A client that has gone is an error of write(2), not the end of the process. */
@@ -81,9 +100,8 @@ void app_init(struct app *app, const char *model, int argc, char **argv)
         fprintf(stderr, "server-%s: DATABASE_URL: %s\n", model, error);
         exit(2);
     }
-    if (getrandom(&app->seed, sizeof app->seed, GRND_NONBLOCK) != sizeof app->seed)
-        app->seed = clock_ns();
-    sql_prepare_all(); /* makes its text while there is one thread */
+    app->database.prepare = statements_prepare();
+    service_init(&app->service, &app->config, model);
     raise_descriptors(app);
     if (app->config.max_connections > 0)
         app_limit_connections(app, app->config.max_connections, "MAX_CONNECTIONS");
@@ -91,8 +109,8 @@ void app_init(struct app *app, const char *model, int argc, char **argv)
 
 void app_limit_connections(struct app *app, unsigned limit, const char *why)
 {
-    if (limit < app->max_connections) {
-        app->max_connections = limit;
+    if (limit < app->service.max_connections) {
+        app->service.max_connections = limit;
         app->connection_limit = why;
     }
 }
@@ -188,7 +206,7 @@ int app_untaken(int fd)
 void app_log_ready(const struct app *app)
 {
     log_info("listening on http://%s:%u (pool %u to %s, up to %u connections: %s)", app->config.host,
-             app->config.port, app->config.db_pool, app->database.where, app->max_connections,
+             app->config.port, app->config.db_pool, app->database.where, app->service.max_connections,
              app->connection_limit);
 }
 
@@ -199,6 +217,5 @@ void app_log_limit(const struct app *app, const char *why)
     if (now < next || !atomic_compare_exchange_strong(&next_ms, &next, now + 1000))
         return;
     log_warn("connection limit met (%s): %llu are open and served, new ones get a 503",
-             why != NULL ? why : app->connection_limit,
-             (unsigned long long)(counters_total(COUNT_ACCEPTED) - counters_total(COUNT_CLOSED)));
+             why != NULL ? why : app->connection_limit, (unsigned long long)counters_connections_open());
 }

@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base/counters.h"
 #include "db/pg.h"
+#include "handler/service.h"
 #include "http/codec.h"
 #include "server/config.h"
 
@@ -26,16 +26,11 @@ enum {
 };
 
 struct app {
-    const char *model; /* "threaded", "libuv", "coro" */
+    struct service service; /* what handlers see; max_connections after the limits of the system */
     struct config config;
     struct http_limits limits;
     struct pg_target database;
-    unsigned max_connections;     /* after the limits of the system have been looked at */
     const char *connection_limit; /* which of them it is, for the log line: "RLIMIT_NOFILE 1024" */
-    uint64_t seed;                /* where ids start when a request names no seed; fixed at start */
-    time_t start_time;            /* for people */
-    uint64_t start_ms;            /* on clock_ms(), for durations */
-    char boot_id[37];             /* of the kernel, proc(5): tells one machine from another; "" when unknown */
 };
 
 /*
@@ -45,7 +40,7 @@ struct app {
 void app_init(struct app *app, const char *model, int argc, char **argv);
 
 /*
- * Lowers app->max_connections to `limit` when that is less, and remembers `why` (static or living as
+ * Lowers app->service.max_connections to `limit` when that is less, and remembers `why` (static or living as
  * long as the process) for the line that is logged when it is met.
  */
 void app_limit_connections(struct app *app, unsigned limit, const char *why);

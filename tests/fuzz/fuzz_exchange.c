@@ -14,14 +14,14 @@
 
 #include "base/log.h"
 #include "handler/exchange.h"
+#include "handler/statements.h"
 
 enum { RESULTS = 8, COLUMNS_OF_ITEMS = 6, BODY_MAX = 64 * 1024 };
 
-static struct app app = {
-    .model = "fuzz",
-    .config = {.n = 2, .m = 100, .w = 1, .db_pool = 1, .log_level = LOG_LEVEL_ERROR},
-    .limits = {.max_header_bytes = 1024, .max_body_bytes = 512, .wants_body = exchange_wants_body},
-};
+static const struct service service = {
+    .model = "fuzz", .n = 2, .m = 100, .w = 1, .db_pool = 1, .max_body_bytes = 512};
+static const struct http_limits limits = {
+    .max_header_bytes = 1024, .max_body_bytes = 512, .wants_body = exchange_wants_body};
 
 static void require(bool holds, const char *what)
 {
@@ -112,6 +112,15 @@ static PGresult *make_null(struct script *script, enum statement statement, unsi
     require(PQsetvalue(result, 0, column, NULL, -1), "libpq is out of memory");
     script->null |= statement != SQL_PING && statement != SQL_ITEM_DELETE; /* whose values say nothing */
     return result;
+}
+
+static enum statement statement_of(const struct query *query)
+{
+    enum statement statement = 0;
+    while (statement < SQL_STATEMENTS && strcmp(query->statement, statement_name(statement)) != 0)
+        statement++;
+    require(statement < SQL_STATEMENTS, "a query of a statement that does not exist");
+    return statement;
 }
 
 /* NULL: the database does not answer. */
@@ -224,12 +233,12 @@ static bool answer(struct http_codec *codec, struct script *script)
     uint64_t answered = counters_total(COUNT_REQUESTS);
     bool is_head = codec->request.method == HTTP_METHOD_HEAD;
     script->null = false;
-    exchange_init(&x, &app, counters_shard(0));
+    exchange_init(&x, &service, counters_shard(0));
     x.request = &codec->request;
     enum step step = exchange_start(&x);
     while (step == STEP_QUERY) {
         read_parameters(&x.query);
-        PGresult *result = run_query(script, x.query.statement);
+        PGresult *result = run_query(script, statement_of(&x.query));
         if (result == NULL)
             step = exchange_fail(&x, script->bytes[script->at % RESULTS] % (FAIL_QUERY_TIMEOUT + 1));
         else
@@ -246,7 +255,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    log_init(app.model, app.config.log_level);
+    log_init(service.model, LOG_LEVEL_ERROR);
     return 0;
 }
 
@@ -256,14 +265,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct script script = {.bytes = data};
     struct http_codec codec;
-    http_init(&codec, &app.limits);
+    http_init(&codec, &limits);
     enum http_event event = http_feed(&codec, (const char *)data + RESULTS, size - RESULTS);
     while (event == HTTP_EVENT_REQUEST && answer(&codec, &script))
         event = http_next(&codec);
     if (event == HTTP_EVENT_REFUSED) {
         struct exchange x;
         uint64_t answered = counters_total(COUNT_REQUESTS);
-        exchange_init(&x, &app, counters_shard(0));
+        exchange_init(&x, &service, counters_shard(0));
         exchange_refuse(&x, codec.refusal);
         require(x.response.close, "the connection goes on after a refusal");
         finish(&x, codec.refusal.is_head, answered);

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "handler/exchange.h"
+#include "handler/statements.h"
 
 struct row {
     int64_t id;
@@ -45,7 +46,7 @@ struct talk {
     const char *body;       /* in `response` */
 
     void (*around)(bool inside); /* called before and after each call into the exchange; may be NULL */
-    struct app app;
+    struct service service;
     struct exchange x;
 };
 
@@ -53,7 +54,7 @@ static struct talk *talk_new(void)
 {
     struct talk *talk = calloc(1, sizeof *talk);
     assert_non_null(talk);
-    talk->app.limits = (struct http_limits){.max_header_bytes = 8192, .max_body_bytes = 65536};
+    talk->service.max_body_bytes = 65536;
     return talk;
 }
 
@@ -127,37 +128,45 @@ static void set_contents(struct row *row, const struct query *query, int first)
     free(row->name);
     free(row->payload);
     row->name = strndup(query->values[first], (size_t)query->lengths[first]);
-    row->value = sql_read_int8(query->values[first + 1]);
+    row->value = query_read_int8(query->values[first + 1]);
     row->payload = strndup(query->values[first + 2], (size_t)query->lengths[first + 2]);
 }
 
 /* The row that an UPDATE or DELETE with this version as its last parameter is about; NULL for none. */
 static struct row *row_to_write(struct talk *talk, const struct query *query)
 {
-    struct row *row = find_row(talk, sql_read_int8(query->values[0]));
+    struct row *row = find_row(talk, query_read_int8(query->values[0]));
     if (row != NULL && talk->meddle > 0) {
         talk->meddle--;
         row->version++;
     }
     const char *version = query->values[query->count - 1];
-    return row != NULL && (version == NULL || sql_read_int8(version) == row->version) ? row : NULL;
+    return row != NULL && (version == NULL || query_read_int8(version) == row->version) ? row : NULL;
 }
 
 /* As many as asked for; but none behind the first row that follows more payload bytes than asked for. */
 static void list_rows(struct talk *talk, PGresult *result, const struct query *query)
 {
-    int64_t after = sql_read_int8(query->values[0]), max = sql_read_int8(query->values[2]);
+    int64_t after = query_read_int8(query->values[0]), max = query_read_int8(query->values[2]);
     int64_t before = 0; /* bytes of the payloads in the result */
     for (int i = 0; i < talk->count; i++) {
         if (talk->rows[i].id <= after)
             continue;
-        if (PQntuples(result) == sql_read_int4(query->values[1]))
+        if (PQntuples(result) == query_read_int4(query->values[1]))
             return;
         add_result_row(result, &talk->rows[i]);
         if (before > max)
             return;
         before += (int64_t)strlen(talk->rows[i].payload);
     }
+}
+
+static enum statement statement_of(const struct query *query)
+{
+    enum statement statement = 0;
+    while (statement < SQL_STATEMENTS && strcmp(query->statement, statement_name(statement)) != 0)
+        statement++;
+    return statement;
 }
 
 static PGresult *run_query(struct talk *talk, const struct query *query)
@@ -167,9 +176,10 @@ static PGresult *run_query(struct talk *talk, const struct query *query)
         return PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
     if (talk->distort != NULL)
         return talk->distort();
-    PGresult *result = empty_result(query->statement == SQL_ITEM_DELETE ? 1 : 6);
+    enum statement statement = statement_of(query);
+    PGresult *result = empty_result(statement == SQL_ITEM_DELETE ? 1 : 6);
     struct row *row;
-    switch (query->statement) {
+    switch (statement) {
     case SQL_ITEM_INSERT:
         assert_int_equal(query->count, 3);
         row = talk_add_row(talk, "", 0, "");
@@ -178,7 +188,7 @@ static PGresult *run_query(struct talk *talk, const struct query *query)
         break;
     case SQL_ITEM_GET:
         assert_int_equal(query->count, 1);
-        row = find_row(talk, sql_read_int8(query->values[0]));
+        row = find_row(talk, query_read_int8(query->values[0]));
         if (row != NULL)
             add_result_row(result, row);
         break;
@@ -204,7 +214,7 @@ static PGresult *run_query(struct talk *talk, const struct query *query)
         }
         break;
     default:
-        fail_msg("statement %d is none of /items", (int)query->statement);
+        fail_msg("statement %s is none of /items", query->statement);
     }
     return result;
 }
@@ -248,7 +258,7 @@ static int talk_request(struct talk *talk, struct http_request request)
     for (int i = 0; i < SLICES; i++)
         lend(slices[i]);
     talk->queries = 0;
-    exchange_init(&talk->x, &talk->app, counters_shard(0));
+    exchange_init(&talk->x, &talk->service, counters_shard(0));
     talk->x.request = &request;
     if (talk->around != NULL)
         talk->around(true);

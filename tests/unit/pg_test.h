@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "db/pg.h"
+#include "handler/statements.h"
 
 static struct counters counters;
 static unsigned sends, receives;
@@ -68,6 +69,7 @@ static enum pg_event connect_to(struct pg *pg, const char *url)
     char error[256];
     struct pg_target target;
     assert_true(pg_target_init(&target, url, "test", error));
+    target.prepare = statements_prepare();
     pg_init(pg, &counters);
     return drive(pg, pg_connect_start(pg, &target, NULL));
 }
@@ -75,7 +77,7 @@ static enum pg_event connect_to(struct pg *pg, const char *url)
 static enum pg_event send_read(struct pg *pg, int32_t id)
 {
     struct query query;
-    query_begin(&query, SQL_WORK_READ);
+    query_begin(&query, statement_name(SQL_WORK_READ));
     query_add_int4(&query, id);
     return pg_send(pg, &query);
 }

@@ -252,7 +252,7 @@ static void test_patch_that_grows(void **state)
 {
     (void)state;
     struct talk *talk = talk_new();
-    talk->app.limits.max_body_bytes = 2000;
+    talk->service.max_body_bytes = 2000;
     struct row *row = talk_add_row(talk, "tea", 3, "{}");
     int status = 200, patches = 0;
     for (; status == 200 && patches < 10; patches++) {

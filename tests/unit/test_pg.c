@@ -22,7 +22,7 @@ static void assert_value(const struct pg *pg, int32_t id)
     assert_int_equal(PQresultStatus(pg->result), PGRES_TUPLES_OK);
     assert_int_equal(PQntuples(pg->result), 1);
     assert_int_equal(PQgetlength(pg->result, 0, 0), 4);
-    assert_int_equal(sql_read_int4(PQgetvalue(pg->result, 0, 0)), value_of(id));
+    assert_int_equal(query_read_int4(PQgetvalue(pg->result, 0, 0)), value_of(id));
 }
 
 static void connect_well(struct pg *pg)
@@ -130,7 +130,7 @@ static void writes_a_row(void **state)
     need_database();
     connect_well(&pg);
     int64_t before = ask("SELECT hits FROM world WHERE id = 17");
-    query_begin(&query, SQL_WORK_WRITE);
+    query_begin(&query, statement_name(SQL_WORK_WRITE));
     query_add_int4(&query, 17);
     assert_int_equal(drive(&pg, pg_send(&pg, &query)), PG_DONE);
     assert_value(&pg, 17);
@@ -176,7 +176,7 @@ static void large_values_go_in_pieces(void **state)
     for (size_t i = 0; i < SIZE; i++)
         payload[i] = (char)('a' + i % 26);
     payload[0] = payload[SIZE - 1] = '"';
-    query_begin(&query, SQL_ITEM_INSERT);
+    query_begin(&query, statement_name(SQL_ITEM_INSERT));
     query_add_text(&query, STR("large"));
     query_add_int8(&query, -1);
     query_add_text(&query, (struct str){payload, SIZE});
@@ -188,8 +188,8 @@ static void large_values_go_in_pieces(void **state)
     assert_memory_equal(PQgetvalue(pg.result, 0, 3), payload, SIZE);
     free(payload);
     /* The connection is as good as new. */
-    query_begin(&query, SQL_ITEM_DELETE);
-    query_add_int8(&query, sql_read_int8(PQgetvalue(pg.result, 0, 0)));
+    query_begin(&query, statement_name(SQL_ITEM_DELETE));
+    query_add_int8(&query, query_read_int8(PQgetvalue(pg.result, 0, 0)));
     query_add_null(&query);
     assert_int_equal(drive(&pg, pg_send(&pg, &query)), PG_DONE);
     assert_int_equal(PQntuples(pg.result), 1);
@@ -203,7 +203,7 @@ static void an_sql_error_is_a_result(void **state)
     struct query query;
     need_database();
     connect_well(&pg);
-    query_begin(&query, SQL_ITEM_INSERT);
+    query_begin(&query, statement_name(SQL_ITEM_INSERT));
     query_add_text(&query, STR("broken"));
     query_add_int8(&query, 1);
     query_add_text(&query, STR("{"));
@@ -278,7 +278,7 @@ static void a_session_that_ends_during_a_query_fails(void **state)
     struct query query;
     need_database();
     connect_well(&pg);
-    query_begin(&query, SQL_WORK_WRITE_DELAYED);
+    query_begin(&query, statement_name(SQL_WORK_WRITE_DELAYED));
     query_add_int4(&query, 23);
     query_add_float8(&query, 10);
     enum pg_event event = pg_send(&pg, &query);
@@ -343,7 +343,7 @@ static enum pg_event insert_with_failing_commit(struct pg *pg, const char *at_co
         "FOR EACH ROW EXECUTE FUNCTION test_pg.at_commit()");
     if (connect_to(pg, url_with("options", "-c search_path=test_pg,public")) != PG_DONE)
         fail_msg("%s", pg->error);
-    query_begin(&query, SQL_ITEM_INSERT);
+    query_begin(&query, statement_name(SQL_ITEM_INSERT));
     query_add_text(&query, STR("never"));
     query_add_int8(&query, 1);
     query_add_text(&query, STR("null"));
@@ -418,7 +418,6 @@ static int setup(void **state)
 {
     (void)state;
     alarm(120);
-    sql_prepare_all();
     database_url = getenv("DATABASE_URL");
     if (database_url == NULL)
         return 0;

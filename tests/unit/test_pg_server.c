@@ -110,7 +110,7 @@ static void an_answer_may_come_byte_by_byte(void **state)
     assert_int_equal(connect_to(&pg, server.url), PG_DONE);
     assert_int_equal(read_row(&pg, 1), PG_DONE);
     assert_true(wanted.reads > 20);
-    assert_int_equal(sql_read_int4(PQgetvalue(pg.result, 0, 0)), 0x01020304);
+    assert_int_equal(query_read_int4(PQgetvalue(pg.result, 0, 0)), 0x01020304);
     pg_close(&pg);
     server_stop(&server);
 }
@@ -144,7 +144,7 @@ static void closing_does_not_wait_for_a_full_socket(void **state)
     assert_int_equal(connect_to(&pg, server.url), PG_DONE);
     char *payload = calloc(1, SIZE);
     assert_non_null(payload);
-    query_begin(&query, SQL_ITEM_INSERT);
+    query_begin(&query, statement_name(SQL_ITEM_INSERT));
     query_add_text(&query, STR("name"));
     query_add_int8(&query, 1);
     query_add_text(&query, (struct str){payload, SIZE});

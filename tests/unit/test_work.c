@@ -12,8 +12,9 @@
 #include <cmocka.h>
 
 #include "handler/exchange.h"
+#include "handler/statements.h"
 
-static struct app app = {.model = "test", .config = {.n = 1, .m = 1024}};
+static const struct service service = {.model = "test", .n = 1, .m = 1024};
 
 static enum step start(struct exchange *x, enum http_method method, const char *path, const char *query)
 {
@@ -21,7 +22,7 @@ static enum step start(struct exchange *x, enum http_method method, const char *
     request = (struct http_request){.method = method, .path = {path, strlen(path)}, .keep_alive = true};
     if (query != NULL)
         request.query = (struct str){query, strlen(query)};
-    exchange_init(x, &app, counters_shard(0));
+    exchange_init(x, &service, counters_shard(0));
     x->request = &request;
     return exchange_start(x);
 }
@@ -114,8 +115,8 @@ static void test_runs_n_queries_the_last_w_of_them_updates(void **state)
     enum step step = start(&x, HTTP_METHOD_GET, "/work", "n=5&m=0&w=2&seed=7");
     for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(step, STEP_QUERY);
-        assert_int_equal(x.query.statement, i < 3 ? SQL_WORK_READ : SQL_WORK_WRITE);
-        assert_int_equal(sql_read_int4(x.query.values[0]), work_id(7, i));
+        assert_string_equal(x.query.statement, statement_name(i < 3 ? SQL_WORK_READ : SQL_WORK_WRITE));
+        assert_int_equal(query_read_int4(x.query.values[0]), work_id(7, i));
         step = resume(&x, 1, 1000 + (int)i);
     }
     assert_int_equal(step, STEP_RESPOND);
@@ -130,8 +131,8 @@ static void test_delay_goes_to_the_database(void **state)
     (void)state;
     struct exchange x;
     assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", "n=1&w=1&d=250"), STEP_QUERY);
-    assert_int_equal(x.query.statement, SQL_WORK_WRITE_DELAYED);
-    uint64_t bits = (uint64_t)sql_read_int8(x.query.values[1]);
+    assert_string_equal(x.query.statement, statement_name(SQL_WORK_WRITE_DELAYED));
+    uint64_t bits = (uint64_t)query_read_int8(x.query.values[1]);
     double seconds;
     memcpy(&seconds, &bits, sizeof seconds);
     assert_true(seconds == 0.25);
@@ -224,7 +225,7 @@ static void test_refusal_closes(void **state)
 {
     (void)state;
     struct exchange x;
-    exchange_init(&x, &app, counters_shard(0));
+    exchange_init(&x, &service, counters_shard(0));
     assert_int_equal(exchange_refuse(&x, (struct http_refusal){408, "Too late.", false}), STEP_RESPOND);
     assert_status(&x, 408);
     assert_true(x.response.close);

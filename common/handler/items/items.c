@@ -8,6 +8,7 @@
 #include "handler/items/row.h"
 #include "handler/params.h"
 #include "handler/respond.h"
+#include "handler/statements.h"
 
 static void release(struct exchange *x)
 {
@@ -22,9 +23,9 @@ static void begin(struct exchange *x, int64_t id)
 {
     x->item = (struct item_op){.id = id};
     /* The name cannot be more, and a payload that needs more than a body may have would not come back in. */
-    buf_init(&x->item.texts, 4 * ITEM_NAME_MAX + x->app->limits.max_body_bytes);
-    buf_init(&x->item.if_match, x->app->limits.max_header_bytes);
-    buf_init(&x->item.if_none_match, x->app->limits.max_header_bytes);
+    buf_init(&x->item.texts, 4 * ITEM_NAME_MAX + x->service->max_body_bytes);
+    buf_init(&x->item.if_match, x->request->fields.len);
+    buf_init(&x->item.if_none_match, x->request->fields.len);
     x->on_release = release;
 }
 
@@ -130,7 +131,7 @@ static enum step on_current(struct exchange *x, const PGresult *result);
 
 static enum step ask_current(struct exchange *x, enum step (*on_result)(struct exchange *, const PGresult *))
 {
-    query_begin(&x->query, SQL_ITEM_GET);
+    query_begin(&x->query, statement_name(SQL_ITEM_GET));
     query_add_int8(&x->query, x->item.id);
     return ask(x, on_result);
 }
@@ -198,7 +199,7 @@ static enum step ask_write(struct exchange *x)
 {
     struct item_op *op = &x->item;
     bool is_delete = x->method == HTTP_METHOD_DELETE;
-    query_begin(&x->query, is_delete ? SQL_ITEM_DELETE : SQL_ITEM_REPLACE);
+    query_begin(&x->query, statement_name(is_delete ? SQL_ITEM_DELETE : SQL_ITEM_REPLACE));
     query_add_int8(&x->query, op->id);
     if (!is_delete)
         add_texts(x);
@@ -279,7 +280,7 @@ static enum step list(struct exchange *x)
         !params_take_u64(&params, "after", 0, INT64_MAX, &after) || !params_all_taken(&params))
         return respond_bad_params(x, &params);
     x->item.limit = (unsigned)limit;
-    query_begin(&x->query, SQL_ITEM_LIST);
+    query_begin(&x->query, statement_name(SQL_ITEM_LIST));
     query_add_int8(&x->query, (int64_t)after);
     query_add_int4(&x->query, (int32_t)limit + 1);
     query_add_int8(&x->query, ITEM_PAGE_BYTES);
@@ -295,7 +296,7 @@ static enum step create(struct exchange *x)
     json_decref(body);
     if (!kept)
         return STEP_RESPOND;
-    query_begin(&x->query, SQL_ITEM_INSERT);
+    query_begin(&x->query, statement_name(SQL_ITEM_INSERT));
     add_texts(x);
     return ask(x, on_created);
 }

@@ -2,8 +2,8 @@
 
 #include <inttypes.h>
 
+#include "db/query.h"
 #include "handler/items/json.h"
-#include "handler/statements.h"
 
 enum { COLUMN_ID, COLUMN_NAME, COLUMN_VALUE, COLUMN_PAYLOAD, COLUMN_VERSION, COLUMN_UPDATED_AT, COLUMNS };
 
@@ -11,7 +11,7 @@ static bool read_int8(int64_t *out, const PGresult *result, int row, int column)
 {
     if (PQgetisnull(result, row, column) || PQgetlength(result, row, column) != sizeof *out)
         return false;
-    *out = sql_read_int8(PQgetvalue(result, row, column));
+    *out = query_read_int8(PQgetvalue(result, row, column));
     return true;
 }
 
