@@ -11,7 +11,7 @@
 static coroutine_fn bool wait_writable(struct connection *c)
 {
     int before, now = app_untaken(c->watch->fd);
-    c->reading = READING_NOTHING;
+    c->reading = TIMEOUT_NONE;
     do {
         before = now;
         watch_arm(c->watch, TIMEOUT_WRITE);
@@ -19,7 +19,6 @@ static coroutine_fn bool wait_writable(struct connection *c)
             return true;
         now = app_untaken(c->watch->fd);
     } while (now < before);
-    log_debug("a client took nothing for WRITE_TIMEOUT");
     return false;
 }
 
@@ -33,11 +32,7 @@ static coroutine_fn bool send_some(struct connection *c, struct iovec *iov, size
             *sent += (uint64_t)more;
             return true;
         }
-        if (errno != EAGAIN) {
-            log_debug("a client is gone: %s", strerror(errno));
-            return false;
-        }
-        if (!wait_writable(c))
+        if (errno != EINTR && (errno != EAGAIN || !wait_writable(c)))
             return false;
     }
 }
@@ -74,7 +69,7 @@ static coroutine_fn void linger(struct connection *c)
 {
     size_t total = 0;
     shutdown(c->watch->fd, SHUT_WR);
-    watch_arm(c->watch, c->worker->draining ? TIMEOUT_LAST_CALL : TIMEOUT_LINGER);
+    watch_arm(c->watch, timeout_of_linger(c->worker->draining));
     while (total < APP_LINGER_BYTES && watch_wait(c->watch, UV_READABLE) == 0) {
         ssize_t len = recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);
         if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
@@ -83,14 +78,14 @@ static coroutine_fn void linger(struct connection *c)
     }
 }
 
-/* Answers what the codec gave out. False when the connection is to be closed. */
-static coroutine_fn bool answer(struct connection *c, enum http_event event)
+/* Responds to what the codec gave out. False when the connection is to be closed. */
+static coroutine_fn bool respond(struct connection *c, enum http_event event)
 {
     struct worker *worker = c->worker;
     struct session session = {.database = &worker->database};
     struct exchange x;
     enum step step;
-    c->reading = READING_NOTHING;
+    c->reading = TIMEOUT_NONE;
     exchange_init(&x, &worker->app->service, worker->counters);
     if (event == HTTP_EVENT_REFUSED) {
         step = exchange_refuse(&x, c->codec.refusal);
@@ -116,37 +111,29 @@ static coroutine_fn bool answer(struct connection *c, enum http_event event)
     return sent && !closes;
 }
 
-/* The deadline for what comes next: silence between requests, then the head, then the body. */
-static void arm_reading(struct connection *c)
+/* Sets the time limit of the next read. More bytes of the same part have the deadline of the first. */
+static void limit_read(struct connection *c)
 {
-    if (!http_is_mid_request(&c->codec)) {
-        c->reading = READING_NOTHING;
-        watch_arm(c->watch, c->worker->draining ? TIMEOUT_LAST_CALL : TIMEOUT_IDLE);
-    } else if (http_awaits_body(&c->codec) && c->reading != READING_BODY) {
-        c->reading = READING_BODY;
-        watch_arm(c->watch, TIMEOUT_HEAD);
-    } else if (c->reading == READING_NOTHING) {
-        c->reading = READING_HEAD;
-        watch_arm(c->watch, TIMEOUT_HEAD);
-    }
+    enum timeout reading = timeout_of_read(&c->codec, c->worker->draining);
+    if (reading != c->reading)
+        watch_arm(c->watch, reading);
+    c->reading = reading;
 }
 
 /*
  * Yields for bytes of the client and feeds them to the codec. False when the connection is at its end.
- * Waits before it reads: a read that finds nothing would be a system call for each request.
+ * Waits before it reads: a read that finds nothing would be one system call more per request.
  */
 static coroutine_fn bool receive(struct connection *c, enum http_event *event)
 {
-    arm_reading(c);
-    c->idle = !http_is_mid_request(&c->codec);
+    limit_read(c);
     if (watch_wait(c->watch, UV_READABLE) != 0) {
-        if (c->idle)
+        if (!http_is_mid_request(&c->codec))
             return false;
         http_time_out(&c->codec);
         *event = HTTP_EVENT_REFUSED;
         return true;
     }
-    c->idle = false;
     ssize_t len = recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);
     if (len > 0) {
         *event = http_feed(&c->codec, c->worker->read_buffer, (size_t)len);
@@ -173,7 +160,7 @@ static coroutine_fn void serve(struct connection *c)
             break;
         case HTTP_EVENT_REQUEST:
         case HTTP_EVENT_REFUSED:
-            if (!answer(c, event))
+            if (!respond(c, event))
                 return;
             if (++pipelined % APP_REQUESTS_PER_TURN == 0)
                 wait_turn(c->worker);
@@ -196,7 +183,7 @@ static coroutine_fn void connection_main(void *arg)
     int fd = watch->fd;
     watch_close(watch);
     close(fd);
-    counters_add(worker->counters, COUNT_CLOSED, 1);
+    counters_connection_closed(worker->counters);
     worker_end_if_done(worker);
 }
 
@@ -205,16 +192,14 @@ int connection_open(struct worker *worker, int fd)
     struct watch *watch = watch_open(worker, fd);
     if (watch == NULL)
         return -ENOMEM;
-    if (!wait_spawn(worker, &worker->stacks, connection_main, watch)) {
-        watch_close(watch);
-        return -ENOMEM;
-    }
-    counters_add(worker->counters, COUNT_ACCEPTED, 1);
-    return 0;
+    if (wait_spawn(worker, &worker->stacks, connection_main, watch))
+        return 0;
+    watch_close(watch);
+    return -ENOMEM;
 }
 
 void connection_drain(struct connection *c)
 {
-    if (c->idle)
-        watch_arm(c->watch, TIMEOUT_LAST_CALL);
+    if (c->reading == TIMEOUT_IDLE)
+        limit_read(c); /* TIMEOUT_LAST_CALL now */
 }

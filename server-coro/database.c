@@ -1,11 +1,17 @@
 /* The database connections of a worker: making them, waiting for one, and waiting for results. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "server.h"
+
+/* What the event loop knows of a slot of the pool. */
+struct link {
+    struct database *database;
+    struct pool_slot *slot;
+    struct watch *watch; /* NULL while there is no socket */
+};
 
 /* A coroutine in the pool's queue, on its own stack. */
 struct queued {
@@ -26,83 +32,6 @@ static void turn_away(struct database *database)
         wake(database, waiter);
 }
 
-/* When the pool has something to do, on the clock of uv_now(); rounded up, not to come too early. */
-static uint64_t next_ms(const struct database *database)
-{
-    uint64_t ns = pool_next_ns(&database->pool);
-    return database->state != DATABASE_RUNNING || ns == UINT64_MAX ? UINT64_MAX : ns / 1000000 + 1;
-}
-
-/* -- making connections --------------------------------------------------------------------------- */
-
-struct resolution {
-    uv_getaddrinfo_t request;
-    struct worker *worker;
-    struct co *co;
-    int status;
-    char address[INET6_ADDRSTRLEN];
-};
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-    struct resolution *resolution = request->data;
-    resolution->status =
-        status != 0 ? status : uv_ip_name(found->ai_addr, resolution->address, INET6_ADDRSTRLEN);
-    uv_freeaddrinfo(found);
-    wait_wake(resolution->worker, resolution->co);
-    wait_run_ready(resolution->worker);
-}
-
-/* Yields while a thread of libuv asks the resolver. 0 or an error of libuv. */
-static coroutine_fn int resolve(struct worker *worker, const char *host, char address[INET6_ADDRSTRLEN])
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    struct resolution self = {.worker = worker, .co = co_running()};
-    self.request.data = &self;
-    int status = uv_getaddrinfo(&worker->loop, &self.request, on_resolved, host, NULL, &hints);
-    if (status != 0)
-        return status;
-    co_suspend();
-    memcpy(address, self.address, INET6_ADDRSTRLEN);
-    return self.status;
-}
-
-/*
- * One step of connecting, with a watch of its own: libpq may change its socket at every step, and a new
- * one often has the old number.
- */
-static coroutine_fn enum pg_event connect_step(struct link *link, enum pg_event event)
-{
-    struct worker *worker = link->database->worker;
-    struct pg *pg = &link->slot->pg;
-    struct watch *watch = link->watch = watch_open(worker, pg_socket(pg));
-    if (watch == NULL)
-        return pg_give_up(pg, "no memory to watch its socket");
-    watch_arm(watch, TIMEOUT_CONNECT);
-    int error = watch_wait(watch, event == PG_WANT_READ ? UV_READABLE : UV_READABLE | UV_WRITABLE);
-    link->watch = NULL;
-    watch_close(watch);
-    if (error == -ETIMEDOUT)
-        return pg_give_up(pg, "no answer from %s in time", worker->app->database.where);
-    return error == 0 ? pg_step(pg) : PG_FAILED;
-}
-
-static coroutine_fn enum pg_event connect_link(struct link *link)
-{
-    struct database *database = link->database;
-    const struct pg_target *target = &database->worker->app->database;
-    struct pg *pg = &link->slot->pg;
-    char address[INET6_ADDRSTRLEN];
-    bool has_name = target->host[0] != '\0';
-    int status = has_name ? resolve(database->worker, target->host, address) : 0;
-    if (status != 0)
-        return pg_give_up(pg, "cannot resolve %s: %s", target->host, uv_strerror(status));
-    enum pg_event event = pg_connect_start(pg, target, has_name ? address : NULL);
-    while (event == PG_WANT_READ || event == PG_WANT_WRITE)
-        event = connect_step(link, event);
-    return event;
-}
-
 /* The connection cannot be used any more, in any state: first the watch goes, then the socket. */
 static void lose(struct link *link)
 {
@@ -112,71 +41,138 @@ static void lose(struct link *link)
     link->watch = NULL;
     pool_lost(&database->pool, link->slot, clock_ns());
     turn_away(database);
-    wait_timer_by(database->worker, next_ms(database));
+}
+
+static int events_of(enum pg_event event)
+{
+    return event == PG_WANT_READ ? UV_READABLE : UV_READABLE | UV_WRITABLE;
+}
+
+/* -- making connections --------------------------------------------------------------------------- */
+
+struct resolution {
+    uv_getaddrinfo_t request;
+    struct worker *worker;
+    struct co *co;
+    int status;
+    struct addrinfo *addresses;
+};
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
+{
+    struct resolution *resolution = request->data;
+    resolution->status = status;
+    resolution->addresses = addresses;
+    wait_wake(resolution->worker, resolution->co);
+    wait_run_ready(resolution->worker);
+}
+
+/* Yields while a thread of libuv asks the resolver. 0 or an error of libuv. */
+static coroutine_fn int resolve(struct worker *worker, struct addrinfo **addresses)
+{
+    const char *host = worker->app->database.host;
+    struct resolution self = {.worker = worker, .co = co_running()};
+    if (host[0] == '\0')
+        return 0;
+    self.request.data = &self;
+    int error = uv_getaddrinfo(&worker->loop, &self.request, on_resolved, host, NULL, &pg_address_hints);
+    if (error < 0)
+        return error;
+    co_suspend();
+    *addresses = self.addresses;
+    return self.status;
+}
+
+/*
+ * Waits for one step of connecting, with a watch of its own: the socket may change at every step, and a new
+ * one often has the old number.
+ */
+static coroutine_fn enum pg_event connect_step(struct link *link, enum pg_event event)
+{
+    struct pg *pg = &link->slot->pg;
+    struct watch *watch = link->watch = watch_open(link->database->worker, pg_socket(pg));
+    if (watch == NULL)
+        return pg_give_up(pg, "no memory to watch its socket");
+    watch_arm_at(watch, TIMEOUT_CONNECT, pg->connect_by_ms);
+    int error = watch_wait(watch, events_of(event));
+    link->watch = NULL;
+    watch_close(watch);
+    if (error == -ECANCELED)
+        return pg_give_up(pg, "the server is stopping");
+    return error == 0 ? pg_step(pg) : pg_timed_out(pg);
+}
+
+static coroutine_fn enum pg_event connect_link(struct link *link)
+{
+    struct worker *worker = link->database->worker;
+    struct pg *pg = &link->slot->pg;
+    struct addrinfo *addresses = NULL;
+    int error = resolve(worker, &addresses);
+    if (error < 0)
+        return pg_give_up(pg, "cannot resolve %s: %s", worker->app->database.host, uv_strerror(error));
+    enum pg_event event = PG_FAILED;
+    if (link->database->pool.state != POOL_STOPPED)
+        event = pg_connect_start(pg, &worker->app->database, addresses);
+    while (event == PG_WANT_READ || event == PG_WANT_WRITE)
+        event = connect_step(link, event);
+    uv_freeaddrinfo(addresses);
+    return event;
 }
 
 /* An idle connection is readable: a notice, or its end. */
 static void on_idle_readable(struct watch *watch)
 {
     struct link *link = watch->owner;
-    struct pg *pg = &link->slot->pg;
-    if (pg_step(pg) == PG_FAILED) {
-        log_warn("database connection %u lost: %s", link->slot->index, pg->error);
+    if (pg_step(&link->slot->pg) == PG_FAILED)
         lose(link);
-    } else {
+    else
         watch_unwaited(watch);
-    }
 }
 
 /* Watches a new connection for the rest of its life. */
 static bool watch_link(struct link *link)
 {
-    link->watch = watch_open(link->database->worker, pg_socket(&link->slot->pg));
-    if (link->watch == NULL)
+    struct pg *pg = &link->slot->pg;
+    link->watch = watch_open(link->database->worker, pg_socket(pg));
+    if (link->watch == NULL) {
+        pg_give_up(pg, "no memory to watch its socket");
         return false;
+    }
     link->watch->owner = link;
     link->watch->on_unwaited = on_idle_readable;
     watch_unwaited(link->watch);
     return true;
 }
 
-static void connected(struct link *link)
-{
-    struct database *database = link->database;
-    if (database->state == DATABASE_UNTRIED)
-        database->state = DATABASE_PROVEN;
-    if (database->failing)
-        log_info("the database is back");
-    database->failing = false;
-    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
-}
-
+/* At the start this ends the process: whoever starts a server wants to be told. Later the pool tries again. */
 static void not_connected(struct link *link)
 {
     struct database *database = link->database;
-    if (database->state == DATABASE_UNTRIED)
-        database->state = DATABASE_REFUSED; /* database_start() says why */
-    if (database->state == DATABASE_RUNNING && !database->failing)
-        log_warn("database connection %u: %s", link->slot->index, link->slot->pg.error);
-    database->failing = true;
     lose(link);
+    if (pool_start_failed(&database->pool))
+        app_cannot_start(database->worker->app, &link->slot->pg);
 }
 
 static coroutine_fn void connector_main(void *arg)
 {
     struct link *link = arg;
-    if (connect_link(link) == PG_DONE && link->database->state != DATABASE_STOPPING && watch_link(link))
-        connected(link);
-    else
+    struct database *database = link->database;
+    if (connect_link(link) != PG_DONE || database->pool.state == POOL_STOPPED || !watch_link(link)) {
         not_connected(link);
+        return;
+    }
+    bool is_first = database->pool.state == POOL_PROVING;
+    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
+    if (is_first)
+        drain_part_is_up(database->worker->drain);
 }
 
 static void connect_due(struct database *database)
 {
+    struct worker *worker = database->worker;
     struct pool_slot *slot;
-    while (database->state == DATABASE_RUNNING && (slot = pool_take_due(&database->pool, clock_ns())) != NULL) {
+    while ((slot = pool_take_due(&database->pool, clock_ns())) != NULL) {
         struct link *link = &database->links[slot->index];
-        struct worker *worker = database->worker;
         if (!wait_spawn(worker, &worker->deep_stacks, connector_main, link)) {
             pg_give_up(&slot->pg, "no memory for a stack");
             not_connected(link); /* it is due again later, not now */
@@ -191,12 +187,10 @@ static coroutine_fn bool checkout(struct session *session)
 {
     struct database *database = session->database;
     struct queued self = {.co = co_running()};
-    if (pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED) {
-        wait_timer_by(database->worker, next_ms(database));
+    if (pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED)
         co_suspend();
-    }
     session->slot = self.waiter.slot;
-    session->failure = self.waiter.outcome == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE;
+    session->failure = exchange_failure_of_checkout(self.waiter.outcome);
     return self.waiter.outcome == POOL_GRANTED;
 }
 
@@ -208,19 +202,11 @@ const PGresult *database_query(struct session *session, const struct query *quer
     struct pg *pg = &session->slot->pg;
     enum pg_event event = pg_send(pg, query);
     watch_arm(link->watch, TIMEOUT_QUERY);
-    session->failure = FAIL_LOST;
-    while (event == PG_WANT_READ || event == PG_WANT_WRITE) {
-        int events = event == PG_WANT_READ ? UV_READABLE : UV_READABLE | UV_WRITABLE;
-        if (watch_wait(link->watch, events) == -ETIMEDOUT) {
-            session->failure = FAIL_QUERY_TIMEOUT;
-            event = pg_give_up(pg, "no result in QUERY_TIMEOUT");
-        } else {
-            event = pg_step(pg);
-        }
-    }
+    while (event == PG_WANT_READ || event == PG_WANT_WRITE)
+        event = watch_wait(link->watch, events_of(event)) == -ETIMEDOUT ? pg_timed_out(pg) : pg_step(pg);
     if (event == PG_DONE)
         return pg->result;
-    log_warn("database connection %u lost: %s", session->slot->index, pg->error);
+    session->failure = exchange_failure_of_query(pg);
     session->slot = NULL;
     lose(link);
     return NULL;
@@ -237,53 +223,35 @@ void database_release(struct session *session)
     wake(database, pool_checkin(&database->pool, slot, clock_ns()));
 }
 
-/* -- start, time and end -------------------------------------------------------------------------- */
+/* -- time, start and end -------------------------------------------------------------------------- */
 
-bool database_start(struct database *database, struct worker *worker, unsigned size)
-{
-    const struct app *app = worker->app;
-    *database = (struct database){.worker = worker};
-    if (pool_init(&database->pool, size, app->config.pool_timeout, worker->counters) < 0)
-        goto no_memory;
-    database->links = calloc(size, sizeof *database->links);
-    if (database->links == NULL)
-        goto no_memory;
-    for (unsigned i = 0; i < size; i++)
-        database->links[i] = (struct link){.database = database, .slot = &database->pool.slots[i]};
-
-    const struct pool_slot *first = pool_take_due(&database->pool, clock_ns());
-    struct link *link = &database->links[first->index];
-    if (!wait_spawn(worker, &worker->deep_stacks, connector_main, link))
-        goto no_memory;
-    wait_run_ready(worker);
-    while (database->state == DATABASE_UNTRIED)
-        uv_run(&worker->loop, UV_RUN_ONCE);
-    if (database->state == DATABASE_REFUSED)
-        log_error("cannot use the database at %s: %s. %s", app->database.where, first->pg.error,
-                  pg_advice(&first->pg));
-    return database->state == DATABASE_PROVEN;
-no_memory:
-    log_error("no memory for a pool of %u database connections", size);
-    return false;
-}
-
-void database_run(struct database *database)
-{
-    database->state = DATABASE_RUNNING;
-    wait_timer_by(database->worker, database_check_time(database));
-}
-
-uint64_t database_check_time(struct database *database)
+void database_check_time(struct database *database)
 {
     connect_due(database);
     turn_away(database);
-    return next_ms(database);
+}
+
+int database_init(struct database *database, struct worker *worker, unsigned index)
+{
+    const struct pool_settings settings = app_pool_settings(worker->app, (int)index, worker->counters);
+    *database = (struct database){.worker = worker};
+    database->links = calloc(settings.size, sizeof *database->links);
+    if (database->links == NULL)
+        return -ENOMEM;
+    int error = pool_init(&database->pool, &settings);
+    if (error < 0) {
+        free(database->links);
+        return error;
+    }
+    for (unsigned i = 0; i < settings.size; i++)
+        database->links[i] = (struct link){.database = database, .slot = &database->pool.slots[i]};
+    return 0;
 }
 
 void database_stop(struct database *database)
 {
-    database->state = DATABASE_STOPPING;
-    for (unsigned i = 0; i < database->pool.size; i++) {
+    pool_stop(&database->pool);
+    for (unsigned i = 0; i < database->pool.settings.size; i++) {
         struct link *link = &database->links[i];
         if (link->watch == NULL)
             continue;

@@ -1,102 +1,73 @@
-/* Accepts clients: a coroutine that never runs out of patience, but may run out of descriptors. */
+/* Accepting clients: a coroutine in a plain loop. */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "http/response.h"
 #include "server.h"
 
-enum { ACCEPTS_PER_TURN = 64 /* so that a flood of connections does not keep clients waiting */ };
-
-static bool is_full(const struct app *app)
-{
-    return counters_connections_open() >= app->service.max_connections;
-}
-
-static void refuse(struct worker *worker, int fd, const char *why)
+/* Sends a 503, if the client's socket takes it without waiting, and closes. */
+static void refuse(int fd)
 {
     struct iovec response = response_overloaded();
-    if (send(fd, response.iov_base, response.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        log_debug("a refused client did not take its 503: %s", strerror(errno));
+    if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        shutdown(fd, SHUT_WR);
     close(fd);
-    counters_add(worker->counters, COUNT_REFUSED, 1);
-    app_log_limit(worker->app, why);
 }
 
-static void take(struct worker *worker, int fd)
+/* Accepts until no client waits, or none can be accepted now: ACCEPT_DONE or ACCEPT_PAUSE. */
+static coroutine_fn enum accept_step accept_clients(struct worker *worker)
 {
-    app_prepare_client(fd);
-    if (is_full(worker->app))
-        refuse(worker, fd, worker->app->connection_limit);
-    else if (connection_open(worker, fd) < 0)
-        refuse(worker, fd, "no memory for a stack: vm.max_map_count, or the memory limit");
-}
-
-/* False when a drain has begun: who has connected by now is still served, but nobody is waited for. */
-static coroutine_fn bool wait_for_client(struct worker *worker)
-{
-    if (worker->draining)
-        return false;
-    (void)!watch_wait(worker->listener, UV_READABLE); /* -ECANCELED: a last look */
-    return true;
-}
-
-/*
- * Out of descriptors: a connection that is left in the backlog would be reported again at once and for
- * ever. The spare descriptor is given up for it. accept(2) finds no descriptor even if nobody waits in the
- * backlog, so only the second attempt tells. If that fails as well (memory, or another thread was
- * faster), the backlog waits for a moment.
- */
-static coroutine_fn bool refuse_without_descriptor(struct worker *worker)
-{
-    const char *why = strerror(errno);
-    if (worker->spare_fd >= 0)
-        close(worker->spare_fd);
-    int fd = accept4(worker->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    bool nobody_waits = fd < 0 && errno == EAGAIN;
-    if (fd >= 0)
-        refuse(worker, fd, why);
-    worker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (nobody_waits)
-        return wait_for_client(worker);
-    if (fd < 0) {
-        app_log_limit(worker->app, why);
-        watch_arm(worker->listener, TIMEOUT_RETRY);
-        return watch_wait(worker->listener, 0) == -ETIMEDOUT || !worker->draining;
+    struct acceptor *acceptor = &worker->acceptor;
+    for (unsigned taken = 1;; taken++) {
+        int fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        enum accept_step step = acceptor_step(acceptor, fd < 0 ? -errno : fd);
+        switch (step) {
+        case ACCEPT_SERVE:
+            if (connection_open(worker, fd) == 0)
+                break;
+            acceptor_refuse(acceptor, "no memory for a stack: vm.max_map_count, or the memory limit");
+            /* fall through */
+        case ACCEPT_REFUSE:
+            refuse(fd);
+            break;
+        case ACCEPT_AGAIN:
+            break;
+        case ACCEPT_DONE:
+        case ACCEPT_PAUSE:
+            return step;
+        }
+        if (taken % LISTEN_ACCEPTS_PER_TURN == 0)
+            wait_turn(worker);
     }
-    return true;
 }
 
 static coroutine_fn void listener_main(void *arg)
 {
     struct worker *worker = arg;
-    for (unsigned taken = 0;;) {
-        int fd = accept4(worker->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            take(worker, fd);
-            if (++taken % ACCEPTS_PER_TURN == 0)
-                wait_turn(worker);
-        } else if (errno == EAGAIN) {
-            if (!wait_for_client(worker))
-                break;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            if (!refuse_without_descriptor(worker))
-                break;
-        } /* else that client has gone again: accept(2) lists what the network may report here */
+    struct watch *watch = worker->listener;
+    int error = 0; /* -ECANCELED once a drain begins */
+    while (error != -ECANCELED && !worker->draining) {
+        if (accept_clients(worker) == ACCEPT_DONE) {
+            error = watch_wait(watch, UV_READABLE);
+        } else { /* the clients wait in the backlog; asking again at once would spin */
+            watch_arm(watch, TIMEOUT_RETRY);
+            error = watch_wait(watch, 0);
+        }
     }
-    watch_close(worker->listener);
+    listen_stop(worker->acceptor.fd);
+    (void)accept_clients(worker);
+    watch_close(watch);
     worker->listener = NULL;
-    close(worker->listen_fd);
-    close(worker->spare_fd);
+    acceptor_close(&worker->acceptor);
     worker_end_if_done(worker);
 }
 
 int listener_start(struct worker *worker)
 {
-    worker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    worker->listener = watch_open(worker, worker->listen_fd);
+    int fd = atomic_load(&worker->listen_fd);
+    acceptor_init(&worker->acceptor, worker->app, worker->counters, fd);
+    worker->listener = watch_open(worker, fd);
     if (worker->listener == NULL)
         return -ENOMEM;
     return wait_spawn(worker, &worker->stacks, listener_main, worker) ? 0 : -ENOMEM;

@@ -1,12 +1,17 @@
+/*
+ * How a coroutine waits for its loop, and start, signals, drain.
+ *
+ * The main thread starts the workers and then waits for signals; everything else happens on the
+ * workers' loops. The kernel spreads new connections over the workers' listening sockets.
+ */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server.h"
 
@@ -21,152 +26,329 @@ enum {
 static struct app app;
 static struct worker *workers;
 
-static atomic_uint workers_running;
-static pthread_t main_thread;
+/* -- which coroutines can go on ------------------------------------------------------------------- */
 
-static void on_drain(uv_async_t *async)
+void wait_wake(struct worker *worker, struct co *co)
 {
-    struct worker *worker = async->data;
-    struct connection *connection;
-    worker->draining = true;
-    LIST_FOREACH(connection, &worker->connections, entry)
-    connection_drain(connection);
-    if (worker->listener != NULL)
-        watch_cancel(worker->listener);
+    co_list_push(&worker->ready, co);
+}
+
+void wait_run_ready(struct worker *worker)
+{
+    struct co *co;
+    while ((co = co_list_pop(&worker->ready)) != NULL)
+        co_resume(co);
+}
+
+bool wait_spawn(struct worker *worker, struct co_stacks *stacks, void (*entry)(void *), void *arg)
+{
+    struct co *co = co_new(stacks, entry, arg);
+    if (co == NULL)
+        return false;
+    wait_wake(worker, co);
+    return true;
+}
+
+/* Runs once per turn of the loop, before it polls. */
+static void on_turn(uv_idle_t *idle)
+{
+    struct worker *worker = idle->data;
+    struct co *co;
+    uv_idle_stop(idle);
+    while ((co = co_list_pop(&worker->later)) != NULL)
+        wait_wake(worker, co);
     wait_run_ready(worker);
 }
 
+void wait_turn(struct worker *worker)
+{
+    co_list_push(&worker->later, co_running());
+    uv_idle_start(&worker->turn, on_turn);
+    co_suspend();
+}
+
+/* -- waiting for a descriptor --------------------------------------------------------------------- */
+
+struct watch *watch_open(struct worker *worker, int fd)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL)
+        return NULL;
+    watch->worker = worker;
+    watch->fd = fd;
+    watch->poll.data = watch;
+    if (uv_poll_init(&worker->loop, &watch->poll, fd) != 0) { /* no room for it in epoll: memory or a limit */
+        free(watch);
+        return NULL;
+    }
+    return watch;
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void watch_close(struct watch *watch)
+{
+    assert(watch->co == NULL && "watch_close: a coroutine still waits for it");
+    deadline_disarm(&watch->deadline);
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+}
+
+/* Lets the coroutine that waits go on. False if none does. */
+static bool finish_wait(struct watch *watch, int result)
+{
+    struct co *co = watch->co;
+    if (co == NULL)
+        return false;
+    watch->co = NULL;
+    watch->result = result;
+    wait_wake(watch->worker, co);
+    return true;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    struct worker *worker = watch->worker;
+    (void)events;
+    if (status < 0)
+        watch->armed = 0; /* POLLERR: libuv has stopped watching */
+    if (!finish_wait(watch, 0)) {
+        uv_poll_stop(poll);
+        watch->armed = 0;
+        if (watch->on_unwaited != NULL)
+            watch->on_unwaited(watch);
+    }
+    wait_run_ready(worker);
+}
+
+static void look_for(struct watch *watch, int events)
+{
+    if (watch->armed == events)
+        return;
+    must(uv_poll_start(&watch->poll, events, on_ready), "uv_poll_start");
+    watch->armed = events;
+}
+
+void watch_unwaited(struct watch *watch)
+{
+    look_for(watch, UV_READABLE);
+}
+
+int watch_wait(struct watch *watch, int events)
+{
+    assert(watch->co == NULL && "watch_wait: another coroutine waits for it already");
+    look_for(watch, events);
+    watch->co = co_running();
+    co_suspend();
+    return watch->result;
+}
+
+void watch_cancel(struct watch *watch)
+{
+    finish_wait(watch, -ECANCELED);
+}
+
+/* -- time ----------------------------------------------------------------------------------------- */
+
+void watch_arm(struct watch *watch, enum timeout timeout)
+{
+    struct worker *worker = watch->worker;
+    timeouts_arm(&worker->timeouts, timeout, &watch->deadline, uv_now(&worker->loop));
+}
+
+void watch_arm_at(struct watch *watch, enum timeout timeout, uint64_t at_ms)
+{
+    timeouts_arm_at(&watch->worker->timeouts, timeout, &watch->deadline, at_ms);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    uint64_t now = uv_now(&worker->loop);
+    struct deadline *passed;
+    timeouts_timer_fired(&worker->timeouts);
+    for (unsigned i = 0; i < TIMEOUTS; i++)
+        while ((passed = timeouts_take_expired(&worker->timeouts, i, now)) != NULL)
+            finish_wait(owner_of(passed, struct watch, deadline), -ETIMEDOUT);
+    database_check_time(&worker->database);
+    wait_run_ready(worker);
+}
+
+/* The callbacks of this turn have run; the loop looks for new events next. */
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    struct worker *worker = prepare->data;
+    uint64_t delay_ms;
+    if (timeouts_move_timer(&worker->timeouts, uv_now(&worker->loop), pool_next_ms(&worker->database.pool),
+                            &delay_ms))
+        uv_timer_start(&worker->timer, on_deadline, delay_ms, 0);
+}
+
+/* -- one worker ----------------------------------------------------------------------------------- */
+
+/* Without active handles the loop ends. */
 void worker_end_if_done(struct worker *worker)
 {
     if (!worker->draining || worker->listener != NULL || !LIST_EMPTY(&worker->connections))
         return;
     database_stop(&worker->database);
-    wait_stop(worker);
-    uv_close((uv_handle_t *)&worker->drain, NULL);
+    uv_close((uv_handle_t *)&worker->order, NULL);
+    uv_close((uv_handle_t *)&worker->before_poll, NULL);
+    uv_close((uv_handle_t *)&worker->turn, NULL);
+    uv_close((uv_handle_t *)&worker->timer, NULL);
 }
 
-/* Connects to the database and listens. False: the reason is logged. */
-static bool worker_init(struct worker *worker, unsigned index)
+static void begin_drain(struct worker *worker)
 {
-    const struct config *config = &app.config;
-    unsigned share = config->db_pool / config->workers + (index < config->db_pool % config->workers);
-    *worker = (struct worker){.app = &app, .counters = counters_shard(index), .listen_fd = -1};
-    LIST_INIT(&worker->connections);
-    if (co_stacks_init(&worker->stacks, config->stack_kib * 1024u, STACKS_KEPT) < 0 ||
-        co_stacks_init(&worker->deep_stacks, DEEP_STACK_KIB * 1024u, DEEP_STACKS_KEPT) < 0) {
-        log_error("no memory for stacks");
-        return false;
+    struct connection *connection;
+    worker->draining = true;
+    LIST_FOREACH(connection, &worker->connections, entry)
+    {
+        connection_drain(connection);
     }
-    int error = uv_loop_init(&worker->loop);
-    if (error == 0)
-        error = uv_async_init(&worker->loop, &worker->drain, on_drain);
-    if (error != 0) {
-        log_error("cannot make an event loop: %s", uv_strerror(error));
-        return false;
-    }
-    worker->drain.data = worker;
-    wait_init(worker);
-    return database_start(&worker->database, worker, share);
+    watch_cancel(worker->listener);
 }
 
-static void *worker_main(void *arg)
+static void on_order(uv_async_t *order)
 {
-    struct worker *worker = arg;
-    if (listener_start(worker) < 0) {
-        log_error("no memory to accept clients");
-        exit(1);
-    }
-    database_run(&worker->database);
+    struct worker *worker = order->data;
+    if (atomic_load(&worker->listen_fd) >= 0 && worker->acceptor.app == NULL)
+        must(listener_start(worker), "listener_start");
+    if (atomic_load(&worker->drains) && !worker->draining)
+        begin_drain(worker);
     wait_run_ready(worker);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
+}
 
+/* False: the reason is logged. */
+static bool worker_init(struct worker *worker, struct drain *drain, unsigned index)
+{
+    *worker = (struct worker){.app = &app, .counters = counters_shard(index), .drain = drain, .listen_fd = -1};
+    LIST_INIT(&worker->connections);
+    timeouts_init(&worker->timeouts, &app.config);
+    int error = co_stacks_init(&worker->stacks, app.config.stack_kib * 1024u, STACKS_KEPT);
+    if (error == 0)
+        error = co_stacks_init(&worker->deep_stacks, DEEP_STACK_KIB * 1024u, DEEP_STACKS_KEPT);
+    if (error == 0)
+        error = uv_loop_init(&worker->loop);
+    if (error == 0)
+        error = uv_async_init(&worker->loop, &worker->order, on_order);
+    if (error == 0)
+        error = database_init(&worker->database, worker, index);
+    if (error < 0) {
+        log_error("cannot make event loop %u: %s", index, uv_strerror(error));
+        return false;
+    }
+    uv_prepare_init(&worker->loop, &worker->before_poll);
+    uv_idle_init(&worker->loop, &worker->turn);
+    uv_timer_init(&worker->loop, &worker->timer);
+    worker->order.data = worker->before_poll.data = worker->turn.data = worker->timer.data = worker;
+    uv_prepare_start(&worker->before_poll, on_before_poll);
+    return true;
+}
+
+static void worker_deinit(struct worker *worker)
+{
     database_deinit(&worker->database);
-    if (uv_loop_close(&worker->loop) != 0)
-        log_error("a handle was left open"); /* which a test of a clean end finds */
+    must(uv_loop_close(&worker->loop), "uv_loop_close"); /* UV_EBUSY: a handle was forgotten */
     co_stacks_deinit(&worker->stacks);
     co_stacks_deinit(&worker->deep_stacks);
-    if (atomic_fetch_sub(&workers_running, 1) == 1)
-        pthread_kill(main_thread, SIGUSR1);
-    return NULL;
 }
 
-static bool workers_start(void)
+static void worker_main(void *argument)
 {
-    unsigned count = app.config.workers;
-    for (unsigned i = 0; i < count; i++)
-        if (!worker_init(&workers[i], i))
+    struct worker *worker = argument;
+    struct drain *drain = worker->drain;
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    worker_deinit(worker);
+    drain_part_has_ended(drain);
+}
+
+/* -- the process ---------------------------------------------------------------------------------- */
+
+/* False: the reason is logged. */
+static bool workers_start(struct drain *drain)
+{
+    for (unsigned i = 0; i < app.config.workers; i++)
+        if (!worker_init(&workers[i], drain, i))
             return false;
-    for (unsigned i = 0; i < count; i++)
-        if ((workers[i].listen_fd = app_listen(&app, true)) < 0)
-            return false;
-    app_log_ready(&app);
-    atomic_store(&workers_running, count);
-    for (unsigned i = 0; i < count; i++) {
-        int error = pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
-        if (error != 0) {
-            log_error("cannot start a thread: %s", strerror(error));
+    for (unsigned i = 0; i < app.config.workers; i++) {
+        int error = uv_thread_create(&workers[i].thread, worker_main, &workers[i]);
+        if (error < 0) {
+            log_error("cannot start a thread for event loop %u: %s", i, uv_strerror(error));
             return false;
         }
     }
     return true;
 }
 
-/* Whether every client was done in time. A second signal ends the process at once. */
-static int drain(const sigset_t *signals)
+/* False: the reason is logged. */
+static bool workers_listen(void)
 {
-    uint64_t now = clock_ms(), end = now + app.config.drain_timeout * 1000u;
+    for (unsigned i = 0; i < app.config.workers; i++) {
+        int fd = listen_open(&app, true);
+        if (fd < 0)
+            return false;
+        atomic_store(&workers[i].listen_fd, fd);
+    }
     for (unsigned i = 0; i < app.config.workers; i++)
-        uv_async_send(&workers[i].drain);
-    for (; atomic_load(&workers_running) > 0; now = clock_ms()) {
-        uint64_t left = end > now ? end - now : 0;
-        struct timespec timeout = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
-        int number = sigtimedwait(signals, NULL, &timeout);
-        if (number == SIGTERM || number == SIGINT) {
-            log_warn("second signal: leaving at once");
-            return 1;
-        }
-        if (number < 0 && errno == EAGAIN) {
-            log_warn("drain: %llu connections cut off after DRAIN_TIMEOUT, %u s",
-                     (unsigned long long)(counters_total(COUNT_ACCEPTED) - counters_total(COUNT_CLOSED)),
-                     app.config.drain_timeout);
-            return 1;
+        uv_async_send(&workers[i].order);
+    listen_log_ready(&app);
+    return true;
+}
+
+static void workers_drain(void)
+{
+    for (unsigned i = 0; i < app.config.workers; i++) {
+        atomic_store(&workers[i].drains, true);
+        uv_async_send(&workers[i].order);
+    }
+}
+
+/* Serves until a drain has ended; the exit status. Leaves at once where other threads go on. */
+static int run(struct drain *drain, const sigset_t *signals)
+{
+    struct timespec timeout;
+    for (;;) {
+        int signal = sigtimedwait(signals, NULL, drain_timeout(drain, &timeout));
+        switch (drain_step(drain, signal)) {
+        case DRAIN_WAIT:
+        case DRAIN_LAST_CALL: /* each connection has a deadline of its own */
+            break;
+        case DRAIN_LISTEN:
+            if (!workers_listen())
+                _exit(EXIT_FAILURE);
+            break;
+        case DRAIN_BEGIN:
+            workers_drain();
+            break;
+        case DRAIN_LEAVE:
+            _exit(drain->status);
+        case DRAIN_END:
+            for (unsigned i = 0; i < app.config.workers; i++)
+                uv_thread_join(&workers[i].thread);
+            return drain->status;
         }
     }
-    log_info("drained");
-    return 0;
 }
 
 int main(int argc, char **argv)
 {
+    static struct drain drain;
+    sigset_t signals;
     app_init(&app, "coro", argc, argv);
+    drain_init(&drain, &app, app.config.workers);
     size_t stacks = co_stack_limit();
     app_limit_connections(&app, stacks < UINT_MAX ? (unsigned)stacks : UINT_MAX, "vm.max_map_count");
 
-    /* Blocked here, so blocked in every thread that is made later: sigwait(3) takes them. */
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1); /* the last worker has ended */
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    main_thread = pthread_self();
-
+    drain_block_signals(&signals);
     workers = calloc(app.config.workers, sizeof *workers);
-    if (workers == NULL || !workers_start())
-        exit(1);
-    int number;
-    do {
-        sigwait(&signals, &number);
-    } while (number == SIGUSR1);
-    log_info("%s: draining", strsignal(number));
-    int status = drain(&signals);
-    if (status != 0) {
-        for (unsigned i = 0; i < app.config.workers; i++)
-            pthread_detach(workers[i].thread); /* nobody joins them; TSan counts one that has ended as leaked */
-        _exit(status);                         /* the others still use everything that a clean end would free */
-    }
-    for (unsigned i = 0; i < app.config.workers; i++)
-        pthread_join(workers[i].thread, NULL);
+    if (workers == NULL || !workers_start(&drain))
+        _exit(EXIT_FAILURE);
+    int status = run(&drain, &signals);
     free(workers);
-    return 0;
+    log_info("drained");
+    return status;
 }

@@ -4,33 +4,30 @@
  * these is served by a coroutine whose code reads like a thread's. Nothing below is shared between
  * workers, so nothing is locked.
  *
- *     main.c        start, workers, signals, drain
- *     listener.c    accepts clients
- *     connection.c  serves one client
- *     database.c    the pool, and waiting for a connection and for results
- *     wait.c        what it is to wait
- *     co*           coroutines
+ *     main.c        start, signals, drain; how a coroutine waits for its loop
+ *     listener.c    a client waits            -> connection_open()
+ *     connection.c  serves one client, from its first byte to its last
+ *     database.c    the pool: making connections, waiting for one, and waiting for results
+ *     co/           the coroutines
  */
 #ifndef WB_SERVER_H
 #define WB_SERVER_H
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "base/counters.h"
-#include "base/deadline.h"
+#include "base/must.h"
+#include "base/owner_of.h"
 #include "co/co.h"
 #include "db/pool.h"
 #include "handler/exchange.h"
-#include "http/codec.h"
 #include "server/app.h"
-#include "wait.h"
-
-/* The structure of `type` that has `member` at `pointer`. */
-#define owner_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#include "server/drain.h"
+#include "server/listen.h"
+#include "server/timeouts.h"
 
 /* One client; lives on the stack of the coroutine that serves it. */
 struct connection {
@@ -38,31 +35,15 @@ struct connection {
     struct co *co; /* that serves it: for co_gdb.py */
     struct watch *watch;
     struct http_codec codec;
-    enum { READING_NOTHING, READING_HEAD, READING_BODY } reading; /* what the armed deadline is for */
-    bool idle;                                                    /* waits for a request */
+    enum timeout reading; /* what the deadline of the read is armed for; TIMEOUT_NONE: not for reading */
     LIST_ENTRY(connection) entry;
-};
-
-/* What the event loop knows of a slot of the pool. */
-struct link {
-    struct database *database;
-    struct pool_slot *slot;
-    struct watch *watch; /* NULL while there is no socket */
 };
 
 /* The database connections of one worker. */
 struct database {
     struct worker *worker;
     struct pool pool;
-    struct link *links; /* one for each slot, by its index */
-    enum {
-        DATABASE_UNTRIED, /* the first connection is being made, alone */
-        DATABASE_REFUSED, /* it could not be made */
-        DATABASE_PROVEN,  /* it was made; the others follow on the worker's thread */
-        DATABASE_RUNNING,
-        DATABASE_STOPPING,
-    } state;
-    bool failing; /* the last attempt failed, and that has been logged */
+    struct link *links; /* one for each slot of the pool, by its index */
 };
 
 /* An exchange's hold on the database: one connection for all its queries. Zeroed but for `database`. */
@@ -73,74 +54,142 @@ struct session {
 };
 
 struct worker {
-    struct app *app;
+    const struct app *app;
     struct counters *counters;
-    pthread_t thread;
+    struct drain *drain; /* of the process */
+    uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t drain; /* sent by the main thread */
+    uv_async_t order;     /* sent by the main thread after it has set one of these: */
+    atomic_int listen_fd; /* accept clients here (-1: not yet) */
+    atomic_bool drains;   /* begin the drain */
     bool draining;
+    struct acceptor acceptor;
+    struct watch *listener; /* NULL while nothing is accepted */
+    struct database database;
     LIST_HEAD(, connection) connections;
+
     struct co_stacks stacks;      /* STACK_KIB */
     struct co_stacks deep_stacks; /* for connecting to the database */
-
-    /* listener.c */
-    int listen_fd;
-    int spare_fd;           /* given up to accept, and so refuse, when descriptors run out */
-    struct watch *listener; /* NULL when it no longer accepts */
-
-    struct database database;
-
-    /* wait.c */
-    struct co_list ready, later;
-    uv_idle_t turn;    /* active while somebody is in `later` */
-    uv_timer_t timer;  /* at the earliest deadline, or before */
-    uint64_t timer_ms; /* when that is; UINT64_MAX when it is not armed */
-    struct deadline_list timeouts[TIMEOUTS];
-
+    struct co_list ready, later;  /* coroutines that can go on now, and in the next turn of the loop */
+    uv_prepare_t before_poll;
+    uv_idle_t turn;   /* active while `later` is not empty */
+    uv_timer_t timer; /* at the earliest deadline, or earlier */
+    struct timeouts timeouts;
     char read_buffer[HTTP_READ_BYTES]; /* of all clients: nobody yields between reading and feeding */
 };
 
-/* main.c */
+/* -- main.c: how a coroutine waits ---------------------------------------------------------------- */
 
-/* Ends the loop when it drains and nobody is left. */
+/*
+ * A descriptor that a coroutine waits for:
+ *
+ *     struct watch *watch = watch_open(worker, fd);
+ *     watch_arm(watch, TIMEOUT_QUERY);
+ *     error = watch_wait(watch, UV_READABLE);      other coroutines run until fd is readable
+ *     watch_close(watch);
+ *
+ * What libuv is told to look for stays as it is between two waits for the same, since each change costs an
+ * epoll_ctl(2): a client's socket is watched for reading all the time. When the descriptor becomes readable
+ * while no coroutine waits (a pipelined request, or the end of file, during a query), watching stops until
+ * the next wait; epoll is level-triggered, so nothing is lost.
+ */
+struct watch {
+    struct worker *worker;
+    int fd;
+    void *owner;                         /* the caller's */
+    void (*on_unwaited)(struct watch *); /* instead: it is ready and no coroutine waits. May close the watch. */
+
+    /* private to main.c */
+    uv_poll_t poll;
+    int armed;     /* UV_READABLE and the like: what libuv looks for */
+    struct co *co; /* the coroutine that waits; NULL for none */
+    int result;    /* for that coroutine */
+    struct deadline deadline;
+};
+
+/* Watches nothing yet. The descriptor stays the caller's. NULL without memory. */
+struct watch *watch_open(struct worker *worker, int fd);
+
+/* Stops at once, so that the descriptor may be closed; the memory goes when libuv is done with it. */
+void watch_close(struct watch *watch);
+
+/*
+ * The waits from now on, together, end after this time-out. A deadline that passes while no coroutine waits
+ * is forgotten, so none has to be disarmed.
+ */
+void watch_arm(struct watch *watch, enum timeout timeout);
+
+/* The same, to end at a moment of clock_ms(). */
+void watch_arm_at(struct watch *watch, enum timeout timeout, uint64_t at_ms);
+
+/*
+ * Yields until the descriptor is ready for one of `events` (0: for the deadline alone). 0 or -ETIMEDOUT;
+ * -ECANCELED after watch_cancel(). An error of the descriptor counts as ready: what is tried next
+ * will report it.
+ */
+__attribute__((warn_unused_result)) coroutine_fn int watch_wait(struct watch *watch, int events);
+
+/* The coroutine that waits gets -ECANCELED. Nothing happens if none does. */
+void watch_cancel(struct watch *watch);
+
+/* Watches for reading while no coroutine waits: on_unwaited() will be called. */
+void watch_unwaited(struct watch *watch);
+
+/* Yields until every descriptor that is ready by now has had its turn. */
+coroutine_fn void wait_turn(struct worker *worker);
+
+/* Makes a coroutine that runs before the present callback ends. False if no stack is to be had. */
+__attribute__((warn_unused_result)) bool wait_spawn(struct worker *worker, struct co_stacks *stacks,
+                                                    void (*entry)(void *), void *arg);
+
+/* Lets `co` go on before the present callback ends. */
+void wait_wake(struct worker *worker, struct co *co);
+
+/*
+ * Every callback of libuv ends with this. A callback never resumes a coroutine on the spot: it puts it on the
+ * worker's list of those that can go on, and only here are they resumed. So no coroutine ever runs on top of
+ * another. Not from a coroutine.
+ */
+void wait_run_ready(struct worker *worker);
+
+/* -- main.c: workers ------------------------------------------------------------------------------ */
+
+/* Ends the loop when it drains and nothing is left. */
 void worker_end_if_done(struct worker *worker);
 
-/* listener.c */
+/* -- listener.c ----------------------------------------------------------------------------------- */
 
-/* Starts accepting from worker->listen_fd. 0 or -ENOMEM. Ends by itself in a drain. */
+/* Accepts clients at worker->listen_fd, which is the listener's from now on. -ENOMEM: it does not. */
 __attribute__((warn_unused_result)) int listener_start(struct worker *worker);
 
-/* connection.c */
+/* -- connection.c --------------------------------------------------------------------------------- */
 
 /* Serves the client at `fd`, which is the connection's from now on. -ENOMEM leaves it to the caller. */
 __attribute__((warn_unused_result)) int connection_open(struct worker *worker, int fd);
 
-/* The present request is its last; if there is none, the next one that comes at once. */
+/* The present request, or the next one, is its last; the connection is closed soon if there is none. */
 void connection_drain(struct connection *connection);
 
-/* database.c */
+/* -- database.c ----------------------------------------------------------------------------------- */
 
-/* Connects the first of `size` connections, running the loop meanwhile. False: the reason is logged. */
-__attribute__((warn_unused_result)) bool database_start(struct database *database, struct worker *worker,
-                                                        unsigned size);
+/* 0 or -ENOMEM. Connects nothing yet. */
+__attribute__((warn_unused_result)) int database_init(struct database *database, struct worker *worker,
+                                                      unsigned index);
 
 /*
- * Yields until the query is answered. The result belongs to the session and is valid until its next
- * query. NULL: there is none, session->failure says why.
+ * Yields until the result is there. It belongs to the session and is valid until its next query. NULL:
+ * there is none, session->failure says why.
  */
 __attribute__((warn_unused_result)) coroutine_fn const PGresult *database_query(struct session *session,
                                                                                 const struct query *query);
 
-/* Gives the session's connection to whoever waits for one. Does not yield. */
+/* Gives the session's connection to the request that has waited longest. Does not yield. */
 void database_release(struct session *session);
 
-/* Connects the other connections, now and whenever one is lost. */
-void database_run(struct database *database);
+/* Connects what is due and turns away what has waited too long. */
+void database_check_time(struct database *database);
 
-/* Connects what is due, turns away who has waited too long. When next, on the clock of uv_now(). */
-uint64_t database_check_time(struct database *database);
-
-/* Nobody needs it any more: watches nothing, connects nothing. */
+/* Nothing is under way any more: watches nothing, connects nothing. */
 void database_stop(struct database *database);
 
 /* After the loop has ended. */

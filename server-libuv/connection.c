@@ -1,15 +1,14 @@
 /*
- * One client: its bytes in, its requests answered one after another, its bytes out.
+ * One client: bytes in, requests responded to one after another, bytes out.
  *
- * Reading stays on for the life of a connection, so a request costs no epoll_ctl(2). What arrives
- * while a request is being answered is held by the codec, up to a limit at which reading stops. A
- * connection waits for its database query: it is never closed while CONNECTION_HANDLING, so nothing
- * that a query will answer to can go away.
+ * Reading stays on for the life of a connection, so a request costs no epoll_ctl(2). The codec holds
+ * what arrives while a request is under way, up to a limit at which reading stops. A connection is never
+ * closed while CONNECTION_HANDLING, so the connection is still there when a query has its result.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/log.h"
 #include "server.h"
 
 static uv_stream_t *stream_of(struct connection *c)
@@ -22,6 +21,8 @@ static uv_buf_t *bufs_of(struct iovec *iov)
 {
     return (uv_buf_t *)iov;
 }
+
+/* -- jobs ----------------------------------------------------------------------------------------- */
 
 static struct job *job_take(struct connection *c)
 {
@@ -54,6 +55,8 @@ static void job_release(struct connection *c)
     }
 }
 
+/* -- states --------------------------------------------------------------------------------------- */
+
 static void on_connection_closed(uv_handle_t *handle)
 {
     struct connection *c = handle->data;
@@ -63,21 +66,35 @@ static void on_connection_closed(uv_handle_t *handle)
     LIST_REMOVE(c, entry);
     http_deinit(&c->codec);
     free(c);
-    counters_add(worker->counters, COUNT_CLOSED, 1);
+    counters_connection_closed(worker->counters);
     worker_connection_closed(worker);
 }
 
-/* The one place that changes the state. It arms the deadline that the state has, from now. */
+static enum timeout timeout_of(const struct connection *c, enum connection_state state)
+{
+    switch (state) {
+    case CONNECTION_READING:
+        return timeout_of_read(&c->codec, c->worker->draining);
+    case CONNECTION_SENDING:
+        return TIMEOUT_WRITE;
+    case CONNECTION_LINGERING:
+        return timeout_of_linger(c->worker->draining);
+    default:
+        return TIMEOUT_NONE;
+    }
+}
+
+/* The one place that changes the state. It arms the deadline of the new state, from now. */
 static void connection_move(struct connection *c, enum connection_state state)
 {
-    struct deadline_list *timeout = &c->worker->timeouts[state];
     if (c->state == CONNECTION_CLOSING)
         return;
+    enum timeout timeout = timeout_of(c, state);
+    bool same_part = state == CONNECTION_READING && c->state == state && timeout == c->timeout;
     c->state = state;
-    if (timeout->length_ms > 0)
-        deadline_arm(timeout, &c->deadline, uv_now(&c->worker->loop));
-    else
-        deadline_disarm(&c->deadline);
+    c->timeout = timeout;
+    if (!same_part) /* else more bytes of what is read already, whose deadline stays */
+        timeouts_arm(&c->worker->timeouts, timeout, &c->deadline, uv_now(&c->worker->loop));
     if (state == CONNECTION_CLOSING)
         uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
 }
@@ -87,6 +104,8 @@ static void connection_fail(struct connection *c, const char *what, int error)
     log_debug("client: %s: %s", what, uv_strerror(error));
     connection_move(c, CONNECTION_CLOSING);
 }
+
+/* -- sending -------------------------------------------------------------------------------------- */
 
 static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
@@ -115,7 +134,7 @@ static void resume_reading(struct connection *c)
  * the response before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
  * until the client has closed too.
  */
-static void connection_linger(struct connection *c)
+static void linger(struct connection *c)
 {
     if (c->client_is_done || uv_shutdown(&c->job->shutdown, stream_of(c), NULL) < 0) {
         connection_move(c, CONNECTION_CLOSING);
@@ -125,15 +144,15 @@ static void connection_linger(struct connection *c)
     resume_reading(c);
 }
 
-/* All of the response is with the kernel. True when the connection goes on. */
-static bool response_sent(struct connection *c)
+/* All of the response is with the kernel. */
+static enum progress response_sent(struct connection *c)
 {
     if (c->job->exchange.response.close) {
-        connection_linger(c);
-        return false;
+        linger(c);
+        return PROGRESS_LATER;
     }
     job_release(c);
-    return true;
+    return PROGRESS_DONE;
 }
 
 /* Bytes of the chunk that the client has not taken, whether libuv or the kernel holds them. */
@@ -146,8 +165,8 @@ static size_t untaken(const struct connection *c)
 
 static void on_chunk_written(uv_write_t *write, int status);
 
-/* Sends what is left, a chunk at a time: a response of 16 MiB takes no memory. True when nothing was left. */
-static bool send_rest(struct connection *c)
+/* Sends what is left, a chunk at a time: a response of 16 MiB takes no memory. */
+static enum progress send_rest(struct connection *c)
 {
     struct job *job = c->job;
     struct iovec iov[RESPONSE_IOV_MAX];
@@ -160,15 +179,15 @@ static bool send_rest(struct connection *c)
     int error = uv_write(&job->write, stream_of(c), bufs_of(iov), (unsigned)count, on_chunk_written);
     if (error < 0) {
         connection_fail(c, "write", error);
-        return false;
+        return PROGRESS_LATER;
     }
     job->pending = untaken(c);
     connection_move(c, CONNECTION_SENDING);
-    return false;
+    return PROGRESS_LATER;
 }
 
-/* True when all of the response is sent and the connection goes on. */
-static bool send_response(struct connection *c)
+/* PROGRESS_DONE: all of the response is sent, and the connection reads on. */
+static enum progress send_response(struct connection *c)
 {
     struct job *job = c->job;
     struct iovec iov[RESPONSE_IOV_MAX];
@@ -176,7 +195,7 @@ static bool send_response(struct connection *c)
     int taken = uv_try_write(stream_of(c), bufs_of(iov), (unsigned)count);
     if (taken < 0 && taken != UV_EAGAIN) {
         connection_fail(c, "write", taken);
-        return false;
+        return PROGRESS_LATER;
     }
     job->sent = taken > 0 ? (uint64_t)taken : 0;
     return send_rest(c);
@@ -198,7 +217,7 @@ static void send_continue(struct connection *c)
         line.base += taken;
         line.len -= (size_t)taken;
     }
-    uv_write_t *write = malloc(sizeof *write); /* only behind a response that the client has yet to read */
+    uv_write_t *write = malloc(sizeof *write); /* only after a response that the client has yet to read */
     int error = write != NULL ? uv_write(write, stream_of(c), &line, 1, on_continue_sent) : UV_ENOMEM;
     if (error < 0) {
         free(write);
@@ -206,50 +225,47 @@ static void send_continue(struct connection *c)
     }
 }
 
-/* Waits for the (rest of the) next request. */
-static void await_request(struct connection *c)
-{
-    enum connection_state state = http_awaits_body(&c->codec)      ? CONNECTION_BODY
-                                  : http_is_mid_request(&c->codec) ? CONNECTION_HEAD
-                                                                   : CONNECTION_IDLE;
-    if (c->client_is_done) {
-        connection_move(c, CONNECTION_CLOSING);
-        return;
-    }
-    if (state != c->state) /* else more bytes of the same part, whose deadline stays */
-        connection_move(c, state);
-    resume_reading(c);
-}
+/* -- requests ------------------------------------------------------------------------------------- */
 
-/* Answers the request (or the refusal) that the codec gave out. True when the response can be sent. */
-static bool answer(struct connection *c, enum http_event event)
+/* Responds to what the codec gave out. PROGRESS_DONE: the response can be sent. */
+static enum progress respond(struct connection *c, enum http_event event)
 {
     struct job *job = job_take(c);
     if (job == NULL) {
         struct iovec response = response_overloaded();
         uv_try_write(stream_of(c), bufs_of(&response), 1);
         connection_fail(c, "request", UV_ENOMEM);
-        return false;
+        return PROGRESS_LATER;
     }
     struct exchange *x = &job->exchange;
     connection_move(c, CONNECTION_HANDLING);
     c->discarded = 0;
-    if (event == HTTP_EVENT_REFUSED)
-        return exchange_refuse(x, c->codec.refusal) == STEP_RESPOND;
+    if (event == HTTP_EVENT_REFUSED) {
+        exchange_refuse(x, c->codec.refusal);
+        return PROGRESS_DONE;
+    }
     if (c->worker->draining)
         exchange_close_after(x);
     x->request = &c->codec.request;
-    return exchange_start(x) == STEP_RESPOND || database_query(job);
+    return exchange_start(x) == STEP_RESPOND ? PROGRESS_DONE : database_query(job);
+}
+
+/* Waits for (the rest of) the next request. */
+static void await_request(struct connection *c)
+{
+    connection_move(c, c->client_is_done ? CONNECTION_CLOSING : CONNECTION_READING);
+    if (c->state == CONNECTION_READING)
+        resume_reading(c);
 }
 
 /* A loop and not a recursion: a client may have pipelined a thousand requests. */
 static void go_on(struct connection *c, enum http_event event)
 {
-    unsigned answered = 0;
+    unsigned responses = 0;
     while (event == HTTP_EVENT_REQUEST || event == HTTP_EVENT_REFUSED) {
-        if (!answer(c, event) || !send_response(c))
-            return; /* a callback goes on */
-        if (++answered == APP_REQUESTS_PER_TURN) {
+        if (respond(c, event) == PROGRESS_LATER || send_response(c) == PROGRESS_LATER)
+            return;
+        if (++responses == APP_REQUESTS_PER_TURN) {
             connection_move(c, CONNECTION_YIELDING);
             STAILQ_INSERT_TAIL(&c->worker->yielding, c, later);
             return;
@@ -258,8 +274,7 @@ static void go_on(struct connection *c, enum http_event event)
     }
     if (event == HTTP_EVENT_CONTINUE)
         send_continue(c);
-    if (c->state != CONNECTION_CLOSING)
-        await_request(c);
+    await_request(c);
 }
 
 static void on_chunk_written(uv_write_t *write, int status)
@@ -273,14 +288,14 @@ static void on_chunk_written(uv_write_t *write, int status)
         return;
     }
     job->sent += job->chunk;
-    if (send_rest(c))
+    if (send_rest(c) == PROGRESS_DONE)
         go_on(c, http_next(&c->codec));
     database_run_woken(&c->worker->database);
 }
 
 void connection_respond(struct connection *c)
 {
-    if (send_response(c))
+    if (send_response(c) == PROGRESS_DONE)
         go_on(c, http_next(&c->codec));
 }
 
@@ -295,7 +310,9 @@ void connections_resume_yielding(struct worker *worker)
     }
 }
 
-/* Bytes that come while a request is being answered belong to the next one, if there will be one. */
+/* -- receiving ------------------------------------------------------------------------------------ */
+
+/* Bytes that come while a request is under way belong to the next one, if there will be one. */
 static void hold_bytes(struct connection *c, const char *bytes, size_t len)
 {
     bool is_last =
@@ -314,7 +331,7 @@ static void hold_bytes(struct connection *c, const char *bytes, size_t len)
     if (held < 0 || held >= HTTP_PIPELINE_MAX)
         pause_reading(c);
     if (held < 0)
-        c->client_is_done = true; /* bytes are missing: what came before them is answered, no more */
+        c->client_is_done = true; /* bytes are missing: the requests before them are responded to, no more */
 }
 
 static void client_is_gone(struct connection *c, int error)
@@ -338,12 +355,14 @@ static void on_bytes_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
     }
     if (len == 0)
         return; /* libuv's EAGAIN */
-    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+    if (c->state == CONNECTION_READING)
         go_on(c, http_feed(&c->codec, buf->base, (size_t)len));
     else
         hold_bytes(c, buf->base, (size_t)len);
     database_run_woken(&c->worker->database);
 }
+
+/* -- start, time and end -------------------------------------------------------------------------- */
 
 int connection_open(struct worker *worker, int fd)
 {
@@ -354,31 +373,30 @@ int connection_open(struct worker *worker, int fd)
     c->tcp.data = c;
     http_init(&c->codec, &worker->app->limits);
     LIST_INSERT_HEAD(&worker->connections, c, entry);
-    counters_add(worker->counters, COUNT_ACCEPTED, 1);
     must(uv_tcp_init(&worker->loop, &c->tcp), "uv_tcp_init");
     must(uv_tcp_open(&c->tcp, fd), "uv_tcp_open");
     must(uv_read_start(stream_of(c), on_buffer_wanted, on_bytes_read), "uv_read_start");
-    connection_move(c, CONNECTION_IDLE);
+    connection_move(c, CONNECTION_READING);
     return 0;
 }
 
 void connection_drain(struct connection *c)
 {
-    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGERING)
-        connection_move(c, c->state); /* whose deadline is short now */
+    if (c->state == CONNECTION_READING || c->state == CONNECTION_LINGERING)
+        connection_move(c, c->state); /* the time-out between requests is TIMEOUT_LAST_CALL now */
     else if (c->state == CONNECTION_HANDLING)
         exchange_close_after(&c->job->exchange);
 }
 
 static void timed_out(struct connection *c)
 {
-    switch (c->state) {
-    case CONNECTION_HEAD:
-    case CONNECTION_BODY:
+    switch (c->timeout) {
+    case TIMEOUT_HEAD:
+    case TIMEOUT_BODY:
         http_time_out(&c->codec);
         go_on(c, HTTP_EVENT_REFUSED);
         break;
-    case CONNECTION_SENDING:
+    case TIMEOUT_WRITE:
         /* What is left tells that some went, not when: found after one to two time-outs. */
         if (untaken(c) < c->job->pending) {
             c->job->pending = untaken(c);
@@ -394,9 +412,10 @@ static void timed_out(struct connection *c)
 
 void connections_check_time(struct worker *worker)
 {
-    uint64_t now = uv_now(&worker->loop);
+    static const enum timeout ours[] = {TIMEOUT_IDLE, TIMEOUT_LAST_CALL, TIMEOUT_HEAD,
+                                        TIMEOUT_BODY, TIMEOUT_WRITE,     TIMEOUT_LINGER};
     struct deadline *passed;
-    for (unsigned state = 0; state < CONNECTION_STATES; state++)
-        while ((passed = deadline_take_expired(&worker->timeouts[state], now)) != NULL)
+    for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++)
+        while ((passed = timeouts_take_expired(&worker->timeouts, ours[i], uv_now(&worker->loop))) != NULL)
             timed_out(owner_of(passed, struct connection, deadline));
 }

@@ -1,3 +1,4 @@
+/* One client: a thread that reads a request, runs its queries and sends the response, in a plain loop. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -5,68 +6,71 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "server.h"
 
-static bool is_draining(const struct server *server)
+static bool is_draining(const struct connection *c)
 {
-    return atomic_load(&server->draining);
+    return atomic_load(&c->server->draining);
 }
 
-static void set_read_timeout(int fd, uint64_t ms)
+static uint64_t length_ms(const struct connection *c, enum timeout timeout)
+{
+    return timeout_ms(&c->server->app.config, timeout);
+}
+
+static void set_read_timeout(const struct connection *c, uint64_t ms)
 {
     struct timeval timeout = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 }
 
 /* Blocks until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. */
-static bool wait_writable(const struct client *client)
+static bool wait_writable(const struct connection *c)
 {
-    struct pollfd ready = {.fd = client->fd, .events = POLLOUT};
-    int timeout = (int)client->server->app.config.write_timeout * 1000;
-    int before, now = app_untaken(client->fd);
+    struct pollfd ready = {.fd = c->fd, .events = POLLOUT};
+    int before, now = app_untaken(c->fd);
     do {
         before = now;
-        if (poll(&ready, 1, timeout) != 0)
+        if (poll(&ready, 1, (int)length_ms(c, TIMEOUT_WRITE)) != 0)
             return true;
-        now = app_untaken(client->fd);
+        now = app_untaken(c->fd);
     } while (now < before);
     return false;
 }
 
 /* Blocks until something is sent. False when the client is gone or takes nothing. */
-static bool send_iov(struct client *client, struct iovec *iov, size_t count, uint64_t *sent)
+static bool send_some(const struct connection *c, struct iovec *iov, size_t count, uint64_t *sent)
 {
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
     for (;;) {
-        struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-        ssize_t more = sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t more = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (more >= 0) {
             *sent += (uint64_t)more;
             return true;
         }
-        if (errno != EINTR && (errno != EAGAIN || !wait_writable(client)))
+        if (errno != EINTR && (errno != EAGAIN || !wait_writable(c)))
             return false;
     }
 }
 
-static bool send_response(struct client *client, const struct response *response)
+static bool send_response(const struct connection *c, const struct response *response)
 {
     struct iovec iov[RESPONSE_IOV_MAX];
     uint64_t sent = 0;
     size_t count;
     while ((count = response_iov(response, sent, iov, RESPONSE_IOV_MAX)) > 0)
-        if (!send_iov(client, iov, count, &sent))
+        if (!send_some(c, iov, count, &sent))
             return false;
     return true;
 }
 
-static bool send_continue(struct client *client)
+static bool send_continue(const struct connection *c)
 {
     const uint64_t len = sizeof HTTP_100_CONTINUE - 1;
     uint64_t sent = 0;
     while (sent < len) {
         struct iovec iov = {.iov_base = (char *)HTTP_100_CONTINUE + sent, .iov_len = len - sent};
-        if (!send_iov(client, &iov, 1, &sent))
+        if (!send_some(c, &iov, 1, &sent))
             return false;
     }
     return true;
@@ -77,148 +81,154 @@ static bool send_continue(struct client *client)
  * the response before the client has read it (RFC 9112 9.6): say that nothing more comes, then read on
  * until the client has closed too.
  */
-static void linger(struct client *client)
+static void linger(const struct connection *c)
 {
     char ignored[4096];
     size_t total = 0;
-    uint64_t end = clock_ms() + (is_draining(client->server) ? APP_LAST_CALL_MS : APP_LINGER_MS), now;
-    shutdown(client->fd, SHUT_WR);
+    uint64_t end = clock_ms() + length_ms(c, timeout_of_linger(is_draining(c))), now;
+    shutdown(c->fd, SHUT_WR);
     while (total < APP_LINGER_BYTES && (now = clock_ms()) < end) {
-        set_read_timeout(client->fd, end - now);
-        ssize_t len = recv(client->fd, ignored, sizeof ignored, 0);
+        set_read_timeout(c, end - now);
+        ssize_t len = recv(c->fd, ignored, sizeof ignored, 0);
         if (len <= 0)
             return;
         total += (size_t)len;
     }
 }
 
-/* Answers what the codec gave out. False when the connection is to be closed. */
-static bool answer(struct client *client, struct http_codec *codec, enum http_event event)
+/* Responds to what the codec gave out. False when the connection is to be closed. */
+static bool respond(struct connection *c, struct http_codec *codec, enum http_event event)
 {
-    struct server *server = client->server;
-    struct session session = {.database = &server->database};
+    struct session session = {.database = &c->server->database};
     struct exchange x;
     enum step step;
-    exchange_init(&x, &server->app.service, client->counters);
+    exchange_init(&x, &c->server->app.service, c->counters);
     if (event == HTTP_EVENT_REFUSED) {
         step = exchange_refuse(&x, codec->refusal);
     } else {
         x.request = &codec->request;
-        if (is_draining(server))
+        if (is_draining(c))
             exchange_close_after(&x);
         step = exchange_start(&x);
     }
     while (step == STEP_QUERY) {
         const PGresult *result = database_query(&session, &x.query);
-        if (is_draining(server))
+        if (is_draining(c))
             exchange_close_after(&x);
         step = result != NULL ? exchange_resume(&x, result) : exchange_fail(&x, session.failure);
     }
     database_release(&session); /* before sending: a slow reader must not hold a connection */
 
-    bool sent = send_response(client, &x.response);
+    bool sent = send_response(c, &x.response);
     bool closes = x.response.close;
     exchange_deinit(&x);
     if (sent && closes)
-        linger(client);
+        linger(c);
     return sent && !closes;
 }
 
-/* When what is being read has to be there: the head, then the body, has HEADER_TIMEOUT each. */
-struct read_deadline {
-    bool is_set, is_for_body;
-    uint64_t at_ms;
-};
-
 /*
- * Blocks for bytes of the client. Between requests the socket's own time-out, IDLE_TIMEOUT, holds and
- * a read is one system call; within a request the time left is set before each read.
+ * Sets the time limit of the next read; false when it has passed. Between requests the socket's own
+ * time-out stays, so that a request costs one system call to read; within a request the time left is set
+ * before each read.
  */
-static ssize_t read_some(struct client *client, const struct http_codec *codec, struct read_deadline *deadline,
-                         char *bytes, size_t room)
+static bool limit_read(struct connection *c, const struct http_codec *codec)
 {
-    const struct config *config = &client->server->app.config;
-    if (http_is_mid_request(codec)) {
-        uint64_t now = clock_ms();
-        if (!deadline->is_set || (http_awaits_body(codec) && !deadline->is_for_body))
-            *deadline =
-                (struct read_deadline){true, http_awaits_body(codec), now + config->header_timeout * 1000u};
-        if (now >= deadline->at_ms) {
-            errno = EAGAIN;
-            return -1;
-        }
-        set_read_timeout(client->fd, deadline->at_ms - now);
-    } else {
-        if (deadline->is_set)
-            set_read_timeout(client->fd, config->idle_timeout * 1000u);
-        deadline->is_set = false;
-        atomic_store(&client->idle, true);
-        if (is_draining(client->server))
-            set_read_timeout(client->fd, APP_LAST_CALL_MS);
+    enum timeout reading = timeout_of_read(codec, is_draining(c));
+    bool changed = reading != c->reading;
+    c->reading = reading;
+    if (reading == TIMEOUT_IDLE || reading == TIMEOUT_LAST_CALL) {
+        if (changed)
+            set_read_timeout(c, length_ms(c, reading));
+        return true;
     }
-    ssize_t len;
-    do {
-        len = recv(client->fd, bytes, room, 0);
-    } while (len < 0 && errno == EINTR);
-    atomic_store(&client->idle, false);
-    return len;
+    uint64_t now = clock_ms();
+    if (changed)
+        c->read_by_ms = now + length_ms(c, reading);
+    if (now < c->read_by_ms)
+        set_read_timeout(c, c->read_by_ms - now);
+    return now < c->read_by_ms;
 }
 
-static void serve(struct client *client)
+/* Blocks for bytes of the client and feeds them to the codec. False when the connection is at its end. */
+static bool receive(struct connection *c, struct http_codec *codec, char bytes[HTTP_READ_BYTES],
+                    enum http_event *event)
 {
-    struct http_codec codec;
-    struct read_deadline deadline = {.is_set = false};
-    char bytes[HTTP_READ_BYTES];
+    bool is_mid_request = http_is_mid_request(codec);
+    ssize_t len = -1;
+    atomic_store(&c->idle, !is_mid_request); /* before looking whether a drain has begun: see end_idle */
+    errno = EAGAIN;
+    if (limit_read(c, codec)) {
+        do {
+            len = recv(c->fd, bytes, HTTP_READ_BYTES, 0);
+        } while (len < 0 && errno == EINTR);
+    }
+    atomic_store(&c->idle, false);
+    if (len > 0) {
+        *event = http_feed(codec, bytes, (size_t)len);
+        return true;
+    }
+    if (len == 0 || errno != EAGAIN || !is_mid_request)
+        return false;
+    http_time_out(codec);
+    *event = HTTP_EVENT_REFUSED;
+    return true;
+}
+
+static void serve(struct connection *c, struct http_codec *codec)
+{
+    char bytes[HTTP_READ_BYTES]; /* here, since the codec's request points into it */
     enum http_event event = HTTP_EVENT_MORE;
-
-    http_init(&codec, &client->server->app.limits);
-    set_read_timeout(client->fd, client->server->app.config.idle_timeout * 1000u);
     for (;;) {
-        if (event == HTTP_EVENT_CONTINUE && !send_continue(client))
+        switch (event) {
+        case HTTP_EVENT_CONTINUE:
+            if (!send_continue(c))
+                return;
+            /* fall through */
+        case HTTP_EVENT_MORE:
+            if (!receive(c, codec, bytes, &event))
+                return;
             break;
-        if (event == HTTP_EVENT_REQUEST || event == HTTP_EVENT_REFUSED) {
-            if (!answer(client, &codec, event))
-                break;
-            event = http_next(&codec);
-            continue;
-        }
-        ssize_t len = read_some(client, &codec, &deadline, bytes, sizeof bytes);
-        if (len > 0) {
-            event = http_feed(&codec, bytes, (size_t)len);
-        } else if (len < 0 && errno == EAGAIN && http_is_mid_request(&codec)) {
-            http_time_out(&codec);
-            answer(client, &codec, HTTP_EVENT_REFUSED);
-            break;
-        } else {
+        case HTTP_EVENT_REQUEST:
+        case HTTP_EVENT_REFUSED:
+            if (!respond(c, codec, event))
+                return;
+            event = http_next(codec);
             break;
         }
     }
-    http_deinit(&codec);
 }
 
-void *connection_serve(void *argument)
+void *connection_main(void *argument)
 {
-    struct client *client = argument;
-    struct server *server = client->server;
-    serve(client);
+    struct connection *c = argument;
+    struct server *server = c->server;
+    struct http_codec codec;
+    http_init(&codec, &server->app.limits);
+    serve(c, &codec);
+    http_deinit(&codec);
 
-    pthread_mutex_lock(&server->clients_lock);
-    close(client->fd); /* under the lock: a drain must not wake a number that is somebody else's by now */
-    counters_add(client->counters, COUNT_CLOSED, 1);
-    client->prev->next = client->next;
-    client->next->prev = client->prev;
-    if (server->clients.next == &server->clients)
-        pthread_cond_signal(&server->clients_gone);
-    pthread_mutex_unlock(&server->clients_lock);
-    free(client);
+    pthread_mutex_lock(&server->connections_lock);
+    close(c->fd); /* under the lock: connections_end_idle() must not meet a number that is reused by now */
+    counters_connection_closed(c->counters);
+    LIST_REMOVE(c, entry);
+    bool is_last = is_draining(c) && LIST_EMPTY(&server->connections);
+    pthread_mutex_unlock(&server->connections_lock);
+    free(c);
+    if (is_last)
+        drain_part_has_ended(&server->drain);
     return NULL;
 }
 
-void connections_wake_idle(struct server *server)
+/* A connection that becomes idle later finds the drain, and TIMEOUT_LAST_CALL ends its read. */
+void connections_end_idle(struct server *server)
 {
-    pthread_mutex_lock(&server->clients_lock);
-    for (struct client *client = server->clients.next; client != &server->clients; client = client->next)
-        if (atomic_load(&client->idle))
-            shutdown(client->fd, SHUT_RD); /* its read ends; bytes that have arrived are still read */
-    pthread_mutex_unlock(&server->clients_lock);
+    struct connection *c;
+    pthread_mutex_lock(&server->connections_lock);
+    LIST_FOREACH(c, &server->connections, entry)
+    {
+        if (atomic_load(&c->idle))
+            shutdown(c->fd, SHUT_RD); /* the read ends; bytes that have arrived are still read */
+    }
+    pthread_mutex_unlock(&server->connections_lock);
 }

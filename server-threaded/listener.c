@@ -1,5 +1,5 @@
+/* Accepting clients: each gets a thread. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "http/response.h"
 #include "server.h"
+
+/* -- which limit stopped a thread ----------------------------------------------------------------- */
 
 static unsigned long long number_in_file(const char *path)
 {
@@ -36,13 +38,13 @@ static unsigned long long threads_of_machine(void)
 }
 
 /*
- * pthread_create() says EAGAIN for every limit alike. Says which one it was, as far as the numbers
- * tell: the one that is (nearly) used up.
+ * pthread_create() says EAGAIN for every limit alike. Names the limit that is (nearly) used up, as far
+ * as the numbers tell.
  */
 static const char *thread_limit_met(void)
 {
     enum { NEARLY = 64 };
-    unsigned long long ours = counters_total(COUNT_ACCEPTED) - counters_total(COUNT_CLOSED);
+    unsigned long long ours = counters_connections_open();
     unsigned long long all = threads_of_machine();
     unsigned long long pids = number_in_file("/sys/fs/cgroup/pids.max");
     struct rlimit processes = {0};
@@ -60,86 +62,77 @@ static const char *thread_limit_met(void)
     return "pthread_create: no memory for a stack, or a limit of threads";
 }
 
-/* Says 503, if the client's socket takes it without waiting, and closes. */
-static void refuse(struct server *server, int fd, const char *why)
+/* -- accepting ------------------------------------------------------------------------------------ */
+
+/* Sends a 503, if the client's socket takes it without waiting, and closes. */
+static void refuse(int fd)
 {
     struct iovec response = response_overloaded();
-    counters_add(counters_shard(0), COUNT_REFUSED, 1);
-    app_log_limit(&server->app, why);
     if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         shutdown(fd, SHUT_WR);
     close(fd);
 }
 
-/*
- * No descriptor is left for accept(2), which would be tried again and again for the same waiting
- * connection: give up the spare one to answer it.
- */
-static void refuse_without_descriptor(struct server *server, int listener, const char *why)
+static void connections_add(struct server *server, struct connection *c)
 {
-    close(server->spare_fd);
-    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
-        refuse(server, fd, why);
-    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pthread_mutex_lock(&server->connections_lock);
+    LIST_INSERT_HEAD(&server->connections, c, entry);
+    pthread_mutex_unlock(&server->connections_lock);
 }
 
-static void clients_add(struct server *server, struct client *client)
+static void connections_remove(struct server *server, struct connection *c)
 {
-    pthread_mutex_lock(&server->clients_lock);
-    client->next = &server->clients;
-    client->prev = server->clients.prev;
-    client->prev->next = client->next->prev = client;
-    pthread_mutex_unlock(&server->clients_lock);
+    pthread_mutex_lock(&server->connections_lock);
+    LIST_REMOVE(c, entry);
+    pthread_mutex_unlock(&server->connections_lock);
 }
 
-static void clients_remove(struct server *server, struct client *client)
+/* NULL, or why the client cannot be served. */
+static const char *serve(struct server *server, int fd)
 {
-    pthread_mutex_lock(&server->clients_lock);
-    client->prev->next = client->next;
-    client->next->prev = client->prev;
-    pthread_mutex_unlock(&server->clients_lock);
-}
-
-static void take_client(struct server *server, int fd)
-{
-    if (counters_connections_open() >= server->app.service.max_connections) {
-        refuse(server, fd, NULL);
-        return;
-    }
-    app_prepare_client(fd);
-    struct client *client = malloc(sizeof *client);
-    if (client == NULL) {
-        refuse(server, fd, "memory");
-        return;
-    }
-    struct counters *counters = counters_shard(server->next_shard++);
-    *client = (struct client){.server = server, .counters = counters, .fd = fd};
-    clients_add(server, client);
-    counters_add(counters, COUNT_ACCEPTED, 1);
+    struct connection *c = malloc(sizeof *c);
+    if (c == NULL)
+        return "memory";
+    *c = (struct connection){.server = server, .counters = counters_shard(server->next_shard++), .fd = fd};
+    connections_add(server, c);
     pthread_t thread;
-    int error = pthread_create(&thread, &server->thread_attr, connection_serve, client);
-    if (error != 0) {
-        clients_remove(server, client);
-        const char *why = error == EAGAIN ? thread_limit_met() : strerror(error);
-        counters_add(counters, COUNT_CLOSED, 1);
-        refuse(server, fd, why);
-        free(client);
-    }
+    int error = pthread_create(&thread, &server->thread_attr, connection_main, c);
+    if (error == 0)
+        return NULL;
+    connections_remove(server, c);
+    free(c);
+    return error == EAGAIN ? thread_limit_met() : strerror(error);
 }
 
-void listener_accept(struct server *server, int listener)
+bool listener_accept(struct server *server)
 {
+    struct acceptor *acceptor = &server->acceptor;
     for (;;) {
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0) {
-            take_client(server, fd);
-        } else if (errno == EMFILE || errno == ENFILE) {
-            refuse_without_descriptor(server, listener, errno == EMFILE ? "RLIMIT_NOFILE" : "fs.file-max");
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            if (errno != EAGAIN)
-                log_warn("accept: %s", strerror(errno));
-            return;
+        int fd = accept4(acceptor->fd, NULL, NULL, SOCK_CLOEXEC);
+        const char *why;
+        switch (acceptor_step(acceptor, fd < 0 ? -errno : fd)) {
+        case ACCEPT_SERVE:
+            why = serve(server, fd);
+            if (why == NULL)
+                break;
+            acceptor_refuse(acceptor, why);
+            /* fall through */
+        case ACCEPT_REFUSE:
+            refuse(fd);
+            break;
+        case ACCEPT_AGAIN:
+            break;
+        case ACCEPT_DONE:
+            return true;
+        case ACCEPT_PAUSE:
+            return false;
         }
     }
+}
+
+void listener_drain(struct server *server)
+{
+    listen_stop(server->acceptor.fd);
+    listener_accept(server);
+    acceptor_close(&server->acceptor);
 }

@@ -1,129 +1,114 @@
-#include <fcntl.h>
+/*
+ * Start, signals, drain. The main thread accepts clients and takes the signals; all else happens on the
+ * threads of the connections and on the keeper's (database.c).
+ */
+#include <errno.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server.h"
 
-/* SIGTERM and SIGINT as a descriptor. Blocked here, so blocked in every thread that is made later. */
-static int signals_open(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static int server_init(struct server *server)
+static bool server_init(struct server *server)
 {
     const struct config *config = &server->app.config;
     server->app.service.workers = 0; /* event loops, of which there is none */
-    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    server->clients.prev = server->clients.next = &server->clients;
-    pthread_mutex_init(&server->clients_lock, NULL);
-
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->clients_gone, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-
+    server->acceptor.fd = -1;
+    LIST_INIT(&server->connections);
+    pthread_mutex_init(&server->connections_lock, NULL);
+    drain_init(&server->drain, &server->app, 1);
     pthread_attr_init(&server->thread_attr);
     pthread_attr_setdetachstate(&server->thread_attr, PTHREAD_CREATE_DETACHED);
     int error = pthread_attr_setstacksize(&server->thread_attr, config->stack_kib * 1024u);
     if (error != 0)
         log_error("STACK_KIB=%u: %s", config->stack_kib, strerror(error));
-    /* By default threads spread over 8 arenas a CPU, each of which keeps memory of its own. */
+    /* By default threads spread over 8 arenas per CPU, each of which keeps memory of its own. */
     mallopt(M_ARENA_MAX, (int)sysconf(_SC_NPROCESSORS_ONLN));
-    return error == 0 ? 0 : -1;
+    return error == 0;
 }
 
-static void accept_until_signal(struct server *server, int listener, int signals)
+static bool start_listening(struct server *server)
 {
-    struct pollfd ready[] = {{.fd = listener, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    while (ready[1].revents == 0) {
-        if (poll(ready, 2, -1) > 0 && ready[0].revents != 0)
-            listener_accept(server, listener);
+    int fd = listen_open(&server->app, false);
+    if (fd < 0)
+        return false;
+    acceptor_init(&server->acceptor, &server->app, counters_shard(0), fd);
+    listen_log_ready(&server->app);
+    return true;
+}
+
+static void begin_drain(struct server *server)
+{
+    listener_drain(server);
+    server->acceptor.fd = -1;
+    pthread_mutex_lock(&server->connections_lock);
+    atomic_store(&server->draining,
+                 true); /* from here on, the thread that closes the last connection says so */
+    bool none_left = LIST_EMPTY(&server->connections);
+    pthread_mutex_unlock(&server->connections_lock);
+    if (none_left)
+        drain_part_has_ended(&server->drain);
+}
+
+/* Blocks for a client, a signal, or the end of a time limit. The signal; 0 for none. */
+static int wait_for_signal(struct server *server, int signals)
+{
+    /* poll(2) passes over a negative descriptor: while the server starts and drains, nothing is accepted. */
+    struct pollfd ready[] = {{.fd = signals, .events = POLLIN}, {.fd = server->acceptor.fd, .events = POLLIN}};
+    struct signalfd_siginfo signal;
+    poll(ready, 2, drain_timeout_ms(&server->drain));
+    if (ready[1].revents != 0 && !listener_accept(server)) {
+        /* Descriptors or memory have run out; the clients wait in the backlog. */
+        poll(ready, 1, (int)timeout_ms(&server->app.config, TIMEOUT_RETRY));
     }
+    return read(signals, &signal, sizeof signal) == sizeof signal ? (int)signal.ssi_signo : 0;
 }
 
-/* Whether every client was done in time. A second signal ends the process at once. */
-static bool wait_for_clients(struct server *server)
+/* Serves until a drain has ended; the exit status. */
+static int run(struct server *server, int signals)
 {
-    uint64_t end = clock_ms() + server->app.config.drain_timeout * 1000u;
-    struct timespec at = {.tv_sec = (time_t)(end / 1000), .tv_nsec = (long)(end % 1000) * 1000000};
-    int error = 0;
-    pthread_mutex_lock(&server->clients_lock);
-    while (server->clients.next != &server->clients && error == 0)
-        error = pthread_cond_timedwait(&server->clients_gone, &server->clients_lock, &at);
-    bool gone = server->clients.next == &server->clients;
-    pthread_mutex_unlock(&server->clients_lock);
-    return gone;
-}
-
-static void *exit_on_signal(void *argument)
-{
-    struct pollfd ready = {.fd = *(int *)argument, .events = POLLIN};
-    while (poll(&ready, 1, -1) <= 0)
-        continue;
-    log_warn("second signal: leaving at once");
-    _exit(1);
-}
-
-static int drain(struct server *server, int listener, int signals)
-{
-    struct signalfd_siginfo info;
-    if (read(signals, &info, sizeof info) == sizeof info)
-        log_info("%s: draining", strsignal((int)info.ssi_signo));
-    pthread_t second_signal;
-    bool watched = pthread_create(&second_signal, NULL, exit_on_signal, &signals) == 0;
-
-    listener_accept(server, listener); /* who has connected already is served */
-    close(listener);
-    atomic_store(&server->draining, true);
-    poll(NULL, 0, APP_LAST_CALL_MS);
-    connections_wake_idle(server);
-    bool gone = wait_for_clients(server);
-    if (watched) {
-        pthread_cancel(second_signal);
-        pthread_join(second_signal, NULL);
+    for (;;) {
+        switch (drain_step(&server->drain, wait_for_signal(server, signals))) {
+        case DRAIN_WAIT:
+            break;
+        case DRAIN_LISTEN:
+            if (!start_listening(server))
+                _exit(1); /* the keeper connects still */
+            break;
+        case DRAIN_BEGIN:
+            begin_drain(server);
+            break;
+        case DRAIN_LAST_CALL:
+            connections_end_idle(server);
+            break;
+        case DRAIN_LEAVE:
+            _exit(server->drain.status); /* other threads use everything that a clean end would free */
+        case DRAIN_END:
+            return server->drain.status;
+        }
     }
-    if (!gone) {
-        log_warn("drain: connections cut off after DRAIN_TIMEOUT, %u s", server->app.config.drain_timeout);
-        _exit(1); /* their threads still use everything that a clean end would free */
-    }
-    log_info("drained");
-    return 0;
 }
 
 int main(int argc, char **argv)
 {
     static struct server server;
     app_init(&server.app, "threaded", argc, argv);
-    int signals = signals_open();
-    if (signals < 0 || server_init(&server) < 0)
+    sigset_t set;
+    drain_block_signals(&set);
+    int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* for poll(2), beside the clients */
+    if (signals < 0 || !server_init(&server) || !database_start(&server.database, &server))
         return 1;
-    if (!database_start(&server.database, &server.app))
-        return 1;
-    int status = 1;
-    int listener = app_listen(&server.app, false);
-    if (listener >= 0) {
-        app_log_ready(&server.app);
-        accept_until_signal(&server, listener, signals);
-        status = drain(&server, listener, signals);
-    }
-    database_stop(&server.database);
+    int status = run(&server, signals);
+    bool stopped = database_stop(&server.database);
+    log_info("drained");
+    if (!stopped)
+        _exit(status);
     pthread_attr_destroy(&server.thread_attr);
-    close(server.spare_fd);
     close(signals);
     return status;
 }

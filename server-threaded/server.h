@@ -1,30 +1,36 @@
 /*
- * The threaded server: a thread per connection that blocks wherever it has to wait.
+ * What the files of this server share. It waits in threads: a thread per connection, which blocks
+ * wherever it has to wait, and one pool of database connections under a mutex.
  *
  *     main.c        start, signals, drain; its thread is the one that accepts
- *     listener.c    takes connections and gives each a thread
- *     connection.c  one client, from its first byte to its last
- *     database.c    the shared pool, waiting for a connection and for an answer
+ *     listener.c    a client waits            -> a connection and its thread
+ *     connection.c  serves one client, from its first byte to its last
+ *     database.c    the pool: making connections, waiting for one, and waiting for results
  */
-#ifndef WB_THREADED_SERVER_H
-#define WB_THREADED_SERVER_H
+#ifndef WB_SERVER_H
+#define WB_SERVER_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "db/pool.h"
 #include "handler/exchange.h"
 #include "server/app.h"
+#include "server/drain.h"
+#include "server/listen.h"
+#include "server/timeouts.h"
 
+/* The database connections. */
 struct database {
     const struct app *app;
-    pthread_mutex_t lock; /* over all but app and keeper */
+    pthread_mutex_t lock; /* over the pool and `is_resolving` */
     struct pool pool;
-    bool stopping;
-    bool failing; /* the last attempt to connect failed, and that has been logged */
     pthread_cond_t keeper_wake;
-    pthread_t keeper; /* the thread that (re)connects */
+    pthread_t keeper;  /* the thread that (re)connects */
+    bool is_resolving; /* the keeper is inside the resolver, which nothing can interrupt */
+    int stop_fd;       /* eventfd(2): readable once the keeper is to end */
 };
 
 /* An exchange's hold on the database: one connection for all its queries. Zeroed but for `database`. */
@@ -34,58 +40,66 @@ struct session {
     enum exchange_failure failure; /* after a NULL result */
 };
 
-/* One client connection, owned by its thread. */
-struct client {
+/* One client, owned by its thread. */
+struct connection {
     struct server *server;
     struct counters *counters;
     int fd;
-    atomic_bool idle; /* between two requests: a drain may wake its read */
-    struct client *prev, *next;
+    enum timeout reading; /* what SO_RCVTIMEO is set for */
+    uint64_t read_by_ms;  /* when the head or the body has to be there */
+    atomic_bool idle;     /* between two requests: the end of the last call may end its read */
+    LIST_ENTRY(connection) entry;
 };
 
 struct server {
     struct app app;
     struct database database;
+    struct drain drain;
     atomic_bool draining;
 
+    struct acceptor acceptor;
     pthread_attr_t thread_attr;
     unsigned next_shard;
-    int spare_fd; /* closed to have a descriptor for saying 503 when there is no other */
 
-    pthread_mutex_t clients_lock; /* over clients */
-    struct client clients;        /* head of a circular list */
-    pthread_cond_t clients_gone;
+    pthread_mutex_t connections_lock; /* over connections */
+    LIST_HEAD(, connection) connections;
 };
 
+/* listener.c */
+
+/* Accepts the clients that wait. Does not block. False: try again after TIMEOUT_RETRY, not before. */
+bool listener_accept(struct server *server);
+
+/* Accepts all that are in the backlog, then closes the listening socket. Does not block. */
+void listener_drain(struct server *server);
+
+/* connection.c */
+
+/* The thread of a connection: serves the client until either side ends, then frees the connection. */
+void *connection_main(void *connection);
+
+/* After the last call: ends the read of each connection that is between two requests. */
+void connections_end_idle(struct server *server);
+
+/* database.c */
+
 /*
- * Blocks until the first connection is made, then starts the thread that makes the others and
- * replaces lost ones. False, with the reason and what to do about it logged, if it cannot be made.
+ * Starts the thread that connects. It calls drain_part_is_up() once, or ends the process when the
+ * first connection cannot be made. False: the reason is logged.
  */
-bool database_start(struct database *database, const struct app *app);
+bool database_start(struct database *database, struct server *server);
 
-/* Closes all connections. No request may be under way. */
-void database_stop(struct database *database);
+/* Closes all connections. No request may be under way. False: the keeper cannot be ended; exit without it. */
+bool database_stop(struct database *database);
 
 /*
- * Blocks until the query is answered. The result belongs to the session and is valid until its next
- * query. NULL: there is none, session->failure says why.
+ * Blocks until the result is there. It belongs to the session and is valid until its next query. NULL:
+ * there is none, session->failure says why.
  */
 __attribute__((warn_unused_result)) const PGresult *database_query(struct session *session,
                                                                    const struct query *query);
 
-/* Gives the session's connection to whoever waits for one. Does not block. */
+/* Gives the session's connection to the request that has waited longest. Does not block. */
 void database_release(struct session *session);
-
-/* Takes all connections that wait in the listening socket's queue. Does not block. */
-void listener_accept(struct server *server, int listener);
-
-/* The thread of a client: serves it until either side ends. Frees it. */
-void *connection_serve(void *client);
-
-/*
- * For a drain, after its last call: ends the read of each client that is between two requests. Who
- * gets there later finds `draining` set.
- */
-void connections_wake_idle(struct server *server);
 
 #endif

@@ -15,13 +15,29 @@ uint64_t counters_total(enum counter counter)
     return total;
 }
 
+/*
+ * One number for all shards, so that a limit holds to the last connection however many threads accept. It
+ * changes once for each connection, not for each request.
+ */
+static _Atomic uint64_t connections_open;
+
+bool counters_connection_accepted(struct counters *shard, uint64_t limit)
+{
+    if (atomic_fetch_add(&connections_open, 1) >= limit) {
+        atomic_fetch_sub(&connections_open, 1);
+        return false;
+    }
+    counters_add(shard, COUNT_ACCEPTED, 1);
+    return true;
+}
+
+void counters_connection_closed(struct counters *shard)
+{
+    counters_add(shard, COUNT_CLOSED, 1);
+    atomic_fetch_sub(&connections_open, 1);
+}
+
 uint64_t counters_connections_open(void)
 {
-    /*
-     * Closed first: a connection that ends between the two sums then counts as open. In the other order,
-     * a connection that begins and ends in between would count as closed alone. The orders are relaxed, so
-     * another core may still show a close before its accept.
-     */
-    uint64_t closed = counters_total(COUNT_CLOSED), accepted = counters_total(COUNT_ACCEPTED);
-    return accepted > closed ? accepted - closed : 0;
+    return atomic_load(&connections_open);
 }

@@ -10,6 +10,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum counter {
@@ -49,7 +50,13 @@ static inline void counters_add(struct counters *shard, enum counter counter, ui
 /* The sum over all shards. */
 uint64_t counters_total(enum counter counter);
 
-/* Accepted connections that are not closed yet. Never below zero, whatever other threads do meanwhile. */
+/* Counts a connection as accepted and open; false, and nothing is counted, if `limit` are open already. */
+bool counters_connection_accepted(struct counters *shard, uint64_t limit);
+
+/* An accepted connection is gone. */
+void counters_connection_closed(struct counters *shard);
+
+/* Connections that are accepted and not closed: never more than the limit, never below zero. */
 uint64_t counters_connections_open(void);
 
 #endif

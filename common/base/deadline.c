@@ -16,14 +16,22 @@ void deadline_disarm(struct deadline *entry)
     entry->next = NULL;
 }
 
-void deadline_arm(struct deadline_list *list, struct deadline *entry, uint64_t now_ms)
+void deadline_arm_at(struct deadline_list *list, struct deadline *entry, uint64_t at_ms)
 {
     deadline_disarm(entry);
-    entry->at_ms = now_ms + list->length_ms;
-    entry->prev = list->head.prev;
-    entry->next = &list->head;
-    entry->prev->next = entry;
-    list->head.prev = entry;
+    struct deadline *before = list->head.prev;
+    while (before != &list->head && before->at_ms > at_ms)
+        before = before->prev;
+    entry->at_ms = at_ms;
+    entry->prev = before;
+    entry->next = before->next;
+    before->next->prev = entry;
+    before->next = entry;
+}
+
+void deadline_arm(struct deadline_list *list, struct deadline *entry, uint64_t now_ms)
+{
+    deadline_arm_at(list, entry, now_ms + list->length_ms);
 }
 
 struct deadline *deadline_take_expired(struct deadline_list *list, uint64_t now_ms)

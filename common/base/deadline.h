@@ -29,6 +29,9 @@ void deadline_list_init(struct deadline_list *list, uint64_t length_ms);
 /* (Re-)arms: the entry leaves the list it was in and goes to the end of this one. */
 void deadline_arm(struct deadline_list *list, struct deadline *entry, uint64_t now_ms);
 
+/* The same for a moment that is not `length_ms` from now. Steps over each entry of the list that ends later. */
+void deadline_arm_at(struct deadline_list *list, struct deadline *entry, uint64_t at_ms);
+
 /* Does nothing when it is not armed. */
 void deadline_disarm(struct deadline *entry);
 

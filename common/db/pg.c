@@ -1,5 +1,6 @@
 #include "db/pg.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,11 +15,21 @@
 enum state {
     CLOSED,
     CONNECTING,
-    PREPARING,
+    PREPARING, /* the session is there; its statements are not */
     READY,
     QUERYING,
-    BROKEN,
+    BROKEN, /* pg->error says why */
 };
+
+/*
+ * The one place that changes the state. Nothing but pg_close() leads out of BROKEN, so that the first
+ * reason stands.
+ */
+static void move(struct pg *pg, enum state state)
+{
+    if (pg->state != BROKEN || state == CLOSED)
+        pg->state = state;
+}
 
 /* The first line, white space squeezed, so that it fits a log line and an error message. */
 static void copy_line(char *to, size_t size, const char *from)
@@ -74,7 +85,7 @@ static void on_notice(void *arg, const PGresult *notice)
     struct pg *pg = arg;
     if (pg->state == READY && ends_session(notice)) {
         remember(pg, notice);
-        pg->state = BROKEN;
+        move(pg, BROKEN);
     } else if (log_enabled(LOG_LEVEL_DEBUG)) {
         char line[256];
         copy_line(line, sizeof line, PQresultErrorMessage(notice));
@@ -99,22 +110,6 @@ static void find_sqlstate(char sqlstate[6], const char *message)
     sqlstate[0] = '\0';
 }
 
-static enum pg_cause find_cause(const struct pg *pg)
-{
-    if (pg->state == PREPARING && (strncmp(pg->sqlstate, "42", 2) == 0 || strncmp(pg->sqlstate, "3F", 2) == 0))
-        return PG_CAUSE_SCHEMA;
-    if (pg->sqlstate[0] != '\0')
-        return PG_CAUSE_REFUSED;
-    if (strstr(pg->error, "out of memory") != NULL)
-        return PG_CAUSE_MEMORY;
-    if (pg->state != CONNECTING)
-        return PG_CAUSE_NETWORK;
-    if (PQconnectionNeedsPassword(pg->conn))
-        return PG_CAUSE_REFUSED;
-    /* Every attempt that reached for the network begins so (libpq 14); a bad option does not. */
-    return strncmp(pg->error, "connection to server", 20) == 0 ? PG_CAUSE_NETWORK : PG_CAUSE_REFUSED;
-}
-
 static enum pg_event fail(struct pg *pg)
 {
     if (pg->state != BROKEN) {
@@ -126,8 +121,7 @@ static enum pg_event fail(struct pg *pg)
             find_sqlstate(pg->sqlstate, message);
         }
     }
-    pg->cause = find_cause(pg);
-    pg->state = BROKEN;
+    move(pg, BROKEN);
     return PG_FAILED;
 }
 
@@ -166,7 +160,7 @@ static enum pg_event finish(struct pg *pg)
         counters_add(pg->counters, COUNT_QUERIES, 1);
         counters_add(pg->counters, COUNT_QUERY_NS, clock_ns() - pg->sent_ns);
     }
-    pg->state = READY;
+    move(pg, READY);
     return PG_DONE;
 }
 
@@ -208,9 +202,9 @@ static bool consume(struct pg *pg)
 static enum pg_event prepare(struct pg *pg)
 {
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
-    if (PQsetnonblocking(pg->conn, 1) != 0 || !PQsendQuery(pg->conn, pg->prepare))
+    if (PQsetnonblocking(pg->conn, 1) != 0 || !PQsendQuery(pg->conn, pg->target->prepare))
         return fail(pg);
-    pg->state = PREPARING;
+    move(pg, PREPARING);
     return collect(pg, true);
 }
 
@@ -231,16 +225,72 @@ static bool follow_socket(struct pg *pg)
 
 static enum pg_event cannot_follow(struct pg *pg)
 {
-    pg_give_up(pg, "no descriptor for its socket: %s", strerror(errno));
-    pg->cause = PG_CAUSE_MEMORY;
-    return PG_FAILED;
+    return pg_give_up(pg, "no descriptor for its socket: %s", strerror(errno));
+}
+
+/* "::1", "fe80::1%2": as libpq's hostaddr takes it. */
+static void format_address(const struct sockaddr *address, char text[64])
+{
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+    text[0] = '\0';
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &v4->sin_addr, text, 64);
+    if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, 64);
+    if (address->sa_family == AF_INET6 && v6->sin6_scope_id != 0)
+        snprintf(text + strlen(text), 64 - strlen(text), "%%%u", v6->sin6_scope_id);
+}
+
+/* Begins with the next address, or with what target->url says where there is no name to resolve. */
+static enum pg_event connect_next(struct pg *pg)
+{
+    char name[64], address[64] = "";
+    snprintf(name, sizeof name, "waitbench-%s", pg->target->model);
+    if (pg->next_address != NULL) {
+        format_address(pg->next_address->ai_addr, address);
+        pg->next_address = pg->next_address->ai_next;
+    }
+    /*
+     * A later keyword wins over what the URL says; empty values count as absent. plan_cache_mode
+     * stays as it is: the single-row statements get a generic plan after five runs by themselves, and
+     * "LIMIT $2" must not have one (it would be planned for a tenth of the table).
+     */
+    const char *keywords[] = {"dbname", "fallback_application_name", "client_encoding", "hostaddr", NULL};
+    const char *values[] = {pg->target->url, name, "UTF8", address, NULL};
+    pg->error[0] = '\0';
+    pg->sqlstate[0] = '\0';
+    pg->timed_out = false;
+    pg->connect_by_ms = clock_ms() + PG_CONNECT_MS;
+    pg->conn = PQconnectStartParams(keywords, values, 1);
+    move(pg, CONNECTING);
+    if (pg->conn == NULL)
+        return pg_give_up(pg, "out of memory");
+    PQsetNoticeReceiver(pg->conn, on_notice, pg);
+    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
+    if (PQstatus(pg->conn) == CONNECTION_BAD)
+        return fail(pg);
+    return follow_socket(pg) ? PG_WANT_WRITE : cannot_follow(pg);
+}
+
+/* This address has failed. A refusal by the server itself is final, as it is for libpq. */
+static enum pg_event address_failed(struct pg *pg)
+{
+    enum pg_event event = PG_FAILED;
+    while (event == PG_FAILED && pg->next_address != NULL && pg->sqlstate[0] == '\0') {
+        pg_close(pg);
+        event = connect_next(pg);
+    }
+    return event;
 }
 
 static enum pg_event connect_step(struct pg *pg)
 {
     PostgresPollingStatusType status = PQconnectPoll(pg->conn);
-    if (status == PGRES_POLLING_FAILED)
-        return fail(pg);
+    if (status == PGRES_POLLING_FAILED) {
+        fail(pg);
+        return address_failed(pg);
+    }
     if (!follow_socket(pg))
         return cannot_follow(pg);
     if (status == PGRES_POLLING_OK)
@@ -253,35 +303,13 @@ void pg_init(struct pg *pg, struct counters *counters)
     *pg = (struct pg){.counters = counters, .socket = -1};
 }
 
-enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, const char *address)
+enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, const struct addrinfo *addresses)
 {
     assert(pg->state == CLOSED && "pg_connect_start: the last connection was not closed");
-    char name[64];
-    snprintf(name, sizeof name, "waitbench-%s", target->model);
-    /*
-     * A later keyword wins over what the URL says; empty values count as absent. plan_cache_mode
-     * stays as it is: the single-row statements get a generic plan after five runs by themselves, and
-     * "LIMIT $2" must not have one (it would be planned for a tenth of the table).
-     */
-    const char *keywords[] = {"dbname", "fallback_application_name", "client_encoding", "hostaddr", NULL};
-    const char *values[] = {target->url, name, "UTF8", address, NULL};
-    pg->error[0] = '\0';
-    pg->sqlstate[0] = '\0';
-    /* An empty query ends with its ReadyForQuery like any other. */
-    pg->prepare = target->prepare != NULL ? target->prepare : "";
-    pg->conn = PQconnectStartParams(keywords, values, 1);
-    pg->state = CONNECTING;
-    if (pg->conn == NULL) {
-        snprintf(pg->error, sizeof pg->error, "out of memory");
-        pg->cause = PG_CAUSE_MEMORY;
-        pg->state = BROKEN;
-        return PG_FAILED;
-    }
-    PQsetNoticeReceiver(pg->conn, on_notice, pg);
-    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
-    if (PQstatus(pg->conn) == CONNECTION_BAD)
-        return fail(pg);
-    return follow_socket(pg) ? PG_WANT_WRITE : cannot_follow(pg);
+    pg->target = target;
+    pg->next_address = addresses;
+    enum pg_event event = connect_next(pg);
+    return event == PG_FAILED ? address_failed(pg) : event;
 }
 
 enum pg_event pg_send(struct pg *pg, const struct query *query)
@@ -293,14 +321,14 @@ enum pg_event pg_send(struct pg *pg, const struct query *query)
     if (pg->state == BROKEN)
         return PG_FAILED;
     pg->sent_ns = clock_ns();
-    pg->state = QUERYING;
+    move(pg, QUERYING);
     if (!PQsendQueryPrepared(pg->conn, query->statement, query->count, query->values, query->lengths, binary,
                              1))
         return fail(pg);
     return collect(pg, true);
 }
 
-/* Nobody asked, so it is a notice, a changed parameter, or the end. */
+/* No query is under way, so this is a notice, a changed parameter, or the end of the session. */
 static enum pg_event idle_step(struct pg *pg)
 {
     bool alive = consume(pg);
@@ -335,9 +363,18 @@ enum pg_event pg_give_up(struct pg *pg, const char *format, ...)
     va_start(args, format);
     vsnprintf(pg->error, sizeof pg->error, format, args);
     va_end(args);
-    pg->cause = PG_CAUSE_NETWORK;
-    pg->state = BROKEN;
+    move(pg, BROKEN);
     return PG_FAILED;
+}
+
+enum pg_event pg_timed_out(struct pg *pg)
+{
+    if (pg->state == QUERYING) {
+        pg->timed_out = true;
+        return pg_give_up(pg, "no result in QUERY_TIMEOUT");
+    }
+    pg_give_up(pg, "no response from %s in %d ms", pg->target->where, PG_CONNECT_MS);
+    return address_failed(pg);
 }
 
 int pg_socket(const struct pg *pg)
@@ -355,5 +392,5 @@ void pg_close(struct pg *pg)
     PQfinish(pg->conn);
     close_socket(pg);
     pg->conn = NULL;
-    pg->state = CLOSED;
+    move(pg, CLOSED);
 }

@@ -2,9 +2,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
+#include "base/log.h"
 
 #define MS UINT64_C(1000000)
 
@@ -12,34 +13,107 @@ static const uint64_t RETRY_FIRST_NS = 50 * MS;
 static const uint64_t RETRY_MAX_NS = 1000 * MS;
 static const uint64_t SUSPECT_AFTER_NS = 1000 * MS;
 
-int pool_init(struct pool *pool, unsigned size, unsigned timeout_s, struct counters *counters)
+int pool_init(struct pool *pool, const struct pool_settings *settings)
 {
-    struct pool_slot *slots = calloc(size, sizeof *slots);
+    struct pool_slot *slots = calloc(settings->size, sizeof *slots);
     if (slots == NULL)
         return -ENOMEM;
-    for (unsigned i = 0; i < size; i++) {
-        pg_init(&slots[i].pg, counters);
+    for (unsigned i = 0; i < settings->size; i++) {
+        pg_init(&slots[i].pg, settings->counters);
         slots[i].index = i;
     }
-    *pool = (struct pool){
-        .slots = slots,
-        .size = size,
-        .counters = counters,
-        .down = size,
-        .timeout_ns = timeout_s * 1000 * MS,
-    };
+    *pool = (struct pool){.slots = slots, .settings = *settings, .count[SLOT_DOWN] = settings->size};
     pool->queue.prev = pool->queue.next = &pool->queue;
     return 0;
 }
 
 void pool_deinit(struct pool *pool)
 {
-    assert(pool->queue.next == &pool->queue && "pool_deinit: somebody still waits for a connection");
-    for (unsigned i = 0; i < pool->size; i++)
+    assert(pool->queue.next == &pool->queue && "pool_deinit: a request still waits for a connection");
+    for (unsigned i = 0; i < pool->settings.size; i++)
         pg_close(&pool->slots[i].pg);
     free(pool->slots);
     *pool = (struct pool){0};
 }
+
+/* -- what goes into the log ----------------------------------------------------------------------- */
+
+struct label {
+    char text[24];
+};
+
+/* "0.3", or "3" where there are no workers. */
+static struct label label_of(const struct pool *pool, const struct pool_slot *slot)
+{
+    struct label label;
+    int worker = pool->settings.worker;
+    if (worker < 0)
+        snprintf(label.text, sizeof label.text, "%u", slot->index);
+    else
+        snprintf(label.text, sizeof label.text, "%d.%u", worker, slot->index);
+    return label;
+}
+
+static void log_attempt(const struct pool *pool, const struct pool_slot *slot, enum pool_state state)
+{
+    const char *where = pool->settings.where;
+    if (pool->state == POOL_FAILING && state == POOL_UP)
+        log_info("the database at %s is back", where);
+    else if (pool->state == POOL_UP && state == POOL_FAILING)
+        log_warn("database connection %s to %s cannot be made: %s", label_of(pool, slot).text, where,
+                 slot->pg.error);
+}
+
+/* -- states --------------------------------------------------------------------------------------- */
+
+/* An attempt has ended. The first one is reported by the server, which ends if it failed. */
+static void move_pool(struct pool *pool, const struct pool_slot *slot, enum pool_state state)
+{
+    if (pool->state == POOL_STOPPED)
+        return;
+    log_attempt(pool, slot, state);
+    pool->state = state;
+}
+
+static void unlink_idle(struct pool *pool, struct pool_slot *slot)
+{
+    struct pool_slot **link = &pool->idle;
+    while (*link != slot)
+        link = &(*link)->next;
+    *link = slot->next;
+}
+
+/* The one place that changes the state of a slot. */
+static void move_slot(struct pool *pool, struct pool_slot *slot, enum pool_slot_state state)
+{
+    if (slot->state == SLOT_IDLE)
+        unlink_idle(pool, slot);
+    pool->count[slot->state]--;
+    pool->count[state]++;
+    slot->state = state;
+    if (state == SLOT_IDLE) {
+        slot->next = pool->idle;
+        pool->idle = slot;
+    }
+}
+
+/* No request can be served before a new connection is made, and the last attempt at one failed. */
+static bool is_unavailable(const struct pool *pool)
+{
+    return pool->count[SLOT_IDLE] + pool->count[SLOT_BUSY] == 0 && pool->state == POOL_FAILING;
+}
+
+bool pool_start_failed(const struct pool *pool)
+{
+    return is_unavailable(pool) && pool->losses == 0;
+}
+
+void pool_stop(struct pool *pool)
+{
+    pool->state = POOL_STOPPED;
+}
+
+/* -- waiters -------------------------------------------------------------------------------------- */
 
 static struct pool_waiter *first_waiter(const struct pool *pool)
 {
@@ -60,45 +134,45 @@ static void dequeue(struct pool *pool, struct pool_waiter *waiter, uint64_t now_
     waiter->next->prev = waiter->prev;
     waiter->prev = waiter->next = NULL;
     if (now_ns > waiter->since_ns)
-        counters_add(pool->counters, COUNT_POOL_WAIT_NS, now_ns - waiter->since_ns);
+        counters_add(pool->settings.counters, COUNT_POOL_WAIT_NS, now_ns - waiter->since_ns);
 }
 
-static void push_idle(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
+static uint64_t timeout_ns(const struct pool *pool)
 {
-    slot->state = SLOT_IDLE;
-    slot->idle_since_ns = now_ns;
-    slot->losses_seen = pool->losses;
-    slot->next = pool->idle;
-    pool->idle = slot;
+    return pool->settings.timeout_s * 1000 * MS;
 }
 
-static void unlink_idle(struct pool *pool, struct pool_slot *slot)
+struct pool_waiter *pool_take_turned_away(struct pool *pool, uint64_t now_ns)
 {
-    struct pool_slot **link = &pool->idle;
-    while (*link != slot)
-        link = &(*link)->next;
-    *link = slot->next;
+    struct pool_waiter *waiter = first_waiter(pool);
+    if (waiter == NULL)
+        return NULL;
+    if (is_unavailable(pool)) {
+        waiter->outcome = POOL_UNAVAILABLE;
+    } else if (now_ns >= waiter->since_ns + timeout_ns(pool)) {
+        waiter->outcome = POOL_TIMED_OUT;
+        counters_add(pool->settings.counters, COUNT_POOL_TIMEOUTS, 1);
+    } else {
+        return NULL;
+    }
+    dequeue(pool, waiter, now_ns);
+    return waiter;
 }
 
-/* Nobody can be served before a new connection is made, and the last attempt at one failed. */
-static bool is_unavailable(const struct pool *pool)
-{
-    return pool->up == 0 && pool->failing;
-}
+/* -- checkout and checkin ------------------------------------------------------------------------- */
 
 enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ns)
 {
     struct pool_slot *slot = pool->idle;
     *waiter = (struct pool_waiter){.since_ns = now_ns, .slot = slot};
     if (slot != NULL) {
-        pool->idle = slot->next;
-        slot->state = SLOT_BUSY;
+        move_slot(pool, slot, SLOT_BUSY);
         slot->suspect = slot->losses_seen != pool->losses || now_ns > slot->idle_since_ns + SUSPECT_AFTER_NS;
         waiter->outcome = POOL_GRANTED;
     } else if (is_unavailable(pool)) {
         waiter->outcome = POOL_UNAVAILABLE;
     } else {
-        counters_add(pool->counters, COUNT_POOL_WAITS, 1);
+        counters_add(pool->settings.counters, COUNT_POOL_WAITS, 1);
         enqueue(pool, waiter);
         waiter->outcome = POOL_QUEUED;
     }
@@ -110,24 +184,27 @@ struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint
     assert((slot->state == SLOT_BUSY || slot->state == SLOT_CONNECTING) &&
            "pool_checkin: the connection was not checked out");
     if (slot->state == SLOT_CONNECTING) {
-        pool->up++;
-        pool->failing = false;
+        move_pool(pool, slot, POOL_UP);
         slot->failures = 0;
         slot->connected_ns = now_ns;
-        counters_add(pool->counters, COUNT_DB_CONNECTS, 1);
+        counters_add(pool->settings.counters, COUNT_DB_CONNECTS, 1);
     }
     struct pool_waiter *waiter = first_waiter(pool);
     if (waiter == NULL) {
-        push_idle(pool, slot, now_ns);
+        slot->idle_since_ns = now_ns;
+        slot->losses_seen = pool->losses;
+        move_slot(pool, slot, SLOT_IDLE);
         return NULL;
     }
     dequeue(pool, waiter, now_ns);
-    slot->state = SLOT_BUSY;
+    move_slot(pool, slot, SLOT_BUSY);
     slot->suspect = false;
     waiter->slot = slot;
     waiter->outcome = POOL_GRANTED;
     return waiter;
 }
+
+/* -- losing and remaking connections -------------------------------------------------------------- */
 
 static uint64_t retry_delay_ns(unsigned failures)
 {
@@ -141,54 +218,35 @@ void pool_lost(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
 {
     assert(slot->state != SLOT_DOWN && "pool_lost: the connection is down already");
     if (slot->state == SLOT_CONNECTING) {
-        pool->failing = true;
+        move_pool(pool, slot, POOL_FAILING);
         slot->failures++;
         slot->retry_at_ns = now_ns + retry_delay_ns(slot->failures);
     } else {
-        if (slot->state == SLOT_IDLE)
-            unlink_idle(pool, slot);
-        pool->up--;
+        log_warn("database connection %s lost: %s", label_of(pool, slot).text, slot->pg.error);
         pool->losses++;
-        counters_add(pool->counters, COUNT_DB_LOST, 1);
-        /* At once, but one that dies as soon as it is made is not remade without end. */
+        counters_add(pool->settings.counters, COUNT_DB_LOST, 1);
+        /* At once, except that a connection that dies as soon as it is made is not remade without end. */
         uint64_t earliest = slot->connected_ns + RETRY_FIRST_NS;
         slot->retry_at_ns = now_ns > earliest ? now_ns : earliest;
     }
     pg_close(&slot->pg);
-    slot->state = SLOT_DOWN;
-    pool->down++;
+    move_slot(pool, slot, SLOT_DOWN);
 }
 
-struct pool_waiter *pool_take_turned_away(struct pool *pool, uint64_t now_ns)
+/* Whether a slot that is down may be connected at all. */
+static bool may_connect(const struct pool *pool)
 {
-    struct pool_waiter *waiter = first_waiter(pool);
-    if (waiter == NULL)
-        return NULL;
-    if (is_unavailable(pool)) {
-        waiter->outcome = POOL_UNAVAILABLE;
-    } else if (now_ns >= waiter->since_ns + pool->timeout_ns) {
-        waiter->outcome = POOL_TIMED_OUT;
-        counters_add(pool->counters, COUNT_POOL_TIMEOUTS, 1);
-    } else {
-        return NULL;
-    }
-    dequeue(pool, waiter, now_ns);
-    return waiter;
-}
-
-void pool_abandon(struct pool *pool, struct pool_waiter *waiter)
-{
-    if (waiter->next != NULL)
-        dequeue(pool, waiter, clock_ns());
+    return pool->count[SLOT_DOWN] > 0 && pool->state != POOL_PROVING && pool->state != POOL_STOPPED;
 }
 
 struct pool_slot *pool_take_due(struct pool *pool, uint64_t now_ns)
 {
-    for (unsigned i = 0; pool->down > 0 && i < pool->size; i++) {
+    for (unsigned i = 0; may_connect(pool) && i < pool->settings.size; i++) {
         struct pool_slot *slot = &pool->slots[i];
         if (slot->state == SLOT_DOWN && slot->retry_at_ns <= now_ns) {
-            slot->state = SLOT_CONNECTING;
-            pool->down--;
+            move_slot(pool, slot, SLOT_CONNECTING);
+            if (pool->state == POOL_UNTRIED)
+                move_pool(pool, slot, POOL_PROVING);
             return slot;
         }
     }
@@ -200,11 +258,17 @@ uint64_t pool_next_ns(const struct pool *pool)
     uint64_t next = UINT64_MAX;
     const struct pool_waiter *waiter = first_waiter(pool);
     if (waiter != NULL)
-        next = is_unavailable(pool) ? 0 : waiter->since_ns + pool->timeout_ns;
-    for (unsigned i = 0; pool->down > 0 && i < pool->size; i++) {
+        next = is_unavailable(pool) ? 0 : waiter->since_ns + timeout_ns(pool);
+    for (unsigned i = 0; may_connect(pool) && i < pool->settings.size; i++) {
         const struct pool_slot *slot = &pool->slots[i];
         if (slot->state == SLOT_DOWN && slot->retry_at_ns < next)
             next = slot->retry_at_ns;
     }
     return next;
+}
+
+uint64_t pool_next_ms(const struct pool *pool)
+{
+    uint64_t next_ns = pool_next_ns(pool);
+    return next_ns == UINT64_MAX ? UINT64_MAX : next_ns / MS + 1;
 }

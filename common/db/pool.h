@@ -1,13 +1,17 @@
 /*
- * Who has which database connection, and who is next: the policy, the same in all three servers.
+ * The policy of the database connections, the same in all three servers: which request gets which
+ * connection, which one is next, and when a lost connection is tried again.
  *
  * First come, first served: a freed connection goes straight to the longest waiter, so that no
- * newcomer overtakes it. Of several idle connections the one used last is taken (its caches are
- * warm). A lost connection is tried again after a delay that doubles from 50 ms to 1 s.
- * When no connection is up and the last attempt failed, a checkout is refused at once.
+ * newcomer overtakes it. Of several idle connections the pool takes the one used last (its caches are
+ * warm). A lost connection is tried again after a delay that doubles from 50 ms to 1 s. When no
+ * connection is up and the last attempt failed, the pool refuses a checkout at once. The first attempt
+ * decides whether the server starts: no second one begins before the first has ended.
  *
- * Pure bookkeeping: nothing here waits, connects or locks. An event loop has a pool of its own; the
- * threaded server shares one under a mutex. Time is handed in (clock_ns()).
+ * Nothing here waits, connects or locks. An event loop has a pool of its own; the threaded server
+ * shares one under a mutex. Times are those of clock_ns() and are handed in. The pool writes the log
+ * lines about the database: one when a connection is lost, one when the database goes away, one when it
+ * is back, and none for each attempt in between.
  */
 #ifndef WB_POOL_H
 #define WB_POOL_H
@@ -23,6 +27,7 @@ enum pool_slot_state {
     SLOT_CONNECTING, /* given out by pool_take_due() */
     SLOT_IDLE,
     SLOT_BUSY, /* checked out */
+    SLOT_STATES
 };
 
 struct pool_slot {
@@ -40,72 +45,99 @@ struct pool_slot {
     struct pool_slot *next; /* in the stack of idle slots */
 };
 
-/* One who waits for a connection. Embedded in its owner, zeroed; must stay put while queued. */
+enum pool_outcome {
+    POOL_GRANTED,     /* waiter->slot is the waiter's */
+    POOL_QUEUED,      /* another call will name the waiter */
+    POOL_UNAVAILABLE, /* no connection is up, and the last attempt to make one failed */
+    POOL_TIMED_OUT,   /* no connection became free in POOL_TIMEOUT */
+};
+
+/* A request that waits for a connection. Embedded in its owner, zeroed; must stay put while queued. */
 struct pool_waiter {
     struct pool_waiter *prev, *next;
     uint64_t since_ns;
-    struct pool_slot *slot; /* what it was given; NULL if it was turned away (see POOL_*) */
-    enum pool_outcome { POOL_GRANTED, POOL_QUEUED, POOL_UNAVAILABLE, POOL_TIMED_OUT } outcome;
+    struct pool_slot *slot; /* the connection that the pool granted, else NULL */
+    enum pool_outcome outcome;
+};
+
+enum pool_state {
+    POOL_UNTRIED, /* no attempt to connect has been made */
+    POOL_PROVING, /* the first attempt is under way */
+    POOL_UP,      /* the last attempt succeeded */
+    POOL_FAILING, /* the last attempt failed */
+    POOL_STOPPED, /* pool_stop(): nothing is connected any more */
+};
+
+struct pool_settings {
+    unsigned size;
+    unsigned timeout_s; /* POOL_TIMEOUT */
+    int worker;         /* for the log: slot 3 of worker 0 is "0.3"; -1 where there are no workers: "3" */
+    const char *where;  /* for the log: the database's address. Must outlive the pool. */
+    struct counters *counters;
 };
 
 struct pool {
+    /* public, read-only */
     struct pool_slot *slots;
-    unsigned size;
-    struct counters *counters;
+    struct pool_settings settings;
+    enum pool_state state;
 
     /* private to pool.c */
+    unsigned count[SLOT_STATES]; /* slots in each state */
     struct pool_slot *idle;
     struct pool_waiter queue; /* head of the circular list of waiters */
-    unsigned up;              /* idle or busy */
-    unsigned down;            /* in SLOT_DOWN */
     uint64_t losses;          /* connections lost so far */
-    bool failing;             /* the last attempt to connect failed */
-    uint64_t timeout_ns;
 };
 
-/* 0 or -ENOMEM. All slots start as due to be connected. */
-__attribute__((warn_unused_result)) int pool_init(struct pool *pool, unsigned size, unsigned timeout_s,
-                                                  struct counters *counters);
+/* 0 or -ENOMEM. Every slot starts as due to be connected. */
+__attribute__((warn_unused_result)) int pool_init(struct pool *pool, const struct pool_settings *settings);
 
-/* Closes every connection. Nobody may be waiting. */
+/* From now on no slot becomes due. Connections stay as they are. */
+void pool_stop(struct pool *pool);
+
+/* Closes every connection. No request may be waiting. */
 void pool_deinit(struct pool *pool);
 
 /*
- * POOL_GRANTED: waiter->slot is the caller's. POOL_QUEUED: the caller waits until another call
- * names this waiter. POOL_UNAVAILABLE: no connection is up.
+ * waiter->outcome, which is never POOL_TIMED_OUT here.
  *
  * A granted slot is `suspect` when it was idle for more than a second, or when another connection was
  * lost since (the database may have been restarted). An event loop that watches idle connections has
- * seen it already; who has no watcher polls the socket with time-out 0 and, if it is readable, calls
- * pg_step(): PG_FAILED means pool_lost() and another checkout, nothing having been sent.
+ * seen its end already. A server without a watcher polls the socket with time-out 0 and, if it is
+ * readable, calls pg_step(): after PG_FAILED it calls pool_lost() and checks out another connection,
+ * since nothing has been sent.
  */
 enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ns);
 
 /*
  * Gives an intact connection back, from SLOT_BUSY or SLOT_CONNECTING. Returns the waiter that was
- * given it (answer POOL_GRANTED), for the caller to wake; NULL if it is idle now.
+ * given the connection (its outcome is POOL_GRANTED), for the caller to wake; NULL if the connection is
+ * idle now.
  */
 struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
 /*
- * The connection is gone or could not be made (any state but DOWN). Closes it, so stop the watcher of
- * its socket before. It will be due again.
+ * The connection has broken or could not be made (any state but SLOT_DOWN), for the reason in
+ * slot->pg.error. Closes it, so stop the watcher of its socket before. It will be due again.
  */
 void pool_lost(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
 /*
- * The next waiter who has waited too long, or for whom no connection is left (call until NULL,
- * after pool_lost() and when time passes). Its answer is POOL_TIMED_OUT or POOL_UNAVAILABLE.
+ * The next waiter that has waited too long, or for which no connection is left; NULL when there is
+ * none. Call until NULL after pool_lost() and when time passes. Its outcome says which.
  */
 struct pool_waiter *pool_take_turned_away(struct pool *pool, uint64_t now_ns);
-
-/* Leaves the queue (the one who waited is gone). Does nothing if it is not queued. */
-void pool_abandon(struct pool *pool, struct pool_waiter *waiter);
 
 /* A slot whose time to (re)connect has come, now SLOT_CONNECTING; NULL when there is none. */
 struct pool_slot *pool_take_due(struct pool *pool, uint64_t now_ns);
 
-/* When pool_take_due or pool_take_turned_away will next have something; UINT64_MAX for never. */
+/* When pool_take_due() or pool_take_turned_away() will next have something; UINT64_MAX for never. */
 uint64_t pool_next_ns(const struct pool *pool);
+
+/* The same on clock_ms(), rounded up so that a timer does not fire before anything is due. */
+uint64_t pool_next_ms(const struct pool *pool);
+
+/* The first attempt to connect has failed, and no connection has been up: the server cannot start. */
+bool pool_start_failed(const struct pool *pool);
 
 #endif

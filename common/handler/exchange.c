@@ -172,6 +172,16 @@ enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
         x, respond_problem(x, answers[failure].status, NULL, "%s", answers[failure].detail));
 }
 
+enum exchange_failure exchange_failure_of_checkout(enum pool_outcome outcome)
+{
+    return outcome == POOL_TIMED_OUT ? FAIL_POOL_TIMEOUT : FAIL_UNAVAILABLE;
+}
+
+enum exchange_failure exchange_failure_of_query(const struct pg *pg)
+{
+    return pg->timed_out ? FAIL_QUERY_TIMEOUT : FAIL_LOST;
+}
+
 enum step exchange_refuse(struct exchange *x, struct http_refusal refusal)
 {
     x->keep_alive = false;

@@ -21,6 +21,7 @@
 #include <libpq-fe.h>
 
 #include "base/counters.h"
+#include "db/pool.h"
 #include "db/query.h"
 #include "handler/items/items.h"
 #include "handler/service.h"
@@ -68,6 +69,12 @@ __attribute__((warn_unused_result)) enum step exchange_resume(struct exchange *x
 
 /* In place of resume (or of start's query): the database did not answer. Always STEP_RESPOND. */
 enum step exchange_fail(struct exchange *x, enum exchange_failure failure);
+
+/* The failure of an exchange that the pool gave no connection. */
+enum exchange_failure exchange_failure_of_checkout(enum pool_outcome outcome);
+
+/* The failure of an exchange whose query ended in PG_FAILED. */
+enum exchange_failure exchange_failure_of_query(const struct pg *pg);
 
 /*
  * For http_limits.wants_body: whether there is anything to do with this request's body. When false, its

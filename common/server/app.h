@@ -1,4 +1,4 @@
-/* What all exchanges of a process share, and the start-up that is the same in all three servers. */
+/* The start of a process and its settings, the same in all three servers. */
 #ifndef WB_APP_H
 #define WB_APP_H
 
@@ -6,22 +6,16 @@
 #include <stdint.h>
 
 #include "base/counters.h"
-#include "db/pg.h"
+#include "db/pool.h"
 #include "handler/service.h"
 #include "http/codec.h"
 #include "server/config.h"
 
 /* What no user needs to set, and what must be the same in all three servers. */
 enum {
-    APP_CONNECT_MS = 5000, /* for the database to accept a connection */
-    APP_LINGER_MS = 2000,  /* for a client to close after our last response */
-    /* And what it may still send until then: with 1 MiB, one that sent 8 MiB before it read lost its 413. */
+    /* What a client may still send after our last response: with 1 MiB, one that sent 8 MiB before it read
+     * lost its 413. */
     APP_LINGER_BYTES = 64 * 1024 * 1024,
-    /*
-     * In a drain, in place of IDLE_TIMEOUT and of the linger. A client that sends one request after another
-     * has its next on the way: closed at once, 50 of 50 such clients (n=0) lost one.
-     */
-    APP_LAST_CALL_MS = 200,
     APP_REQUESTS_PER_TURN = 32, /* of one client's pipeline, before an event loop's other clients go on */
 };
 
@@ -30,7 +24,8 @@ struct app {
     struct config config;
     struct http_limits limits;
     struct pg_target database;
-    const char *connection_limit; /* which of them it is, for the log line: "RLIMIT_NOFILE 1024" */
+    const char
+        *connection_limit; /* the limit that max_connections comes from, for the log: "RLIMIT_NOFILE 1024" */
 };
 
 /*
@@ -46,14 +41,16 @@ void app_init(struct app *app, const char *model, int argc, char **argv);
 void app_limit_connections(struct app *app, unsigned limit, const char *why);
 
 /*
- * A non-blocking listening socket on HOST:PORT, or -1 with the reason logged ("port 8080 is in use:
- * ..."). With `shared`, several sockets of this process may listen there (SO_REUSEPORT); whether
- * another process already does is found out all the same.
+ * The pool of one worker, which has its share of DB_POOL: where 16 connections meet 3 workers, 6, 5 and 5.
+ * `worker` -1: one pool for the whole process.
  */
-int app_listen(const struct app *app, bool shared);
+struct pool_settings app_pool_settings(const struct app *app, int worker, struct counters *counters);
 
-/* TCP_NODELAY, the same in all servers. */
-void app_prepare_client(int fd);
+/*
+ * The database cannot be reached at the start: logs why and what to do, and ends the process with 1. Returns
+ * only if another thread is doing so already.
+ */
+void app_cannot_start(const struct app *app, const struct pg *pg);
 
 /*
  * Bytes that the kernel holds because the client has not taken them (SIOCOUTQ, tcp(7)). A socket is
@@ -61,14 +58,5 @@ void app_prepare_client(int fd);
  * taking bytes all the while, so WRITE_TIMEOUT looks here before it gives up.
  */
 int app_untaken(int fd);
-
-/* "threaded: listening on 127.0.0.1:8080 (pool 16, up to 9000 connections: RLIMIT_NOFILE 20000)" */
-void app_log_ready(const struct app *app);
-
-/*
- * One line, at most once in a second, that a limit is met and new connections get a 503. `why` names
- * the limit ("RLIMIT_NPROC"); NULL for app->connection_limit.
- */
-void app_log_limit(const struct app *app, const char *why);
 
 #endif

@@ -87,13 +87,14 @@ static enum pg_event read_row(struct pg *pg, int32_t id)
     return drive(pg, send_read(pg, id));
 }
 
-static void assert_failure(const struct pg *pg, enum pg_cause cause, const char *error, const char *advice)
+/* `sqlstate` is "" when the server gave none. */
+static void assert_failure(const struct pg *pg, const char *sqlstate, const char *error, const char *advice)
 {
     if (strstr(pg->error, error) == NULL || strchr(pg->error, '\n') != NULL)
         fail_msg("'%s' is not one line with '%s'", pg->error, error);
     if (strstr(pg_advice(pg), advice) == NULL)
         fail_msg("'%s' is not '%s'", pg_advice(pg), advice);
-    assert_int_equal(pg->cause, cause);
+    assert_string_equal(pg->sqlstate, sqlstate);
 }
 
 #endif

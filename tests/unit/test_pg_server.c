@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-enum manner { ONE_BYTE_AT_A_TIME, SPEAKS_UNASKED, NEVER_READS, SAYS_NOTHING };
+enum manner { ONE_BYTE_AT_A_TIME, SPEAKS_UNASKED, NEVER_READS, SAYS_NOTHING, REFUSES };
 
 struct server {
     int listener;
@@ -42,6 +42,7 @@ static int hear(int fd, bool typed)
 #define READY_FOR_QUERY  "Z\0\0\0\5I"
 #define AUTHENTICATED    "R\0\0\0\10\0\0\0\0"
 #define COMMAND_COMPLETE "C\0\0\0\14PREPARE\0"
+#define REFUSAL          "E\0\0\0\44SFATAL\0VFATAL\0C28P01\0Mno entry\0\0"
 #define NOTICE           "N\0\0\0\24SWARNING\0Mmind\0\0"
 /* BindComplete, RowDescription of one int4 named v, DataRow of 4 bytes, CommandComplete */
 #define ROW                                                                                                    \
@@ -57,7 +58,9 @@ static void *serve(void *arg)
     int fd = accept(server->listener, NULL, NULL);
     assert_true(fd >= 0);
     hear(fd, false);
-    if (server->manner != SAYS_NOTHING) {
+    if (server->manner == REFUSES) {
+        say(fd, REFUSAL, sizeof REFUSAL - 1);
+    } else if (server->manner != SAYS_NOTHING) {
         say(fd, AUTHENTICATED READY_FOR_QUERY, sizeof AUTHENTICATED READY_FOR_QUERY - 1);
         assert_int_equal(hear(fd, true), 'Q');
         say(fd, COMMAND_COMPLETE READY_FOR_QUERY, sizeof COMMAND_COMPLETE READY_FOR_QUERY - 1);
@@ -129,7 +132,7 @@ static void a_notice_leaves_an_idle_session_alone(void **state)
     server_stop(&server);
     wait_for(pg_socket(&pg), POLLIN);
     assert_int_equal(pg_step(&pg), PG_FAILED);
-    assert_failure(&pg, PG_CAUSE_NETWORK, "server closed the connection unexpectedly", "log");
+    assert_failure(&pg, "", "server closed the connection unexpectedly", "log");
     pg_close(&pg);
 }
 
@@ -194,12 +197,109 @@ static void a_closed_port_says_what_to_do(void **state)
     close(fd);
     server_stop(&server);
     assert_int_equal(connect_to(&pg, server.url), PG_FAILED);
-    assert_failure(&pg, PG_CAUSE_NETWORK, "Connection refused",
-                   "is PostgreSQL running there? `db/local start`");
+    assert_failure(&pg, "", "Connection refused", "is PostgreSQL running there? `db/local start`");
     pg_close(&pg);
     assert_int_equal(connect_to(&pg, "host=/nonexistent user=u"), PG_FAILED);
-    assert_failure(&pg, PG_CAUSE_NETWORK, "No such file or directory", "is PostgreSQL running there?");
+    assert_failure(&pg, "", "No such file or directory", "is PostgreSQL running there?");
     pg_close(&pg);
+}
+
+/* The addresses of a host: 127.0.0.2, then 127.0.0.1, where the server listens. */
+static struct addrinfo *two_addresses(void)
+{
+    static struct sockaddr_in sockets[2];
+    static struct addrinfo list[2];
+    for (int i = 0; i < 2; i++) {
+        sockets[i] =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 - i)};
+        list[i] = (struct addrinfo){.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&sockets[i]};
+    }
+    list[0].ai_next = &list[1];
+    return list;
+}
+
+static struct pg_target target_of(const struct server *server)
+{
+    char error[256];
+    struct pg_target target;
+    assert_true(pg_target_init(&target, server->url, "test", error));
+    target.prepare = statements_prepare();
+    return target;
+}
+
+static void every_address_is_tried(void **state)
+{
+    (void)state;
+    struct pg pg;
+    struct server server;
+    server_start(&server, SPEAKS_UNASKED);
+    struct pg_target target = target_of(&server);
+    pg_init(&pg, &counters);
+    assert_int_equal(drive(&pg, pg_connect_start(&pg, &target, two_addresses())), PG_DONE);
+    pg_close(&pg);
+    server_stop(&server);
+}
+
+/* Each address has PG_CONNECT_MS of its own, however many steps it takes. */
+static void a_silent_address_is_left_for_the_next(void **state)
+{
+    (void)state;
+    struct pg pg;
+    struct server server;
+    server_start(&server, SPEAKS_UNASKED);
+    struct pg_target target = target_of(&server);
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    getsockname(server.listener, (struct sockaddr *)&address, &len);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    int silent = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(silent, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(silent, 1), 0);
+
+    pg_init(&pg, &counters);
+    enum pg_event event = pg_connect_start(&pg, &target, two_addresses());
+    uint64_t first_ends = pg.connect_by_ms;
+    while (event == PG_WANT_WRITE) {
+        wait_for(pg_socket(&pg), POLLIN | POLLOUT);
+        event = pg_step(&pg);
+    }
+    assert_int_equal(event, PG_WANT_READ);
+    assert_int_equal(pg.connect_by_ms, first_ends); /* a step puts nothing off */
+    usleep(2000);
+    assert_int_equal(drive(&pg, pg_timed_out(&pg)), PG_DONE);
+    assert_true(pg.connect_by_ms > first_ends);
+    pg_close(&pg);
+
+    /* After the last one there is none. */
+    struct addrinfo *addresses = two_addresses();
+    addresses->ai_next = NULL;
+    event = pg_connect_start(&pg, &target, addresses);
+    assert_int_equal(event, PG_WANT_WRITE);
+    assert_int_equal(pg_timed_out(&pg), PG_FAILED);
+    assert_failure(&pg, "", "no response from 127.0.0.1", "firewall");
+    pg_close(&pg);
+    close(silent);
+    server_stop(&server);
+}
+
+/* As for libpq: another address is no answer to a wrong password. */
+static void a_refusal_by_the_server_is_final(void **state)
+{
+    (void)state;
+    struct pg pg;
+    struct server server;
+    server_start(&server, REFUSES);
+    struct pg_target target = target_of(&server);
+    struct addrinfo *addresses = two_addresses();
+    struct addrinfo again = *addresses;
+    addresses = addresses->ai_next; /* 127.0.0.1 refuses; 127.0.0.2 would be unreachable */
+    addresses->ai_next = &again;
+    again.ai_next = NULL;
+    pg_init(&pg, &counters);
+    assert_int_equal(drive(&pg, pg_connect_start(&pg, &target, addresses)), PG_FAILED);
+    assert_failure(&pg, "28P01", "no entry", "check the user and password");
+    pg_close(&pg);
+    server_stop(&server);
 }
 
 static int setup(void **state)
@@ -217,6 +317,9 @@ int main(void)
         cmocka_unit_test(closing_does_not_wait_for_a_full_socket),
         cmocka_unit_test(a_silent_server_can_be_left_while_connecting),
         cmocka_unit_test(a_closed_port_says_what_to_do),
+        cmocka_unit_test(every_address_is_tried),
+        cmocka_unit_test(a_silent_address_is_left_for_the_next),
+        cmocka_unit_test(a_refusal_by_the_server_is_final),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

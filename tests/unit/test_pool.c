@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "db/pool.h"
 
 enum { SIZE = 3, TIMEOUT_S = 2 };
@@ -25,7 +26,10 @@ static int setup(void **state)
     (void)state;
     counters = (struct counters){0};
     now = 1000 * S;
-    return pool_init(&pool, SIZE, TIMEOUT_S, &counters);
+    const struct pool_settings settings = {
+        .size = SIZE, .timeout_s = TIMEOUT_S, .worker = -1, .where = "nowhere", .counters = &counters};
+    log_init("test_pool", LOG_LEVEL_ERROR);
+    return pool_init(&pool, &settings);
 }
 
 static int teardown(void **state)
@@ -136,22 +140,6 @@ static void a_wait_ends_after_the_timeout(void **state)
     assert_int_equal(count(COUNT_POOL_WAIT_NS), 2 * TIMEOUT_S * S);
 }
 
-static void one_who_left_is_not_served(void **state)
-{
-    (void)state;
-    struct pool_waiter gone, stays;
-    connect_all();
-    struct pool_slot *slot = checkout();
-    checkout(), checkout();
-    pool_checkout(&pool, &gone, now);
-    pool_checkout(&pool, &stays, now);
-    pool_abandon(&pool, &gone);
-    pool_abandon(&pool, &gone);
-    assert_ptr_equal(pool_checkin(&pool, slot, now), &stays);
-    pool_abandon(&pool, &stays); /* granted, no longer queued: nothing happens */
-    assert_ptr_equal(stays.slot, slot);
-}
-
 static void who_asks_before_the_first_connection_waits(void **state)
 {
     (void)state;
@@ -183,6 +171,59 @@ static void without_a_database_all_are_refused_at_once(void **state)
     now += 50 * MS;
     connect_one();
     checkout();
+}
+
+/* The first attempt decides whether the server starts: the others wait for it. */
+static void nothing_else_is_tried_before_the_first_attempt_has_ended(void **state)
+{
+    (void)state;
+    struct pool_slot *first = pool_take_due(&pool, now);
+    assert_non_null(first);
+    assert_null(pool_take_due(&pool, now));
+    assert_true(pool_next_ns(&pool) == UINT64_MAX && pool_next_ms(&pool) == UINT64_MAX);
+    assert_false(pool_start_failed(&pool));
+    assert_null(pool_checkin(&pool, first, now));
+    assert_non_null(pool_take_due(&pool, now));
+    assert_false(pool_start_failed(&pool));
+}
+
+static void a_failure_of_the_first_attempt_is_told(void **state)
+{
+    (void)state;
+    pool_lost(&pool, pool_take_due(&pool, now), now);
+    assert_true(pool_start_failed(&pool));
+}
+
+static void after_a_first_connection_no_failure_is_one_of_the_start(void **state)
+{
+    (void)state;
+    struct pool_slot *first = connect_one();
+    fail_all_attempts();
+    assert_false(pool_start_failed(&pool));
+    pool_lost(&pool, first, now);
+    fail_all_attempts();
+    assert_false(pool_start_failed(&pool));
+}
+
+static void a_stopped_pool_connects_nothing(void **state)
+{
+    (void)state;
+    struct pool_slot *slot = connect_one();
+    pool_stop(&pool);
+    pool_lost(&pool, slot, now);
+    assert_null(pool_take_due(&pool, now + S));
+    assert_true(pool_next_ms(&pool) == UINT64_MAX);
+}
+
+/* A timer that fires a moment early would find nothing to do. */
+static void milliseconds_are_rounded_up(void **state)
+{
+    (void)state;
+    connect_all();
+    now += S;
+    pool_lost(&pool, &pool.slots[0], now);
+    assert_true(pool_next_ns(&pool) == now);
+    assert_true(pool_next_ms(&pool) == now / MS + 1);
 }
 
 static void attempts_back_off_from_50_ms_to_1_s(void **state)
@@ -224,7 +265,7 @@ static void a_lost_connection_is_remade_at_once(void **state)
     assert_ptr_equal(checkout(), top);
     struct pool_waiter waiter;
     assert_int_equal(pool_checkout(&pool, &waiter, now), POOL_QUEUED);
-    pool_abandon(&pool, &waiter);
+    assert_ptr_equal(pool_take_turned_away(&pool, now + TIMEOUT_S * S), &waiter);
 }
 
 static void one_that_dies_young_is_not_remade_without_end(void **state)
@@ -249,8 +290,8 @@ static void who_asks_just_after_a_loss_waits(void **state)
         pool_lost(&pool, &pool.slots[i], now);
     /* Nobody knows yet whether the database is gone. */
     assert_int_equal(pool_checkout(&pool, &waiter, now), POOL_QUEUED);
-    pool_abandon(&pool, &waiter);
     fail_all_attempts();
+    assert_ptr_equal(pool_take_turned_away(&pool, now), &waiter);
     assert_int_equal(pool_checkout(&pool, &waiter, now), POOL_UNAVAILABLE);
     assert_int_equal(count(COUNT_DB_LOST), SIZE);
 }
@@ -285,9 +326,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_connection_used_last_is_taken_first, setup, teardown),
         cmocka_unit_test_setup_teardown(waiters_are_served_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wait_ends_after_the_timeout, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_who_left_is_not_served, setup, teardown),
         cmocka_unit_test_setup_teardown(who_asks_before_the_first_connection_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_database_all_are_refused_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_else_is_tried_before_the_first_attempt_has_ended, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_failure_of_the_first_attempt_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_a_first_connection_no_failure_is_one_of_the_start, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_stopped_pool_connects_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(milliseconds_are_rounded_up, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts_back_off_from_50_ms_to_1_s, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_connection_is_remade_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_dies_young_is_not_remade_without_end, setup, teardown),
