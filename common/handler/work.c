@@ -88,13 +88,11 @@ static enum step work_next(struct exchange *x)
     query_add_int4(&x->query, work_id(work->seed, work->done));
     if (is_delayed)
         query_add_float8(&x->query, (double)work->d / 1000);
-    return ask(x, on_row);
+    return exchange_query(x, on_row);
 }
 
 static enum step on_row(struct exchange *x, const PGresult *result)
 {
-    if (PQresultStatus(result) != PGRES_TUPLES_OK)
-        return respond_sql_error(x, result);
     if (PQntuples(result) != 1)
         return respond_problem(x, 503, NULL,
                                "A row of the table world is missing: load db/seed.sql into the database.");
@@ -108,15 +106,9 @@ static enum step on_row(struct exchange *x, const PGresult *result)
 
 enum step work_start(struct exchange *x)
 {
-    static const char allow[] = "GET, HEAD, OPTIONS";
-    if (x->method == HTTP_METHOD_OPTIONS)
-        return respond_options(x, allow);
-    if (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD)
-        return respond_not_allowed(x, allow);
-
     struct params params;
     if (!work_parse(x, &params))
-        return respond_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+        return respond_bad_params(x, &params);
     if (x->work.m != 0 && x->work.m < WORK_M_MIN)
         return respond_problem(x, 400, "m", "m must be 0, or a number of bytes from %d to %d.", WORK_M_MIN,
                                WORK_M_MAX);
