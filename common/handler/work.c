@@ -28,10 +28,10 @@ int32_t work_value(int32_t id)
 }
 
 /*
- * A request that names no seed gets one that no other of this process has: the next of its shard of
- * counters (so that cores do not share it), from a start that no other shard has.
+ * The seed of a request that has none: no other request of the process gets the same one. Each shard of
+ * counters counts on from a start of its own, so that cores do not share a counter.
  */
-static uint64_t unnamed_seed(struct exchange *x)
+static uint64_t next_seed(struct exchange *x)
 {
     _Atomic uint64_t *next = &x->counters->value[COUNT_SEEDS];
     return mix(x->service->seed ^ (uintptr_t)x->counters) +
@@ -46,19 +46,17 @@ static bool work_parse(struct exchange *x, struct params *params)
 
     if (!params_parse(params, x->request->query) || !params_take_u64(params, "n", 0, WORK_N_MAX, &work->n))
         return false;
-    if (work->w > work->n) /* the default of w was meant for the default of n */
+    if (work->w > work->n) /* the default of w belongs to the default of n */
         work->w = work->n;
+    work->seed = UINT64_MAX; /* more than a request may say */
     if (!params_take_u64(params, "m", 0, WORK_M_MAX, &work->m) ||
         !params_take_u64(params, "w", 0, work->n, &work->w) ||
-        !params_take_u64(params, "d", 0, WORK_D_MAX, &work->d))
+        !params_take_u64(params, "d", 0, WORK_D_MAX, &work->d) ||
+        !params_take_u64(params, "seed", 0, INT64_MAX, &work->seed) || !params_all_taken(params))
         return false;
-    if (params_has(params, "seed")) {
-        if (!params_take_u64(params, "seed", 0, INT64_MAX, &work->seed))
-            return false;
-    } else {
-        work->seed = unnamed_seed(x);
-    }
-    return params_all_taken(params);
+    if (work->seed == UINT64_MAX)
+        work->seed = next_seed(x);
+    return true;
 }
 
 static enum step work_respond(struct exchange *x)
