@@ -8,6 +8,7 @@
 #define WB_BUF_H
 
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
     char *data; /* NULL until something is appended */
@@ -26,6 +27,11 @@ void buf_release(struct buf *buf);
 __attribute__((warn_unused_result)) int buf_append(struct buf *buf, const void *bytes, size_t len);
 __attribute__((warn_unused_result, format(printf, 2, 3))) int buf_printf(struct buf *buf, const char *format,
                                                                          ...);
+
+__attribute__((warn_unused_result)) static inline int buf_puts(struct buf *buf, const char *text)
+{
+    return buf_append(buf, text, strlen(text));
+}
 
 /* Drops the first `len` bytes (at most all) and moves the rest to the front. */
 void buf_consume(struct buf *buf, size_t len);

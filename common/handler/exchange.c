@@ -1,25 +1,13 @@
 #include "handler/exchange.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "handler/items/body.h"
 #include "handler/respond.h"
-#include "handler/status.h"
-
-struct route {
-    struct str path;
-    enum step (*start)(struct exchange *);
-};
-
-static const struct route routes[] = {
-    {STR("/work"), work_start},      {STR("/items"), item_collection_start}, {STR("/healthz"), status_healthz},
-    {STR("/readyz"), status_readyz}, {STR("/stats"), status_stats},          {STR("/metrics"), status_metrics},
-};
+#include "handler/routes.h"
 
 void exchange_init(struct exchange *x, const struct service *service, struct counters *counters)
 {
-    /* Field by field: clearing the arrays as well would cost more than the rest of a request. */
+    /* Field by field: to clear the arrays as well would cost more than the rest of /work?n=0. */
     x->request = NULL;
     x->service = service;
     x->counters = counters;
@@ -46,7 +34,7 @@ static void release(struct exchange *x)
     x->on_release = NULL;
 }
 
-/* Once there is a response, what the handler kept is of no use, and the client may take long to read. */
+/* Frees what the handler holds as early as possible: the client may take long to read the response. */
 static enum step release_at_response(struct exchange *x, enum step step)
 {
     if (step == STEP_RESPOND)
@@ -60,80 +48,9 @@ void exchange_deinit(struct exchange *x)
     response_release(&x->response);
 }
 
-/* The longest path there is, each byte of it encoded. A longer one is left as it is and found nowhere. */
-enum { PATH_ROOM = 3 * sizeof("/items/9223372036854775807") };
-
-/*
- * A percent-encoded letter, digit or "-._~" means the same as the byte itself (RFC 3986 6.2.2.2), so
- * "/%77ork" is "/work". No path of ours has any other byte that may be encoded. Percent signs are
- * followed by two digits.
- */
-static struct str decode_path(struct str path, char room[PATH_ROOM])
-{
-    if (memchr(path.ptr, '%', path.len) == NULL || path.len > PATH_ROOM)
-        return path;
-    size_t len = 0;
-    for (size_t i = 0; i < path.len; i++) {
-        char c = path.ptr[i];
-        int byte = c == '%' ? str_hex_digit(path.ptr[i + 1]) << 4 | str_hex_digit(path.ptr[i + 2]) : 0;
-        bool unreserved = (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
-                          (byte != 0 && strchr("-._~", byte) != NULL);
-        room[len++] = unreserved ? (char)byte : c;
-        i += unreserved ? 2 : 0;
-    }
-    return (struct str){room, len};
-}
-
-/* "/items/7": one segment of digits behind the collection, without leading zeros. */
-static bool path_is_item(struct str path, int64_t *id)
-{
-    const struct str prefix = STR("/items/");
-    if (!str_starts_with(path, prefix))
-        return false;
-    struct str digits = {path.ptr + prefix.len, path.len - prefix.len};
-    uint64_t number;
-    if (!str_to_u64(digits, &number) || digits.ptr[0] == '0' || number > INT64_MAX)
-        return false;
-    *id = (int64_t)number;
-    return true;
-}
-
-static enum step dispatch(struct exchange *x)
-{
-    char room[PATH_ROOM];
-    if (!str_is_percent_encoded(x->request->path) || !str_is_percent_encoded(x->request->query))
-        return respond_problem(x, 400, NULL,
-                               "A percent sign in a URL must be followed by two hexadecimal digits.");
-    struct str path = decode_path(x->request->path, room);
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
-        if (str_eq(path, routes[i].path))
-            return routes[i].start(x);
-    int64_t id;
-    if (path_is_item(path, &id))
-        return item_start(x, id);
-    if (str_eq(path, STR("*"))) /* OPTIONS *: the server as a whole (RFC 9110 9.3.7) */
-        return respond_options(x, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-    return respond_problem(x, 404, NULL,
-                           "There is nothing here: the paths are /work, /items, /items/{id}, /healthz, "
-                           "/readyz, /stats and /metrics.");
-}
-
 bool exchange_wants_body(const struct http_request *request)
 {
-    char room[PATH_ROOM];
-    int64_t id;
-    if (!str_is_percent_encoded(request->path))
-        return false;
-    struct str path = decode_path(request->path, room);
-    switch (request->method) {
-    case HTTP_METHOD_POST:
-        return str_eq(path, STR("/items")) && item_body_is_acceptable(request);
-    case HTTP_METHOD_PUT:
-    case HTTP_METHOD_PATCH:
-        return path_is_item(path, &id) && item_body_is_acceptable(request);
-    default:
-        return false;
-    }
+    return route_wants_body(request);
 }
 
 enum step exchange_start(struct exchange *x)
@@ -142,14 +59,22 @@ enum step exchange_start(struct exchange *x)
     x->method = x->request->method;
     x->http_1_0 = x->request->http_1_0;
     x->keep_alive = x->keep_alive && x->request->keep_alive;
-    enum step step = dispatch(x);
-    x->request = NULL; /* its bytes are not ours to keep */
+    enum step step = route_start(x);
+    x->request = NULL; /* its bytes belong to the codec */
     return release_at_response(x, step);
+}
+
+enum step exchange_query(struct exchange *x, enum step (*on_result)(struct exchange *, const PGresult *))
+{
+    x->on_result = on_result;
+    return STEP_QUERY;
 }
 
 enum step exchange_resume(struct exchange *x, const PGresult *result)
 {
     assert(x->on_result != NULL && "exchange_resume: the exchange has asked for no query");
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) /* every statement returns rows */
+        return release_at_response(x, respond_sql_error(x, result));
     return release_at_response(x, x->on_result(x, result));
 }
 
@@ -158,7 +83,7 @@ enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
     static const struct {
         int status;
         const char *detail;
-    } answers[] = {
+    } responses[] = {
         [FAIL_UNAVAILABLE] = {503, "The database cannot be reached; try again later."},
         [FAIL_POOL_TIMEOUT] = {503,
                                "No database connection became free in time; send less load, or raise DB_POOL."},
@@ -166,10 +91,10 @@ enum step exchange_fail(struct exchange *x, enum exchange_failure failure)
                        "The connection to the database broke during the request, whose last query may or may "
                        "not have been carried out; try again."},
         [FAIL_QUERY_TIMEOUT] = {504,
-                                "The database did not answer in time; ask for less, or raise QUERY_TIMEOUT."},
+                                "The database did not respond in time; ask for less, or raise QUERY_TIMEOUT."},
     };
     return release_at_response(
-        x, respond_problem(x, answers[failure].status, NULL, "%s", answers[failure].detail));
+        x, respond_problem(x, responses[failure].status, NULL, "%s", responses[failure].detail));
 }
 
 enum exchange_failure exchange_failure_of_checkout(enum pool_outcome outcome)

@@ -8,12 +8,16 @@
  *     ...send x.response...
  *     exchange_deinit(&x);
  *
- * An exchange that asks for its first query needs a database connection from the pool, keeps it for
- * all its queries, and gives it back when it responses. If the database cannot answer, call
- * exchange_fail() in place of exchange_resume().
+ * The server checks a database connection out of the pool for the first query of an exchange, runs all its
+ * queries on that connection, and gives the connection back once there is a response. If the database cannot
+ * respond, call exchange_fail() instead of exchange_resume().
  *
- * No function here blocks, yields or reads a clock. The memory is the caller's; whatever happens,
- * a response results (from static storage when memory has run out).
+ * No function here blocks or yields. Some read a clock, without a system call: a response states its Date, and
+ * /stats the uptime. The caller owns the structure. Every exchange ends in a response: without memory, in a
+ * 503 that needs none.
+ *
+ * The handler layer, each part on those before it: service, step, statements, params; exchange.h and respond;
+ * work, status, items/; routes; exchange.c.
  */
 #ifndef WB_EXCHANGE_H
 #define WB_EXCHANGE_H
@@ -32,7 +36,7 @@
 
 enum exchange_failure {
     FAIL_UNAVAILABLE,   /* no database connection is up: 503 */
-    FAIL_POOL_TIMEOUT,  /* none became free in POOL_TIMEOUT: 503 */
+    FAIL_POOL_TIMEOUT,  /* no database connection became free in POOL_TIMEOUT: 503 */
     FAIL_LOST,          /* the connection broke; the query may or may not have run: 503 */
     FAIL_QUERY_TIMEOUT, /* no result in QUERY_TIMEOUT: 504 */
 };
@@ -45,29 +49,31 @@ struct exchange {
     struct query query;       /* after STEP_QUERY */
     struct response response; /* after STEP_RESPOND */
 
-    /* private to common/ */
+    /* private to common/handler */
     const struct service *service;
     struct counters *counters;
     enum http_method method;
     bool keep_alive;
     bool http_1_0;
+    int64_t id; /* of the path, if its route has "{id}" */
     enum step (*on_result)(struct exchange *, const PGresult *);
-    void (*on_release)(struct exchange *); /* frees what the handler holds; may be NULL */
+    void (*on_release)(struct exchange *); /* frees what the handler holds; NULL: nothing */
     union {
         struct work work;
         struct item_op item;
     };
 };
 
+/* `service` and `counters` must outlive the exchange. */
 void exchange_init(struct exchange *x, const struct service *service, struct counters *counters);
 
 /* Reads x->request and keeps no slice of it. */
 __attribute__((warn_unused_result)) enum step exchange_start(struct exchange *x);
 
-/* `result` is the caller's and may be cleared afterwards. */
+/* The caller owns `result` and may clear it afterwards. */
 __attribute__((warn_unused_result)) enum step exchange_resume(struct exchange *x, const PGresult *result);
 
-/* In place of resume (or of start's query): the database did not answer. Always STEP_RESPOND. */
+/* Instead of resume: the database gave no result. Always STEP_RESPOND. */
 enum step exchange_fail(struct exchange *x, enum exchange_failure failure);
 
 /* The failure of an exchange that the pool gave no connection. */
@@ -77,18 +83,24 @@ enum exchange_failure exchange_failure_of_checkout(enum pool_outcome outcome);
 enum exchange_failure exchange_failure_of_query(const struct pg *pg);
 
 /*
- * For http_limits.wants_body: whether there is anything to do with this request's body. When false, its
- * answer does not depend on the body.
+ * For http_limits.wants_body: whether the handler will read the body. If false, the response does not depend
+ * on the body.
  */
 bool exchange_wants_body(const struct http_request *request);
 
-/* In place of start: the codec refused the bytes, or a 408. Always STEP_RESPOND, and response.close. */
+/* Instead of start: the codec refused the bytes, or a 408. Always STEP_RESPOND, with response.close. */
 enum step exchange_refuse(struct exchange *x, struct http_refusal refusal);
 
-/* Makes the response end the connection (a drain). Before exchange_start or between steps. */
+/* Makes the response close the connection (a drain). Before exchange_start or between steps. */
 void exchange_close_after(struct exchange *x);
 
-/* Releases what it holds; exchange_init may follow. */
+/* Frees what the exchange holds; exchange_init may follow. */
 void exchange_deinit(struct exchange *x);
+
+/*
+ * For handlers: asks for x->query. `on_result` is called with the rows of its result; an SQL error ends the
+ * exchange before. Returns STEP_QUERY.
+ */
+enum step exchange_query(struct exchange *x, enum step (*on_result)(struct exchange *, const PGresult *));
 
 #endif

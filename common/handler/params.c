@@ -15,18 +15,17 @@ static __attribute__((format(printf, 3, 4))) bool fail(struct params *params, co
     return false;
 }
 
-/* Decodes into out[PARAM_BYTES_MAX + 1]. Control bytes and NUL are refused: no parameter of ours has them. */
+/*
+ * Decodes into out[PARAM_BYTES_MAX + 1]. Two hexadecimal digits follow each percent sign of `in`. NULL, or the
+ * sentence of an error: no parameter needs a control character.
+ */
 static const char *decode(struct str in, char *out)
 {
     size_t len = 0;
     for (size_t i = 0; i < in.len; i++) {
         char c = in.ptr[i];
         if (c == '%') {
-            int high = i + 2 < in.len ? str_hex_digit(in.ptr[i + 1]) : -1;
-            int low = i + 2 < in.len ? str_hex_digit(in.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return "A percent sign in the query string must be followed by two hexadecimal digits.";
-            c = (char)(high << 4 | low);
+            c = (char)(str_hex_digit(in.ptr[i + 1]) << 4 | str_hex_digit(in.ptr[i + 2]));
             i += 2;
         }
         if ((unsigned char)c < 0x20 || c == 0x7f)
@@ -39,11 +38,17 @@ static const char *decode(struct str in, char *out)
     return NULL;
 }
 
-static struct param *find(const struct params *params, const char *name)
+/* Most names differ in the first byte. With strcmp() alone, 10% of the handler's instructions in /work?n=0. */
+static bool is_name(const char *a, const char *b)
+{
+    return a[0] == b[0] && strcmp(a, b) == 0;
+}
+
+static struct param *find(struct params *params, const char *name)
 {
     for (unsigned i = 0; i < params->count; i++)
-        if (strcmp(params->all[i].name, name) == 0)
-            return (struct param *)&params->all[i];
+        if (is_name(params->all[i].name, name))
+            return &params->all[i];
     return NULL;
 }
 
@@ -51,12 +56,12 @@ bool params_parse(struct params *params, struct str query)
 {
     params->count = 0;
     params->culprit[0] = '\0';
-    if (query.ptr == NULL)
-        return true;
-
+    if (!str_is_percent_encoded(query))
+        return fail(params, "",
+                    "A percent sign in the query string must be followed by two hexadecimal digits.");
     struct str pair;
     while (str_cut(&query, '&', &pair)) {
-        if (pair.len == 0) /* "n=1&&m=64" says nothing twice: harmless */
+        if (pair.len == 0) /* "n=1&&m=64" is unambiguous */
             continue;
         struct str value = pair, name;
         str_cut(&value, '=', &name);
@@ -92,11 +97,6 @@ bool params_take_u64(struct params *params, const char *name, uint64_t low, uint
                     high);
     *out = value;
     return true;
-}
-
-bool params_has(const struct params *params, const char *name)
-{
-    return find(params, name) != NULL;
 }
 
 bool params_all_taken(struct params *params)

@@ -1,14 +1,14 @@
 /*
- * The query string of a target: name=value pairs split by '&', percent-decoded once (RFC 3986 2.1).
+ * The query string of a target: name=value pairs separated by '&', percent-decoded once (RFC 3986 2.1).
  *
  *     struct params params;
- *     if (!params_parse(&params, request->query))           ...400, params.error says why
- *     params_take_u64(&params, "limit", 1, 100, &limit)     ...absent leaves limit as it was
- *     if (!params_all_taken(&params))                       ...400, params.error names what is left
+ *     if (!params_parse(&params, request->query))           ...400
+ *     if (!params_take_u64(&params, "limit", 1, 100, &limit)) ...400
+ *     if (!params_all_taken(&params))                       ...400
  *
- * A '+' is a plus, not a space: this is not a form. Names and values are kept in the structure.
- * Every function that returns false has put a sentence into `error` and the parameter's name into
- * `culprit` ("" when there is none).
+ * A '+' is a plus, not a space: the query string is not a form. The structure holds copies of names and
+ * values. A function that returns false has put a sentence into `error`, and into `culprit` the name of the
+ * parameter to blame ("" if there is none).
  */
 #ifndef WB_PARAMS_H
 #define WB_PARAMS_H
@@ -20,7 +20,7 @@
 
 enum {
     PARAMS_MAX = 16,
-    PARAM_BYTES_MAX = 32, /* of a decoded name or value: our longest is a 19-digit number */
+    PARAM_BYTES_MAX = 32, /* of a decoded name or value; the longest valid one has 19 digits */
 };
 
 struct param {
@@ -36,16 +36,13 @@ struct params {
     struct param all[PARAMS_MAX];
 };
 
-/* False for bad percent-encoding, a repeated name, an empty name, or too many or too long ones. */
+/* False for bad percent-encoding, a control character, a repeated or empty name, too many or too long ones. */
 bool params_parse(struct params *params, struct str query);
 
-/* False when it is there and not a decimal number within low..high. */
+/* False if the parameter is not a decimal number from low to high. If it is absent, *out stays as it is. */
 bool params_take_u64(struct params *params, const char *name, uint64_t low, uint64_t high, uint64_t *out);
 
-/* Whether a parameter of that name is there. */
-bool params_has(const struct params *params, const char *name);
-
-/* False when there is a parameter that nobody took. */
+/* False if there is a parameter that was not taken. */
 bool params_all_taken(struct params *params);
 
 #endif

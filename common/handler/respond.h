@@ -1,46 +1,49 @@
 /*
- * How handlers make their responses. Private to common/. Each answer_ function ends the exchange and
+ * How handlers make their responses. Private to common/handler. A respond_ function ends the exchange and
  * returns STEP_RESPOND, so that a handler says `return respond_problem(x, 404, ...)`.
  */
 #ifndef WB_RESPOND_H
 #define WB_RESPOND_H
 
 #include "handler/exchange.h"
+#include "handler/params.h"
 
-/* Adds a field line ("ETag", "\"%lld\"") to the response that follows. Too long is a programmer's error. */
+/*
+ * Adds a field line ("ETag", "\"%lld\"") to the response, before the respond_ function that ends it. Fields of
+ * more than RESPONSE_FIELDS_MAX bytes are a programmer's error.
+ */
 __attribute__((format(printf, 3, 4))) void respond_field(struct exchange *x, const char *name,
                                                          const char *format, ...);
 
-/* Takes the bytes of *body (which is empty afterwards) as application/json. */
-enum step respond_json(struct exchange *x, int status, struct buf *body);
-
-/* The same with another media type. */
+/* Takes the bytes of *body, which is empty afterwards. */
 enum step respond_body(struct exchange *x, int status, const char *media_type, struct buf *body);
 
-/* 204, 304: a head and nothing else. */
+/* 204, 304: a head without a body. */
 enum step respond_empty(struct exchange *x, int status);
 
-/* `text`, then `padding` bytes of padding, then `tail` (static): /work's body. text fits response.text. */
+/*
+ * 200 and JSON of three parts: `text` (at most RESPONSE_TEXT_MAX bytes), `padding` times "x", `tail` (static).
+ * Takes no memory.
+ */
 enum step respond_padded(struct exchange *x, const char *text, uint64_t padding, const char *tail);
 
-/*
- * application/problem+json (RFC 9457): {"type":"about:blank","title":...,"status":...,"detail":...}
- * with "member" where a parameter or a JSON member is to blame (else NULL). The detail is one sentence
- * that says what to change. 503 gets Retry-After by itself.
- */
+/* A problem document, as problem_write() in http/problem.h makes it. Adds Retry-After to a 503. */
 __attribute__((format(printf, 4, 5))) enum step respond_problem(struct exchange *x, int status,
                                                                 const char *member, const char *format, ...);
 
-/* 405 with Allow: `allow` is "GET, HEAD, POST, OPTIONS". */
-enum step respond_not_allowed(struct exchange *x, const char *allow);
+/*
+ * The same for a function that checks a request, whose result says whether the handler goes on: always false.
+ */
+__attribute__((format(printf, 4, 5))) bool refuse_request(struct exchange *x, int status, const char *member,
+                                                          const char *format, ...);
 
-/* The answer to OPTIONS: 204 with Allow. */
-enum step respond_options(struct exchange *x, const char *allow);
+/* 503: memory has run out. */
+enum step respond_no_memory(struct exchange *x);
 
-/* What a result that is an SQL error means to the client: 503, 504 or 500 by its SQLSTATE. */
+/* 400: what params->error says, after a function of params.h has returned false. */
+enum step respond_bad_params(struct exchange *x, const struct params *params);
+
+/* 503, 504 or 500, by the SQLSTATE of a result that is an error. */
 enum step respond_sql_error(struct exchange *x, const PGresult *result);
-
-/* Sets x->query going: `on_result` is called with its result. Returns STEP_QUERY. */
-enum step ask(struct exchange *x, enum step (*on_result)(struct exchange *, const PGresult *));
 
 #endif

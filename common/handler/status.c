@@ -57,19 +57,6 @@ static double uptime(const struct service *service)
     return (double)(clock_ms() - service->start_ms) / 1000;
 }
 
-/* GET and HEAD only, no parameters: true when `*step` already holds the answer. */
-static bool responded_without_looking(struct exchange *x, enum step *step)
-{
-    static const char allow[] = "GET, HEAD, OPTIONS";
-    if (x->method == HTTP_METHOD_OPTIONS)
-        *step = respond_options(x, allow);
-    else if (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD)
-        *step = respond_not_allowed(x, allow);
-    else
-        return false;
-    return true;
-}
-
 static enum step respond_status(struct exchange *x, const char *status)
 {
     char text[64];
@@ -79,24 +66,19 @@ static enum step respond_status(struct exchange *x, const char *status)
 
 enum step status_healthz(struct exchange *x)
 {
-    enum step step;
-    return responded_without_looking(x, &step) ? step : respond_status(x, "ok");
+    return respond_status(x, "ok");
 }
 
-static enum step on_ping(struct exchange *x, const PGresult *result)
+static enum step on_pong(struct exchange *x, const PGresult *result)
 {
-    if (PQresultStatus(result) != PGRES_TUPLES_OK)
-        return respond_sql_error(x, result);
+    (void)result;
     return respond_status(x, "ready");
 }
 
 enum step status_readyz(struct exchange *x)
 {
-    enum step step;
-    if (responded_without_looking(x, &step))
-        return step;
     query_begin(&x->query, statement_name(SQL_PING));
-    return ask(x, on_ping);
+    return exchange_query(x, on_pong);
 }
 
 /*
@@ -176,16 +158,13 @@ static void figures_read(const struct service *service, struct figure figures[FI
 static enum step respond_figures(struct exchange *x, const char *media_type,
                                  int (*write)(struct buf *, const struct service *, const struct figure *))
 {
-    enum step step;
-    if (responded_without_looking(x, &step))
-        return step;
     struct figure figures[FIGURES];
     figures_read(x->service, figures);
     struct buf body;
     buf_init(&body, STATUS_BYTES_MAX);
     if (write(&body, x->service, figures) < 0) {
         buf_release(&body);
-        return respond_problem(x, 503, NULL, "The server is out of memory; try again later.");
+        return respond_no_memory(x);
     }
     return respond_body(x, 200, media_type, &body);
 }

@@ -28,10 +28,10 @@ int32_t work_value(int32_t id)
 }
 
 /*
- * A request that names no seed gets one that no other of this process has: the next of its shard of
- * counters (so that cores do not share it), from a start that no other shard has.
+ * The seed of a request that has none: no other request of the process gets the same one. Each shard of
+ * counters counts on from a start of its own, so that cores do not share a counter.
  */
-static uint64_t unnamed_seed(struct exchange *x)
+static uint64_t next_seed(struct exchange *x)
 {
     _Atomic uint64_t *next = &x->counters->value[COUNT_SEEDS];
     return mix(x->service->seed ^ (uintptr_t)x->counters) +
@@ -46,19 +46,17 @@ static bool work_parse(struct exchange *x, struct params *params)
 
     if (!params_parse(params, x->request->query) || !params_take_u64(params, "n", 0, WORK_N_MAX, &work->n))
         return false;
-    if (work->w > work->n) /* the default of w was meant for the default of n */
+    if (work->w > work->n) /* the default of w belongs to the default of n */
         work->w = work->n;
+    work->seed = UINT64_MAX; /* more than a request may say */
     if (!params_take_u64(params, "m", 0, WORK_M_MAX, &work->m) ||
         !params_take_u64(params, "w", 0, work->n, &work->w) ||
-        !params_take_u64(params, "d", 0, WORK_D_MAX, &work->d))
+        !params_take_u64(params, "d", 0, WORK_D_MAX, &work->d) ||
+        !params_take_u64(params, "seed", 0, INT64_MAX, &work->seed) || !params_all_taken(params))
         return false;
-    if (params_has(params, "seed")) {
-        if (!params_take_u64(params, "seed", 0, INT64_MAX, &work->seed))
-            return false;
-    } else {
-        work->seed = unnamed_seed(x);
-    }
-    return params_all_taken(params);
+    if (work->seed == UINT64_MAX)
+        work->seed = next_seed(x);
+    return true;
 }
 
 static enum step work_respond(struct exchange *x)
@@ -88,13 +86,11 @@ static enum step work_next(struct exchange *x)
     query_add_int4(&x->query, work_id(work->seed, work->done));
     if (is_delayed)
         query_add_float8(&x->query, (double)work->d / 1000);
-    return ask(x, on_row);
+    return exchange_query(x, on_row);
 }
 
 static enum step on_row(struct exchange *x, const PGresult *result)
 {
-    if (PQresultStatus(result) != PGRES_TUPLES_OK)
-        return respond_sql_error(x, result);
     if (PQntuples(result) != 1)
         return respond_problem(x, 503, NULL,
                                "A row of the table world is missing: load db/seed.sql into the database.");
@@ -108,15 +104,9 @@ static enum step on_row(struct exchange *x, const PGresult *result)
 
 enum step work_start(struct exchange *x)
 {
-    static const char allow[] = "GET, HEAD, OPTIONS";
-    if (x->method == HTTP_METHOD_OPTIONS)
-        return respond_options(x, allow);
-    if (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD)
-        return respond_not_allowed(x, allow);
-
     struct params params;
     if (!work_parse(x, &params))
-        return respond_problem(x, 400, params.culprit[0] != '\0' ? params.culprit : NULL, "%s", params.error);
+        return respond_bad_params(x, &params);
     if (x->work.m != 0 && x->work.m < WORK_M_MIN)
         return respond_problem(x, 400, "m", "m must be 0, or a number of bytes from %d to %d.", WORK_M_MIN,
                                WORK_M_MAX);

@@ -94,7 +94,9 @@ static void test_no_query_at_all(void **state)
     struct params params;
     assert_true(params_parse(&params, (struct str){0}));
     assert_true(params_all_taken(&params));
-    assert_false(params_has(&params, "seed"));
+    uint64_t value = 42;
+    assert_true(params_take_u64(&params, "seed", 0, 9, &value));
+    assert_int_equal(value, 42);
 }
 
 int main(void)

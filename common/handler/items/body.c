@@ -5,11 +5,6 @@
 #include "handler/items/json.h"
 #include "handler/respond.h"
 
-enum step item_respond_no_memory(struct exchange *x)
-{
-    return respond_problem(x, 503, NULL, "The server has no memory left for this request; try again later.");
-}
-
 /* Cuts the part before the next ';' that stands in no quoted string (RFC 9110 5.6.4) off *rest. */
 static bool cut_parameter(struct str *rest, struct str *part)
 {
@@ -77,60 +72,51 @@ static bool check_media_type(struct exchange *x)
         return true;
     if (is_coded(x->request)) {
         respond_field(x, "Accept-Encoding", "identity"); /* RFC 9110 12.5.3 */
-        respond_problem(x, 415, NULL, "Send the body as it is, without a Content-Encoding.");
-        return false;
+        return refuse_request(x, 415, NULL, "Send the body as it is, without a Content-Encoding.");
     }
     if (is_patch)
         respond_field(x, "Accept-Patch", ITEM_ACCEPT_PATCH);
     else
         respond_field(x, "Accept", "application/json");
-    respond_problem(x, 415, NULL, "Send the body as application/%s in UTF-8, and say so in Content-Type.",
-                    is_patch ? "merge-patch+json" : "json");
+    return refuse_request(x, 415, NULL, "Send the body as application/%s in UTF-8, and say so in Content-Type.",
+                          is_patch ? "merge-patch+json" : "json");
+}
+
+static bool refuse_json(struct exchange *x, int error, const struct json_complaint *complaint)
+{
+    if (error == -EBADMSG)
+        return refuse_request(x, 400, NULL, "The body is not JSON: %s at byte %zu.", complaint->reason,
+                              complaint->position);
+    if (error == -EDOM)
+        return refuse_request(x, 422, NULL, "The body cannot be kept as it is: %s at byte %zu.",
+                              complaint->reason, complaint->position);
+    respond_no_memory(x);
     return false;
 }
 
-/* *out is the caller's. */
+/* The caller owns *out. */
 static bool read_body(struct exchange *x, json_t **out)
 {
     struct str body = x->request->body;
     struct json_complaint complaint;
-    if (body.ptr == NULL) {
-        respond_problem(x, 411, NULL, "There is no body: send a JSON object, and its Content-Length.");
-        return false;
-    }
+    if (body.ptr == NULL)
+        return refuse_request(x, 411, NULL, "There is no body: send a JSON object, and its Content-Length.");
     if (!check_media_type(x))
         return false;
-    if (body.len == 0) {
-        respond_problem(x, 400, NULL, "The body is empty: send a JSON object.");
-        return false;
-    }
-    switch (json_read(out, body, ITEM_PAYLOAD_DEPTH_MAX + 1, &complaint)) {
-    case 0:
-        break;
-    case -EBADMSG:
-        respond_problem(x, 400, NULL, "The body is not JSON: %s at byte %zu.", complaint.reason,
-                        complaint.position);
-        return false;
-    case -EDOM:
-        respond_problem(x, 422, NULL, "The body cannot be kept as it is: %s at byte %zu.", complaint.reason,
-                        complaint.position);
-        return false;
-    default:
-        item_respond_no_memory(x);
-        return false;
-    }
+    if (body.len == 0)
+        return refuse_request(x, 400, NULL, "The body is empty: send a JSON object.");
+    int error = json_read(out, body, ITEM_PAYLOAD_DEPTH_MAX + 1, &complaint);
+    if (error != 0)
+        return refuse_json(x, error, &complaint);
     if (json_is_object(*out))
         return true;
     json_decref(*out);
-    respond_problem(x, 422, NULL, "The body must be a JSON object with the members of an item.");
-    return false;
+    return refuse_request(x, 422, NULL, "The body must be a JSON object with the members of an item.");
 }
 
-/* 422. */
 static bool refuse(struct exchange *x, const char *member, const char *detail)
 {
-    respond_problem(x, 422, member, "%s", detail);
-    return false;
+    return refuse_request(x, 422, member, "%s", detail);
 }
 
 static bool check_name(struct exchange *x, const json_t *name)
@@ -155,10 +141,10 @@ static bool check_value(struct exchange *x, const json_t *value)
     return refuse(x, "value", "The value must be an integer, without fraction or exponent.");
 }
 
-/* PUT takes these, so that what GET gave can be put back. */
+/* PUT takes an id, so that a client can send back what GET returned. */
 static bool check_id(struct exchange *x, const json_t *id)
 {
-    if (json_is_integer(id) && json_integer_value(id) == x->item.id)
+    if (json_is_integer(id) && json_integer_value(id) == x->id)
         return true;
     return refuse(x, "id", "The id must be the one in the path, or be left out.");
 }
@@ -213,7 +199,7 @@ static bool keep_texts(struct exchange *x, struct str name, const json_t *payloa
     if (error == -EMSGSIZE)
         return refuse(x, "payload", "The payload would take more bytes than MAX_BODY_BYTES allows.");
     if (error != 0)
-        item_respond_no_memory(x);
+        respond_no_memory(x);
     return error == 0;
 }
 
@@ -222,11 +208,16 @@ static struct str string_of(const json_t *string)
     return (struct str){json_string_value(string), json_string_length(string)};
 }
 
-bool item_body_keep(struct exchange *x, const json_t *body)
+bool item_body_keep(struct exchange *x)
 {
-    x->item.value = json_integer_value(json_object_get(body, "value")); /* 0 when absent */
-    return keep_texts(x, string_of(json_object_get(body, "name")), json_object_get(body, "payload"),
-                      STR("null"));
+    json_t *body;
+    if (!item_body_take(x, &body))
+        return false;
+    x->item.value = json_integer_value(json_object_get(body, "value")); /* 0 if absent */
+    bool kept =
+        keep_texts(x, string_of(json_object_get(body, "name")), json_object_get(body, "payload"), STR("null"));
+    json_decref(body);
+    return kept;
 }
 
 /* *out becomes the stored payload with the object `patch` merged into it: the caller's. */
@@ -243,7 +234,7 @@ static bool merge_payload(struct exchange *x, json_t **out, struct str stored, j
         if (*out != NULL)
             return true;
     }
-    item_respond_no_memory(x);
+    respond_no_memory(x);
     return false;
 }
 

@@ -1,4 +1,8 @@
-/* What the body of POST, PUT and PATCH has to be, and what it makes of an item. Private to item.c. */
+/*
+ * The body of POST, PUT and PATCH: what it must be, and the item that results. Private to handler/items.
+ *
+ * A bool function that takes an exchange returns false if the response is made.
+ */
 #ifndef WB_ITEM_BODY_H
 #define WB_ITEM_BODY_H
 
@@ -10,28 +14,23 @@
 
 #define ITEM_ACCEPT_PATCH "application/merge-patch+json, application/json"
 
-/* Whether the fields say that the body is JSON as it is, not in some coding. */
+/* Whether the header fields announce JSON without a content coding. */
 bool item_body_is_acceptable(const struct http_request *request);
 
-/* A function below that returns false has answered the request. */
-
 /*
- * Reads and checks the request's body by x->method, and for PUT against x->item.id. *out becomes an
- * object whose members are those of an item, each of the right type and size; the caller's. It is not
- * touched where false is returned.
+ * Reads the request's body and checks the members that x->method takes (for PUT against x->id). *out, owned by
+ * the caller, becomes an object whose members have the types and sizes of an item's. If the result is false,
+ * *out is untouched.
  */
 bool item_body_take(struct exchange *x, json_t **out);
 
-/* Puts what the body of a POST or PUT says into x->item, for the query: it is all there will be. */
-bool item_body_keep(struct exchange *x, const json_t *body);
+/* Reads the body of a POST or PUT, which is a complete item, into x->item for the query. */
+bool item_body_keep(struct exchange *x);
 
 /*
- * The same with x->item.patch merged into `current`: RFC 7396 on {"name","value","payload"}. A payload
- * that the patch does not go into is not even read.
+ * Merges x->item.patch into `current` (RFC 7396 on {"name","value","payload"}) and puts the result into x->item
+ * for the query. The stored payload is only parsed if the patch changes a part of it.
  */
 bool item_body_keep_merged(struct exchange *x, const struct item_row *current);
-
-/* Answers 503. */
-enum step item_respond_no_memory(struct exchange *x);
 
 #endif

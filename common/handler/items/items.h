@@ -1,6 +1,6 @@
-/* /items: ordinary CRUD over JSON. API.md says what each request answers. */
-#ifndef WB_ITEM_H
-#define WB_ITEM_H
+/* /items: create, read, replace, patch, delete and list items as JSON. common/API.md has the contract. */
+#ifndef WB_ITEMS_H
+#define WB_ITEMS_H
 
 #include <jansson.h>
 #include <stdint.h>
@@ -15,28 +15,30 @@ enum {
     ITEM_PAYLOAD_DEPTH_MAX = 32,
     ITEM_LIST_LIMIT = 20,
     ITEM_LIST_LIMIT_MAX = 100,
-    ITEM_PAGE_BYTES = 1024 * 1024, /* of payloads: with the item that takes it past this, a page ends */
-    ITEM_ATTEMPTS_MAX =
-        100, /* of a write that other writers keep overtaking: each round, one of them is done */
+    ITEM_PAGE_BYTES = 1024 * 1024, /* of payloads: the item that exceeds this is the last of its page */
+    ITEM_ATTEMPTS_MAX = 100,       /* of a write that others overtake; in each round one writer succeeds */
 };
 
-/* What an exchange about items keeps between its steps. Small: there is one for each connection. */
+/* What an exchange about items keeps between its steps. Small, since each connection has one. */
 struct item_op {
-    int64_t id;
-    int64_t version; /* the one that the write replaces; 0 for whatever is there */
+    int64_t version; /* the version that the write replaces; 0: any */
     int64_t value;
-    struct buf texts; /* the name, then the payload as JSON: what the query's parameters point to */
+    struct buf texts; /* the name, then the payload as JSON: the text parameters of the query */
     size_t name_len;
-    struct buf if_match, if_none_match; /* copies of the fields; empty when absent */
-    json_t *patch;                      /* of PATCH; NULL otherwise */
-    unsigned limit;                     /* of a page */
+    struct buf if_match, if_none_match; /* copies of the fields; empty if absent */
+    json_t *patch;                      /* of PATCH; else NULL */
+    unsigned limit;                     /* items per page */
     unsigned attempts;
 };
 
 /* /items */
-enum step item_collection_start(struct exchange *x);
+enum step items_list(struct exchange *x);
+enum step items_create(struct exchange *x);
 
-/* /items/{id}; `id` has been checked: 1..2^63-1. */
-enum step item_start(struct exchange *x, int64_t id);
+/* /items/{id}: x->id */
+enum step item_read(struct exchange *x);
+enum step item_replace(struct exchange *x);
+enum step item_patch(struct exchange *x);
+enum step item_delete(struct exchange *x);
 
 #endif

@@ -16,7 +16,7 @@ static int complain(struct json_complaint *complaint, int error, const char *rea
     return error;
 }
 
-/* The index behind the string that begins with the quote at `i`. */
+/* The index after the string that begins with the quote at `i`. */
 static size_t skip_string(struct str text, size_t i)
 {
     for (i++; i < text.len && text.ptr[i] != '"'; i++)
@@ -26,42 +26,39 @@ static size_t skip_string(struct str text, size_t i)
 }
 
 /*
- * Before jansson sees the text, since it recurses as deep as the text says. Up to the first error in
- * a text that is no JSON, this sees the same brackets as jansson does, and there it stops.
+ * jansson recurses as deep as the text says, so this runs before it. In a text that is not JSON, brackets may
+ * count wrongly after the first error only; jansson stops there.
  */
 static int check_depth(struct str text, unsigned max_depth, struct json_complaint *complaint)
 {
     unsigned depth = 0;
-    for (size_t i = 0; i < text.len;) {
+    for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        if (c == '"') {
-            i = skip_string(text, i);
-            continue;
-        }
-        if ((c == '[' || c == '{') && ++depth > max_depth)
+        if (c == '"')
+            i = skip_string(text, i) - 1;
+        else if ((c == '[' || c == '{') && ++depth > max_depth)
             return complain(complaint, -EDOM, "arrays and objects are nested too deep", i);
-        if ((c == ']' || c == '}') && depth > 0)
+        else if ((c == ']' || c == '}') && depth > 0)
             depth--;
-        i++;
     }
     return 0;
 }
 
-/* A decimal number without its sign: digits x 10^exponent, no zero at either end; zero has no digits. */
+/* A decimal number without its sign: digits x 10^exponent, no zero at either end. Zero has no digits. */
 struct decimal {
     char digits[DBL_DECIMAL_DIG];
     unsigned count;
     int64_t exponent;
 };
 
-/* Far beyond what digits in front can outweigh, and far from overflow. */
+/* More than the digits of a literal can outweigh, and less than overflows. */
 #define EXPONENT_MAX (INT64_MAX / 4)
 
-/* `literal` is a number as JSON or printf("%g") writes it. False if it has more digits than a double. */
+/* Reads a number as JSON or printf("%g") writes it. False if it has more digits than a double. */
 static bool decimal_read(struct decimal *decimal, struct str literal)
 {
     bool in_fraction = false;
-    int64_t zeros = 0; /* seen behind the digits kept so far */
+    int64_t zeros = 0; /* after the digits kept so far */
     *decimal = (struct decimal){.count = 0};
     size_t i = 0;
     for (; i < literal.len && literal.ptr[i] != 'e' && literal.ptr[i] != 'E'; i++) {
@@ -100,8 +97,8 @@ static bool decimal_read(struct decimal *decimal, struct str literal)
 enum { REAL_TEXT_MAX = 32 }; /* "-2.2250738585072014e-308" and ".0" fit */
 
 /*
- * The fewest digits that strtod() reads back as `value`. Any double of full precision keeps DBL_DIG
- * digits; a subnormal one may have just one. The C locale is in force: nothing here calls setlocale().
+ * The fewest digits that strtod() reads back as `value`: DBL_DIG or more, but for a subnormal double, which may
+ * have one. The decimal point is '.', since the process never calls setlocale().
  */
 static size_t real_print(char text[REAL_TEXT_MAX], double value)
 {
@@ -110,19 +107,19 @@ static size_t real_print(char text[REAL_TEXT_MAX], double value)
     do
         len = snprintf(text, REAL_TEXT_MAX, "%.*g", precision, value);
     while (strtod(text, NULL) != value && ++precision <= DBL_DECIMAL_DIG);
-    if (strpbrk(text, ".e") == NULL) /* it was a real and stays one */
+    if (strpbrk(text, ".e") == NULL) /* a real stays a real */
         len += snprintf(text + len, REAL_TEXT_MAX - (size_t)len, ".0");
     assert(len < REAL_TEXT_MAX && "a double takes more text than REAL_TEXT_MAX");
     return (size_t)len;
 }
 
-/* Whether we would write the same number as the literal says. */
+/* Whether json_write() writes the number that the literal states. */
 static bool real_is_kept(struct str literal)
 {
     struct decimal given, kept;
     if (!decimal_read(&given, literal))
         return false;
-    /* Out of any double's range; and what is printed below has to fit. */
+    /* Beyond any double; within, the text below has room. */
     if (given.exponent < -400 || given.exponent > 400)
         return false;
     char text[REAL_TEXT_MAX];
@@ -135,24 +132,21 @@ static bool real_is_kept(struct str literal)
            kept.count == given.count && memcmp(kept.digits, given.digits, kept.count) == 0;
 }
 
-/* Of a text that is JSON. jansson has seen to it that integers fit. */
+/* For a text that jansson has read: integers have 64 bits. */
 static int check_reals(struct str text, struct json_complaint *complaint)
 {
-    for (size_t i = 0; i < text.len;) {
+    static const char number[] = "0123456789+-.eE";
+    for (size_t i = 0, len; i<text.len; i += len> 0 ? len : 1) {
         char c = text.ptr[i];
-        if (c == '"') {
-            i = skip_string(text, i);
+        len = c == '"' ? skip_string(text, i) - i : 0;
+        if (c != '-' && (c < '0' || c > '9'))
             continue;
-        }
-        size_t len = 0;
         bool is_real = false;
-        if (c == '-' || (c >= '0' && c <= '9'))
-            for (; i + len < text.len && memchr("+-.eE0123456789", text.ptr[i + len], 15) != NULL; len++)
-                is_real |= memchr(".eE", text.ptr[i + len], 3) != NULL;
+        for (; i + len < text.len && memchr(number, text.ptr[i + len], sizeof number - 1) != NULL; len++)
+            is_real |= memchr(".eE", text.ptr[i + len], 3) != NULL;
         if (is_real && !real_is_kept((struct str){text.ptr + i, len}))
             return complain(complaint, -EDOM,
                             "a number has more digits or a larger exponent than a double holds exactly", i);
-        i += len > 0 ? len : 1;
     }
     return 0;
 }
@@ -175,7 +169,7 @@ static int complain_of(struct json_complaint *complaint, const json_error_t *err
     case json_error_invalid_utf8:
         return complain(complaint, -EBADMSG, "the text is not UTF-8", position);
     default:
-        /* RFC 8259 8.2: half of a surrogate pair is JSON, and no Unicode. jansson has no code for it. */
+        /* RFC 8259 8.2: half of a surrogate pair is JSON, but not Unicode. jansson has no code for it. */
         if (strncmp(error->text, "invalid Unicode", strlen("invalid Unicode")) == 0)
             return complain(complaint, -EDOM, "a string holds half of a surrogate pair", position);
         return complain(complaint, -EBADMSG, "the syntax is wrong", position);
@@ -199,7 +193,7 @@ int json_read(json_t **out, struct str text, unsigned max_depth, struct json_com
     return result;
 }
 
-/* What stands for a byte that a string cannot hold as it is; NULL for any other byte. */
+/* The escape sequence of a byte that needs one; else NULL. */
 static const char *escape(unsigned char c, char hex[8])
 {
     static const char *const known[] = {
@@ -217,51 +211,43 @@ static const char *escape(unsigned char c, char hex[8])
 int json_write_string(struct buf *buf, struct str text)
 {
     char hex[8];
-    int error = buf_append(buf, "\"", 1);
-    size_t begin = 0; /* of what can be copied as it is */
+    int error = buf_puts(buf, "\"");
+    size_t begin = 0; /* of the bytes that are copied as they are */
     for (size_t i = 0; i < text.len && error == 0; i++) {
         const char *escaped = escape((unsigned char)text.ptr[i], hex);
         if (escaped == NULL)
             continue;
         error = buf_append(buf, text.ptr + begin, i - begin);
-        if (error == 0)
-            error = buf_append(buf, escaped, strlen(escaped));
+        error = error ?: buf_puts(buf, escaped);
         begin = i + 1;
     }
-    if (error == 0)
-        error = buf_append(buf, text.ptr + begin, text.len - begin);
-    return error == 0 ? buf_append(buf, "\"", 1) : error;
+    error = error ?: buf_append(buf, text.ptr + begin, text.len - begin);
+    return error ?: buf_puts(buf, "\"");
 }
 
 static int write_array(struct buf *buf, const json_t *array)
 {
-    int error = buf_append(buf, "[", 1);
+    int error = buf_puts(buf, "[");
     for (size_t i = 0; i < json_array_size(array) && error == 0; i++) {
-        if (i > 0)
-            error = buf_append(buf, ",", 1);
-        if (error == 0)
-            error = json_write(buf, json_array_get(array, i));
+        error = i > 0 ? buf_puts(buf, ",") : 0;
+        error = error ?: json_write(buf, json_array_get(array, i));
     }
-    return error == 0 ? buf_append(buf, "]", 1) : error;
+    return error ?: buf_puts(buf, "]");
 }
 
 static int write_object(struct buf *buf, const json_t *object)
 {
-    int error = buf_append(buf, "{", 1);
+    int error = buf_puts(buf, "{");
     json_t *members = (json_t *)object; /* jansson's iterator is not const */
     void *first = json_object_iter(members);
     for (void *i = first; i != NULL && error == 0; i = json_object_iter_next(members, i)) {
         const char *name = json_object_iter_key(i);
-        if (i != first)
-            error = buf_append(buf, ",", 1);
-        if (error == 0)
-            error = json_write_string(buf, (struct str){name, strlen(name)});
-        if (error == 0)
-            error = buf_append(buf, ":", 1);
-        if (error == 0)
-            error = json_write(buf, json_object_iter_value(i));
+        error = i != first ? buf_puts(buf, ",") : 0;
+        error = error ?: json_write_string(buf, (struct str){name, strlen(name)});
+        error = error ?: buf_puts(buf, ":");
+        error = error ?: json_write(buf, json_object_iter_value(i));
     }
-    return error == 0 ? buf_append(buf, "}", 1) : error;
+    return error ?: buf_puts(buf, "}");
 }
 
 int json_write(struct buf *buf, const json_t *json)
@@ -279,11 +265,11 @@ int json_write(struct buf *buf, const json_t *json)
     case JSON_REAL:
         return buf_append(buf, text, real_print(text, json_real_value(json)));
     case JSON_TRUE:
-        return buf_append(buf, "true", 4);
+        return buf_puts(buf, "true");
     case JSON_FALSE:
-        return buf_append(buf, "false", 5);
+        return buf_puts(buf, "false");
     case JSON_NULL:
-        return buf_append(buf, "null", 4);
+        return buf_puts(buf, "null");
     }
     assert(!"a JSON value of no known type");
     return -EINVAL;

@@ -31,7 +31,7 @@ bool item_row_read(struct item_row *item, const PGresult *result, int row)
            read_int8(&item->updated_at, result, row, COLUMN_UPDATED_AT);
 }
 
-/* Rounds down, also below zero. */
+/* Rounds down, also below zero. *rest is 0..by-1. */
 static int64_t divide(int64_t number, int64_t by, int64_t *rest)
 {
     int64_t quotient = number / by - (number % by < 0);
@@ -40,44 +40,32 @@ static int64_t divide(int64_t number, int64_t by, int64_t *rest)
 }
 
 /*
- * Cuts whole runs of `length` days, which are `years` years, off *days; at most `most` of them, since
- * a last run that has a leap day is a day longer than the others. Returns the years.
- */
-static int64_t cut_years(int64_t *days, int64_t length, int64_t years, int64_t most)
-{
-    int64_t runs = *days / length < most ? *days / length : most;
-    *days -= runs * length;
-    return runs * years;
-}
-
-/*
- * RFC 3339 in UTC with all six digits. By hand: gmtime_r(3) takes the lock of the time zone and may read
- * its file, and strftime(3) asks the locale. Years begin in March here, so that a leap day is the last of
- * its year, and every 400 years the calendar repeats itself.
+ * RFC 3339 in UTC with six digits of a second. Without gmtime_r(3), which takes the lock of the time zone and
+ * may read its file, and strftime(3), which asks the locale.
+ *
+ * Years begin in March, so that a leap day is the last day of its year; 400 years are an era of 146097 days.
+ * From the day of the era follow its year (a leap day less every 1460 days, more every 36524, less every
+ * 146096) and, since five months from March on always have 153 days, the month.
  */
 static int write_time(struct buf *buf, int64_t microseconds)
 {
-    static const int month_begins[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337};
-    enum { BEFORE_MARCH = 31 + 29, DAYS_OF_400_YEARS = 400 * 365 + 97 };
+    enum { MARCH_TO_2000 = 31 + 29, ERA_DAYS = 400 * 365 + 97 };
     int64_t fraction, second, day;
     int64_t seconds = divide(microseconds, 1000000, &fraction);
     int64_t days = divide(seconds, 86400, &second);
-    int64_t year = 2000 + 400 * divide(days - BEFORE_MARCH, DAYS_OF_400_YEARS, &day);
-    year += cut_years(&day, 100 * 365 + 24, 100, 3);
-    year += cut_years(&day, 4 * 365 + 1, 4, 24);
-    year += cut_years(&day, 365, 1, 3);
-    int month = 11; /* 0 is March */
-    while (month_begins[month] > day)
-        month--;
-    day -= month_begins[month];
+    int64_t era = divide(days - MARCH_TO_2000, ERA_DAYS, &day);
+    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    day -= 365 * year + year / 4 - year / 100;
+    int month = (int)(5 * day + 2) / 153; /* 0 is March */
+    day -= (153 * month + 2) / 5;
     bool is_next_year = month >= 10;
     return buf_printf(
         buf, "%04" PRId64 "-%02d-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%06" PRId64 "Z",
-        year + is_next_year, is_next_year ? month - 9 : month + 3, day + 1, second / 3600, second / 60 % 60,
-        second % 60, fraction);
+        2000 + 400 * era + year + is_next_year, is_next_year ? month - 9 : month + 3, day + 1, second / 3600,
+        second / 60 % 60, second % 60, fraction);
 }
 
-/* Names of members, two numbers of 20 digits and the time take 118 bytes; a byte becomes "\u0000" at most. */
+/* The members' names, two numbers of 20 digits and the time take 118 bytes; a byte of the name at most 6. */
 size_t item_row_json_max(const struct item_row *item)
 {
     return 160 + 6 * item->name.len + item->payload.len;
@@ -86,15 +74,10 @@ size_t item_row_json_max(const struct item_row *item)
 int item_row_write(struct buf *buf, const struct item_row *item)
 {
     int error = buf_printf(buf, "{\"id\":%" PRId64 ",\"name\":", item->id);
-    if (error == 0)
-        error = json_write_string(buf, item->name);
-    if (error == 0)
-        error = buf_printf(buf, ",\"value\":%" PRId64 ",\"payload\":", item->value);
-    if (error == 0)
-        error = buf_append(buf, item->payload.ptr, item->payload.len);
-    if (error == 0)
-        error = buf_append(buf, ",\"updated_at\":\"", strlen(",\"updated_at\":\""));
-    if (error == 0)
-        error = write_time(buf, item->updated_at);
-    return error == 0 ? buf_append(buf, "\"}", 2) : error;
+    error = error ?: json_write_string(buf, item->name);
+    error = error ?: buf_printf(buf, ",\"value\":%" PRId64 ",\"payload\":", item->value);
+    error = error ?: buf_append(buf, item->payload.ptr, item->payload.len);
+    error = error ?: buf_puts(buf, ",\"updated_at\":\"");
+    error = error ?: write_time(buf, item->updated_at);
+    return error ?: buf_puts(buf, "\"}");
 }
