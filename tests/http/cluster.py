@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
-from conftest import ROOT
-from test_work import work_sum
+from project import ROOT
 from wire import eventually
+from work import work_sum
 
 HANGS = 20  # s without an answer; every time-out that the tests set, together, is far below
 

@@ -15,45 +15,17 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from cluster import Cluster, Load, Proxy
+from cluster import Cluster, Load
 from conftest import sanitizer
 from test_process import cpu_seconds
-from test_work import work_sum
 from wire import eventually, request
+from work import work_sum
 
 SLOW = bool(os.environ.get("WAITBENCH_SLOW"))
 KILLS = 20 if SLOW else 3
 # Seconds; stretched on a machine with more than four processes for each CPU, whose times say little.
 RECOVERY = 2 * max(1, os.getloadavg()[0] / os.cpu_count() / 4)
 POOL_IS_BACK = 5 * RECOVERY  # until the last of the connections is made; service does not wait for that
-
-# An ordinary role: limits do not hold for a superuser.
-ROLE = ("CREATE ROLE app LOGIN PASSWORD 'app'", "GRANT ALL ON world, items TO app")
-
-
-@pytest.fixture(scope="module")
-def shared():
-    cluster = Cluster(f"faults-{os.getpid()}")
-    try:
-        cluster.sql(*ROLE)
-        yield cluster
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture
-def cluster(shared, start):
-    """Which a test may break: afterwards it runs, and its settings are as they were.
-
-    Torn down before `start`, so that the servers end with a database.
-    """
-    yield shared
-    shared.go_on()
-    try:
-        shared.sql("SELECT 1")
-    except psycopg2.Error:
-        shared.restart()
-    shared.sql("ALTER ROLE app CONNECTION LIMIT -1", "ALTER ROLE app RESET ALL", "TRUNCATE items")
 
 
 def connections_up(server):
@@ -415,12 +387,6 @@ def test_database_by_name(start, cluster):
     eventually(lambda: connections_up(server) == 4)
     up = cluster.restart()
     is_back(server, up, 4)
-
-
-@pytest.fixture
-def proxy(cluster):
-    with Proxy(cluster.port) as proxy:
-        yield proxy
 
 
 def start_behind(proxy, start, cluster, **settings):

@@ -10,7 +10,8 @@ import time
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from conftest import BUILD, Server, free_port
+from conftest import Server, free_port
+from project import ROOT, start_command
 from wire import eventually, request
 
 
@@ -58,7 +59,7 @@ def test_flags_win_over_variables(model):
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_help_and_version(model, flag):
-    done = subprocess.run([BUILD / f"server-{model}", flag], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([*start_command(model), flag], cwd=ROOT, capture_output=True, text=True, timeout=10)
     assert done.returncode == 0 and done.stderr == ""
     if flag == "--help":
         for name in "HOST PORT DATABASE_URL DB_POOL WORKERS MAX_CONNECTIONS STACK_KIB DRAIN_TIMEOUT".split():
