@@ -93,6 +93,11 @@ class Server:
         with open(f"/proc/{self.process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def wait(self, timeout=30):
         """Exit status, once the process has ended by itself; its log is complete then."""
         status = self.process.wait(timeout)
@@ -196,3 +201,18 @@ def proxy(cluster):
     """The network between a server and that PostgreSQL."""
     with Proxy(cluster.port) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def launch(model):
+    """launch(SETTING=value...) starts a server of the model without waiting for it, and kills it after the test."""
+    servers = []
+
+    def launch(**options):
+        servers.append(Server(model, wait=False, **options))
+        return servers[-1]
+
+    yield launch
+    for server in servers:
+        server.process.kill()
+        server.wait()

@@ -142,9 +142,9 @@ def test_out_of_descriptors(start):
     try:
         inside = [client for client in clients if not starts_with_503(client)]
         assert 20 <= len(inside) <= 110
-        before = cpu_seconds(server)
+        before = server.cpu_seconds()
         time.sleep(1)
-        assert cpu_seconds(server) - before < 0.2
+        assert server.cpu_seconds() - before < 0.2
         for client in inside:
             assert client.ask("GET", "/work").status == 200
         assert server.said("RLIMIT_NOFILE")
@@ -165,19 +165,13 @@ def starts_with_503(client):
         client.socket.settimeout(10)
 
 
-def cpu_seconds(server):
-    with open(f"/proc/{server.process.pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_idle_server_sleeps(server):
     eventually(lambda: server.stats()["db_connects"] == 16)
     with server.connect() as idle:
         assert idle.lives_on()
-        before = cpu_seconds(server)
+        before = server.cpu_seconds()
         time.sleep(1)
-        assert cpu_seconds(server) - before <= 0.03
+        assert server.cpu_seconds() - before <= 0.03
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
