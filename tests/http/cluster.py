@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
-from conftest import ROOT
-from test_work import work_sum
+from project import ROOT
 from wire import eventually
+from work import work_sum
 
 HANGS = 20  # s without an answer; every time-out that the tests set, together, is far below
 
@@ -242,6 +242,10 @@ class Load:
         assert there - made <= {answer.name for answer in uncertain if answer.kind == "item"}
 
 
+def listen(address):
+    return socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+
+
 class Proxy:
     """The network between a server and its database. Use as a context manager.
 
@@ -251,9 +255,9 @@ class Proxy:
               that the database says; None for never
     """
 
-    def __init__(self, port):
+    def __init__(self, port, address=("127.0.0.1", 0), listener=None):
         self.target = ("127.0.0.1", port)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = listener or listen(address)
         self.port = self.listener.getsockname()[1]
         self.delay_s = 0
         self.holding = False
@@ -276,9 +280,13 @@ class Proxy:
         while True:
             try:
                 client, _ = self.listener.accept()
-                database = socket.create_connection(self.target)
             except OSError:
                 return
+            try:
+                database = socket.create_connection(self.target)
+            except OSError:
+                client.close()  # as if the database itself had refused it
+                continue
             self.links += [client, database]
             threading.Thread(target=self._carry, args=(client, database), daemon=True).start()
 

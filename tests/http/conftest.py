@@ -1,11 +1,10 @@
-"""One suite, three servers: every test that takes `server` runs against each of them.
+"""One suite, every server of servers.csv: each test that takes `server` or `start` runs against each of them.
 
-DATABASE_URL names the database (db/local run sets it), BUILD the folder with the servers, and MODELS
-which of them ("threaded libuv coro").
+DATABASE_URL names the database (tests/run sets it), BUILD the folder of the built programs, SERVER_LIST another
+list than servers.csv, and MODELS the servers of the list that are tested ("threaded libuv coro").
 """
 
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -14,11 +13,9 @@ import threading
 
 import psycopg2
 import pytest
+from cluster import Cluster, Proxy
+from project import MODELS, ROOT, start_command
 from wire import Connection, eventually
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
-MODELS = os.environ.get("MODELS", "threaded libuv coro").split()
 
 # What a test machine has in its environment is not for the servers: each test says what it sets.
 SETTINGS = ("HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
@@ -27,7 +24,7 @@ SETTINGS = ("HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT 
 
 def sanitizer(model):
     """What the server is built with: "address,undefined", "thread" or ""; it says so itself."""
-    done = subprocess.run([BUILD / f"server-{model}", "--version"], capture_output=True, text=True)
+    done = subprocess.run([*start_command(model), "--version"], cwd=ROOT, capture_output=True, text=True)
     found = re.search(r"-fsanitize=(\S+?)[ )]", done.stdout)
     return found[1] if found else ""
 
@@ -46,7 +43,7 @@ class Server:
         self.port = settings.setdefault("PORT", free_port())
         env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
         env |= {key: str(value) for key, value in settings.items()}
-        self.process = subprocess.Popen([*prefix, BUILD / f"server-{model}", *args], env=env, text=True,
+        self.process = subprocess.Popen([*prefix, *start_command(model), *args], cwd=ROOT, env=env, text=True,
                                         errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         self.lines = []
@@ -95,6 +92,11 @@ class Server:
     def rss_kib(self):
         with open(f"/proc/{self.process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def wait(self, timeout=30):
         """Exit status, once the process has ended by itself; its log is complete then."""
@@ -166,3 +168,51 @@ def database():
     with link.cursor() as cursor:
         yield cursor
     link.close()
+
+
+@pytest.fixture(scope="session")
+def breakable():
+    cluster = Cluster(f"faults-{os.getpid()}")
+    try:
+        # An ordinary role: limits do not hold for a superuser.
+        cluster.sql("CREATE ROLE app LOGIN PASSWORD 'app'", "GRANT ALL ON world, items TO app")
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(breakable, start):
+    """A PostgreSQL that a test may break: after the test, it runs and its settings are as they were.
+
+    Torn down before `start`, so that the servers end with a database.
+    """
+    yield breakable
+    breakable.go_on()
+    try:
+        breakable.sql("SELECT 1")
+    except psycopg2.Error:
+        breakable.restart()
+    breakable.sql("ALTER ROLE app CONNECTION LIMIT -1", "ALTER ROLE app RESET ALL", "TRUNCATE items")
+
+
+@pytest.fixture
+def proxy(cluster):
+    """The network between a server and that PostgreSQL."""
+    with Proxy(cluster.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def launch(model):
+    """launch(SETTING=value...) starts a server of the model without waiting for it, and kills it after the test."""
+    servers = []
+
+    def launch(**options):
+        servers.append(Server(model, wait=False, **options))
+        return servers[-1]
+
+    yield launch
+    for server in servers:
+        server.process.kill()
+        server.wait()

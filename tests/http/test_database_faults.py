@@ -15,72 +15,13 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from cluster import Cluster, Load, Proxy
+from cluster import Cluster, Load
 from conftest import sanitizer
-from test_process import cpu_seconds
-from test_work import work_sum
+from service import RECOVERY, connections_up, is_a_sentence, is_back, works
 from wire import eventually, request
 
 SLOW = bool(os.environ.get("WAITBENCH_SLOW"))
 KILLS = 20 if SLOW else 3
-# Seconds; stretched on a machine with more than four processes for each CPU, whose times say little.
-RECOVERY = 2 * max(1, os.getloadavg()[0] / os.cpu_count() / 4)
-POOL_IS_BACK = 5 * RECOVERY  # until the last of the connections is made; service does not wait for that
-
-# An ordinary role: limits do not hold for a superuser.
-ROLE = ("CREATE ROLE app LOGIN PASSWORD 'app'", "GRANT ALL ON world, items TO app")
-
-
-@pytest.fixture(scope="module")
-def shared():
-    cluster = Cluster(f"faults-{os.getpid()}")
-    try:
-        cluster.sql(*ROLE)
-        yield cluster
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture
-def cluster(shared, start):
-    """Which a test may break: afterwards it runs, and its settings are as they were.
-
-    Torn down before `start`, so that the servers end with a database.
-    """
-    yield shared
-    shared.go_on()
-    try:
-        shared.sql("SELECT 1")
-    except psycopg2.Error:
-        shared.restart()
-    shared.sql("ALTER ROLE app CONNECTION LIMIT -1", "ALTER ROLE app RESET ALL", "TRUNCATE items")
-
-
-def connections_up(server):
-    stats = server.stats()
-    return stats["db_connects"] - stats["db_lost"]
-
-
-def is_a_sentence(reply, status, *words):
-    """A problem document that says what to do; with 503, when."""
-    detail = reply.json()["detail"]
-    assert reply.status == status, f"{reply.status}: {detail}"
-    assert (reply["retry-after"] is not None) == (status == 503)
-    assert detail.endswith(".") and all(word in detail for word in words), detail
-    assert not reply.closes
-    return True
-
-
-def works(server, seed=7):
-    reply = server.get(f"/work?n=3&m=64&seed={seed}")
-    return reply.status == 200 and reply.json()["sum"] == work_sum(seed, 3)
-
-
-def is_back(server, up, size):
-    """Service in time, and then all of the pool. (A thread finds out that a connection is dead when it uses it:
-    so use them.)"""
-    eventually(lambda: works(server), within=max(up + RECOVERY - time.monotonic(), 0.1))
-    eventually(lambda: works(server) and connections_up(server) == size, within=POOL_IS_BACK)
 
 
 def break_and_mend(start, cluster, breaks):
@@ -384,43 +325,16 @@ def test_no_tables_when_it_comes_back(start, cluster):
     try:
         cluster.terminate()
         eventually(lambda: server.get("/work").status == 503 and connections_up(server) == 0)
-        lines, cpu = len(server.lines), cpu_seconds(server)
+        lines, cpu = len(server.lines), server.cpu_seconds()
         time.sleep(1.5)
         assert is_a_sentence(server.get("/work"), 503)
         # It connects once a second for each slot; under a sanitizer that alone takes a second of CPU.
-        assert sanitizer(server.model) or cpu_seconds(server) - cpu < 0.3
+        assert sanitizer(server.model) or server.cpu_seconds() - cpu < 0.3
         assert len(server.lines) - lines <= 2, server.log
         assert server.said('relation "world" does not exist')
     finally:
         cluster.sql("ALTER TABLE elsewhere RENAME TO world")
     is_back(server, time.monotonic(), 8)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a process an /etc/hosts of its own")
-def test_host_with_several_addresses(start, cluster, tmp_path):
-    """The database listens on one of them only, as it does behind "localhost" where ::1 comes first."""
-    hosts = tmp_path / "hosts"
-    hosts.write_text("127.0.0.1 localhost\n127.0.0.9 two-addresses\n127.0.0.1 two-addresses\n")
-    own = ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
-    if subprocess.run([*own, "true"], capture_output=True).returncode != 0:
-        pytest.skip("cannot give a process an /etc/hosts of its own here")
-    server = start(prefix=own, DATABASE_URL=cluster.url_with(host="two-addresses"), DB_POOL=4)
-    eventually(lambda: connections_up(server) == 4)
-    cluster.restart()
-    is_back(server, time.monotonic(), 4)
-
-
-def test_database_by_name(start, cluster):
-    server = start(DATABASE_URL=cluster.url_with(host="localhost"), DB_POOL=4)
-    eventually(lambda: connections_up(server) == 4)
-    up = cluster.restart()
-    is_back(server, up, 4)
-
-
-@pytest.fixture
-def proxy(cluster):
-    with Proxy(cluster.port) as proxy:
-        yield proxy
 
 
 def start_behind(proxy, start, cluster, **settings):

@@ -10,7 +10,8 @@ import time
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from conftest import BUILD, Server, free_port
+from conftest import Server, free_port
+from project import ROOT, start_command
 from wire import eventually, request
 
 
@@ -58,7 +59,7 @@ def test_flags_win_over_variables(model):
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_help_and_version(model, flag):
-    done = subprocess.run([BUILD / f"server-{model}", flag], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([*start_command(model), flag], cwd=ROOT, capture_output=True, text=True, timeout=10)
     assert done.returncode == 0 and done.stderr == ""
     if flag == "--help":
         for name in "HOST PORT DATABASE_URL DB_POOL WORKERS MAX_CONNECTIONS STACK_KIB DRAIN_TIMEOUT".split():
@@ -141,9 +142,9 @@ def test_out_of_descriptors(start):
     try:
         inside = [client for client in clients if not starts_with_503(client)]
         assert 20 <= len(inside) <= 110
-        before = cpu_seconds(server)
+        before = server.cpu_seconds()
         time.sleep(1)
-        assert cpu_seconds(server) - before < 0.2
+        assert server.cpu_seconds() - before < 0.2
         for client in inside:
             assert client.ask("GET", "/work").status == 200
         assert server.said("RLIMIT_NOFILE")
@@ -164,19 +165,13 @@ def starts_with_503(client):
         client.socket.settimeout(10)
 
 
-def cpu_seconds(server):
-    with open(f"/proc/{server.process.pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_idle_server_sleeps(server):
     eventually(lambda: server.stats()["db_connects"] == 16)
     with server.connect() as idle:
         assert idle.lives_on()
-        before = cpu_seconds(server)
+        before = server.cpu_seconds()
         time.sleep(1)
-        assert cpu_seconds(server) - before <= 0.03
+        assert server.cpu_seconds() - before <= 0.03
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

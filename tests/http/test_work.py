@@ -1,22 +1,10 @@
 """GET /work: exactly N queries, W of them updates, exactly M bytes, and a sum that proves it."""
 
 import pytest
+from conftest import Server
+from project import MODELS
 from wire import eventually, request
-
-MASK = 2**64 - 1
-
-
-def work_ids(seed, n):
-    """The generator of common/API.md."""
-    for i in range(n):
-        z = (seed + (i + 1) * 0x9E3779B97F4A7C15) & MASK
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        yield 1 + (z ^ (z >> 31)) % 100000
-
-
-def work_sum(seed, n):
-    return sum(i * 48271 % 2147483647 for i in work_ids(seed, n))
+from work import work_sum
 
 
 @pytest.mark.parametrize("n, m, w, seed", [(20, 4096, 0, 7), (1, 64, 1, 0), (0, 0, 0, 5), (1000, 1024, 10, 2**63 - 1),
@@ -131,7 +119,6 @@ def test_one_connection_a_request_and_none_without_queries(start, database):
 
 
 def test_all_three_answer_the_same_bytes():
-    from conftest import MODELS, Server
     targets = ["/work?n=20&m=4096&seed=7", "/work?n=0&m=0", "/work?n=-1", "/nothing", "/items/0", "/healthz", "/readyz"]
     servers = [Server(model) for model in MODELS]
     try:

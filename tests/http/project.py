@@ -1,0 +1,24 @@
+"""Where things stand, and the list of servers (servers.csv; docs/adding-a-server.md says what its columns mean)."""
+
+import csv
+import os
+import pathlib
+import shlex
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+
+
+def read_servers(path):
+    """The name of each server, in the order of the list, and its row."""
+    with open(path, newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+SERVERS = read_servers(os.environ.get("SERVER_LIST", ROOT / "servers.csv"))
+MODELS = os.environ.get("MODELS", " ".join(SERVERS)).split()
+
+
+def start_command(model):
+    """The words of the column `start`, split as a shell splits them; run them in ROOT."""
+    return [word.replace("$BUILD", str(BUILD)) for word in shlex.split(SERVERS[model]["start"])]

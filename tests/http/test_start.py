@@ -1,0 +1,100 @@
+"""A server that starts while its database cannot be had: it waits for so long and no longer, lets nobody in, and
+can be stopped."""
+
+import os
+import signal
+import socket
+import time
+from contextlib import contextmanager
+
+import pytest
+from cluster import Proxy
+from conftest import free_port
+from fakes import DribblingDatabase, FullDatabase, SilentDatabase
+from namespaces import addresses_of, with_names
+from wire import eventually
+
+CONNECT_S = 5  # for each address of the database (APP_CONNECT_MS)
+SLOW_MACHINE_S = 3 * max(1, os.getloadavg()[0] / os.cpu_count() / 2)
+
+
+@contextmanager
+def stalled_while_preparing(cluster):
+    """Everything goes well until the server prepares its statements."""
+    with Proxy(cluster.port) as proxy:
+        proxy.cut_at, proxy.stalls = 700, True
+        proxy.is_being_connected_to = lambda: proxy.cut_at is None
+        yield proxy
+
+
+PHASES = {
+    "no answer to a SYN": lambda cluster: FullDatabase(),
+    "silent": lambda cluster: SilentDatabase(),
+    "dribbling": lambda cluster: DribblingDatabase(),
+    "silent while statements are prepared": stalled_while_preparing,
+}
+
+
+@pytest.fixture(params=PHASES)
+def starting(request, launch, cluster):
+    """A server whose first connection to the database has come so far and gets no further."""
+    with PHASES[request.param](cluster) as database:
+        server = launch(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=database.port), DB_POOL=4, WORKERS=2)
+        eventually(database.is_being_connected_to)
+        yield server
+
+
+def test_nobody_is_let_in_before_the_database_is_there(starting):
+    """A client that gets in would hang. One that is refused goes elsewhere."""
+    for _ in range(5):
+        with pytest.raises(ConnectionRefusedError):
+            starting.connect().socket.close()
+        time.sleep(0.05)
+    assert starting.process.poll() is None, starting.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_server_that_starts(starting, number):
+    began = time.monotonic()
+    starting.process.send_signal(number)
+    assert starting.wait(timeout=2 * CONNECT_S) == 0, starting.log
+    assert time.monotonic() - began < 1
+
+
+def test_a_database_that_dribbles_is_given_up_in_time(launch, cluster):
+    """The limit holds for the attempt, not for each byte of it."""
+    with DribblingDatabase() as database:
+        began = time.monotonic()
+        server = launch(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=database.port))
+        assert server.wait(timeout=CONNECT_S + SLOW_MACHINE_S) == 1
+        assert time.monotonic() - began > CONNECT_S - 0.5
+    assert len(server.lines) == 1 and f"no answer from 127.0.0.1:{database.port}" in server.lines[0], server.log
+
+
+def test_each_address_has_its_own_time(launch, cluster, tmp_path):
+    """The first address dribbles until its time is up; then the second has all of its own."""
+    prefix = with_names(tmp_path, [f"127.0.0.{i} two-addresses" for i in (1, 2)])
+    first, second = addresses_of("two-addresses", prefix)
+    with DribblingDatabase(host=first) as dribbling, Proxy(cluster.port, (second, dribbling.port)):
+        began = time.monotonic()
+        url = cluster.url_with(host="two-addresses", port=dribbling.port)
+        server = launch(DATABASE_URL=url, DB_POOL=1, WORKERS=1, prefix=prefix)
+        eventually(lambda: server.said("listening") or server.process.poll() is not None,
+                   within=CONNECT_S + SLOW_MACHINE_S)
+        assert server.said("listening"), server.log
+        assert time.monotonic() - began > CONNECT_S - 0.5
+        assert server.get("/readyz").status == 200
+
+
+def test_the_log_names_an_ipv6_address_as_a_url_does(model, launch):
+    port = free_port()
+    try:
+        socket.create_server(("::1", port), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    server = launch(HOST="::1", PORT=port)
+    eventually(lambda: server.said("listening"))
+    assert f"listening on http://[::1]:{port} " in server.log
+    with socket.create_connection(("::1", port), timeout=10) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
