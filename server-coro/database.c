@@ -219,6 +219,10 @@ void database_release(struct session *session)
     if (slot == NULL)
         return;
     session->slot = NULL;
+    if (pool_is_worn(slot, clock_ns())) {
+        lose(&database->links[slot->index]);
+        return;
+    }
     watch_unwaited(database->links[slot->index].watch); /* a wait for writing may have been the last */
     wake(database, pool_checkin(&database->pool, slot, clock_ns()));
 }

@@ -81,15 +81,6 @@ static void turn_away(struct database *database)
         wake(database, waiter);
 }
 
-/* The connection is intact and goes to the request that is next. */
-static void release(struct link *link)
-{
-    struct database *database = link->database;
-    deadline_disarm(&link->deadline);
-    link->job = NULL;
-    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
-}
-
 /* The connection cannot be used any more, in any state. */
 static void lose(struct link *link)
 {
@@ -99,6 +90,19 @@ static void lose(struct link *link)
     link->job = NULL;
     pool_lost(&database->pool, link->slot, clock_ns());
     turn_away(database);
+}
+
+/* The connection is intact and goes to the request that is next. */
+static void release(struct link *link)
+{
+    struct database *database = link->database;
+    if (pool_is_worn(link->slot, clock_ns())) {
+        lose(link);
+        return;
+    }
+    deadline_disarm(&link->deadline);
+    link->job = NULL;
+    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
 }
 
 /* -- making connections --------------------------------------------------------------------------- */

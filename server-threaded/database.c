@@ -266,11 +266,16 @@ const PGresult *database_query(struct session *session, const struct query *quer
 void database_release(struct session *session)
 {
     struct database *database = session->database;
-    if (session->slot == NULL)
+    struct pool_slot *slot = session->slot;
+    if (slot == NULL)
         return;
+    session->slot = NULL;
+    if (pool_is_worn(slot, clock_ns())) {
+        lose(database, slot);
+        return;
+    }
     pthread_mutex_lock(&database->lock);
-    struct pool_waiter *next = pool_checkin(&database->pool, session->slot, clock_ns());
+    struct pool_waiter *next = pool_checkin(&database->pool, slot, clock_ns());
     pthread_mutex_unlock(&database->lock);
     wake(next);
-    session->slot = NULL;
 }

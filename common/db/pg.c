@@ -71,6 +71,24 @@ static bool has_stale_statement(const PGresult *error)
     return sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0);
 }
 
+/*
+ * A session that began read-only stays so. PostgreSQL reports both settings from release 14 on
+ * (libpq-status.html); before that, only a write that fails tells: 25006.
+ */
+static bool begins_read_only(const PGconn *conn)
+{
+    const char *by_default = PQparameterStatus(conn, "default_transaction_read_only");
+    const char *standby = PQparameterStatus(conn, "in_hot_standby");
+    return (by_default != NULL && strcmp(by_default, "on") == 0) ||
+           (standby != NULL && strcmp(standby, "on") == 0);
+}
+
+static bool is_read_only_error(const PGresult *error)
+{
+    const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+    return sqlstate != NULL && strcmp(sqlstate, "25006") == 0;
+}
+
 static void remember(struct pg *pg, const PGresult *error)
 {
     const char *message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
@@ -156,7 +174,9 @@ static enum pg_event finish(struct pg *pg)
         if (is_error(pg->result))
             return fail(pg);
         clear_result(pg);
+        pg->is_read_only = begins_read_only(pg->conn);
     } else {
+        pg->is_read_only |= is_error(pg->result) && is_read_only_error(pg->result);
         counters_add(pg->counters, COUNT_QUERIES, 1);
         counters_add(pg->counters, COUNT_QUERY_NS, clock_ns() - pg->sent_ns);
     }

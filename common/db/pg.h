@@ -44,6 +44,7 @@ struct pg {
     char error[256];        /* one line, no newline */
     char sqlstate[6];       /* of the failure; "" when the server gave none */
     bool timed_out;         /* pg_timed_out() was the failure of a query */
+    bool is_read_only;      /* the session cannot write */
 
     /* private */
     PGconn *conn;

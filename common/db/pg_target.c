@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <libpq-fe.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct addrinfo pg_address_hints = {.ai_socktype = SOCK_STREAM};
@@ -53,6 +55,29 @@ static void copy_without_quotations(char *to, size_t size, const char *message)
     to[len] = '\0';
 }
 
+/*
+ * A password that is not percent-encoded makes libpq take a piece of it for the host, the port or the
+ * database, and messages name those. No URL has a '@' after its host.
+ */
+static bool is_misread(const char *url)
+{
+    const char *authority = strstr(url, "://");
+    if (authority == NULL)
+        return false;
+    authority += 3;
+    size_t end = strcspn(authority, "?"), slash = strcspn(authority, "/");
+    const char *first = memchr(authority, '@', end);
+    return first != NULL && ((size_t)(first - authority) > slash ||
+                             memchr(first + 1, '@', end - (size_t)(first + 1 - authority)) != NULL);
+}
+
+/* "5432"; "" is libpq's default. */
+static bool is_port(const char *text)
+{
+    return strspn(text, "0123456789") == strlen(text) && strlen(text) <= 5 &&
+           (text[0] == '\0' || atoi(text) > 0) && atoi(text) <= UINT16_MAX;
+}
+
 static bool fill(struct pg_target *target, const PQconninfoOption *url, const PQconninfoOption *defaults,
                  char error[256])
 {
@@ -64,6 +89,16 @@ static bool fill(struct pg_target *target, const PQconninfoOption *url, const PQ
         database = setting(url, defaults, "user");
     if (strpbrk(host, ",") != NULL || strpbrk(address, ",") != NULL || strpbrk(port, ",") != NULL) {
         snprintf(error, 256, "DATABASE_URL names several hosts; name one");
+        return false;
+    }
+    if (is_misread(target->url)) {
+        snprintf(
+            error, 256,
+            "DATABASE_URL has a '@' after its host: percent-encode the password ('@' is %%40, '/' is %%2F)");
+        return false;
+    }
+    if (!is_port(port)) {
+        snprintf(error, 256, "the port in DATABASE_URL is not a number from 1 to 65535");
         return false;
     }
     /* libpq would look it up while connecting, too late for the name in it to be resolved here. */

@@ -12,6 +12,7 @@
 static const uint64_t RETRY_FIRST_NS = 50 * MS;
 static const uint64_t RETRY_MAX_NS = 1000 * MS;
 static const uint64_t SUSPECT_AFTER_NS = 1000 * MS;
+static const uint64_t READ_ONLY_NS = 1000 * MS;
 
 int pool_init(struct pool *pool, const struct pool_settings *settings)
 {
@@ -56,12 +57,10 @@ static struct label label_of(const struct pool *pool, const struct pool_slot *sl
 
 static void log_attempt(const struct pool *pool, const struct pool_slot *slot, enum pool_state state)
 {
-    const char *where = pool->settings.where;
     if (pool->state == POOL_FAILING && state == POOL_UP)
-        log_info("the database at %s is back", where);
+        log_info("the database at %s is back", pool->settings.where);
     else if (pool->state == POOL_UP && state == POOL_FAILING)
-        log_warn("database connection %s to %s cannot be made: %s", label_of(pool, slot).text, where,
-                 slot->pg.error);
+        log_warn("database connection %s: %s", label_of(pool, slot).text, slot->pg.error);
 }
 
 /* -- states --------------------------------------------------------------------------------------- */
@@ -206,6 +205,11 @@ struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint
 
 /* -- losing and remaking connections -------------------------------------------------------------- */
 
+bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns)
+{
+    return slot->state == SLOT_BUSY && slot->pg.is_read_only && now_ns > slot->connected_ns + READ_ONLY_NS;
+}
+
 static uint64_t retry_delay_ns(unsigned failures)
 {
     uint64_t delay = RETRY_FIRST_NS;
@@ -222,7 +226,11 @@ void pool_lost(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
         slot->failures++;
         slot->retry_at_ns = now_ns + retry_delay_ns(slot->failures);
     } else {
-        log_warn("database connection %s lost: %s", label_of(pool, slot).text, slot->pg.error);
+        if (slot->pg.error[0] == '\0')
+            log_debug("database connection %s is made anew: its session is read-only",
+                      label_of(pool, slot).text);
+        else
+            log_warn("database connection %s lost: %s", label_of(pool, slot).text, slot->pg.error);
         pool->losses++;
         counters_add(pool->settings.counters, COUNT_DB_LOST, 1);
         /* At once, except that a connection that dies as soon as it is made is not remade without end. */

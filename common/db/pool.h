@@ -117,8 +117,15 @@ enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, u
 struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
 /*
+ * Whether a connection is to be lost (pool_lost) in place of being given back, although it is intact: its
+ * session cannot write, which default_transaction_read_only decided when it began and a new session may find
+ * changed. While the database stays read-only, each connection in use is made anew about once per second.
+ */
+bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns);
+
+/*
  * The connection has broken or could not be made (any state but SLOT_DOWN), for the reason in
- * slot->pg.error. Closes it, so stop the watcher of its socket before. It will be due again.
+ * slot->pg.error, or is worn. Closes it, so stop the watcher of its socket before. It will be due again.
  */
 void pool_lost(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 

@@ -71,7 +71,10 @@ enum step status_healthz(struct exchange *x)
 
 static enum step on_pong(struct exchange *x, const PGresult *result)
 {
-    (void)result;
+    bool is_read_only = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "on") == 0;
+    if (is_read_only)
+        return respond_problem(x, 503, NULL,
+                               "The database is read-only at the moment (a standby?); try again later.");
     return respond_status(x, "ready");
 }
 

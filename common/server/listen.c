@@ -156,8 +156,11 @@ void acceptor_refuse(struct acceptor *acceptor, const char *why)
 static enum accept_step accepted(struct acceptor *acceptor, int fd)
 {
     const int on = 1;
-    open_spare(acceptor);
-    if (acceptor->spare_fd < 0) /* this client has the spare's place */
+    bool has_spares_place = acceptor->spare_is_lent;
+    acceptor->spare_is_lent = false;
+    if (!has_spares_place)
+        open_spare(acceptor);
+    if (acceptor->spare_fd < 0)
         return refuse(acceptor, acceptor->why);
     if (!counters_connection_accepted(acceptor->counters, acceptor->app->service.max_connections))
         return refuse(acceptor, NULL);
@@ -175,8 +178,11 @@ static enum accept_step accepted(struct acceptor *acceptor, int fd)
  */
 static enum accept_step no_descriptor(struct acceptor *acceptor, const char *why)
 {
+    bool can_lend = !acceptor->spare_is_lent && acceptor->spare_fd >= 0;
     acceptor->why = why;
-    if (acceptor->spare_fd < 0) {
+    acceptor->spare_is_lent = can_lend;
+    if (!can_lend) {
+        open_spare(acceptor);
         log_limit(acceptor, why);
         return ACCEPT_PAUSE;
     }
@@ -191,6 +197,7 @@ enum accept_step acceptor_step(struct acceptor *acceptor, int result)
         return accepted(acceptor, result);
     switch (-result) {
     case EAGAIN:
+        acceptor->spare_is_lent = false;
         open_spare(acceptor);
         return ACCEPT_DONE;
     case EMFILE:

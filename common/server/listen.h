@@ -49,8 +49,9 @@ struct acceptor {
     int fd;
 
     /* private to listen.c */
-    int spare_fd;    /* closed to accept, and refuse, a client when no other descriptor is free; else -1 */
-    const char *why; /* no descriptor was free */
+    int spare_fd;       /* given up to accept, and refuse, a client when no other descriptor is free */
+    bool spare_is_lent; /* the next client that is accepted has its place */
+    const char *why;    /* no descriptor was free */
 };
 
 enum accept_step { ACCEPT_SERVE, ACCEPT_REFUSE, ACCEPT_AGAIN, ACCEPT_DONE, ACCEPT_PAUSE };

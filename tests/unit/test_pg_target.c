@@ -39,6 +39,8 @@ static void a_target_is_what_libpq_would_take(void **state)
     assert_target("hostaddr=10.0.0.1 dbname=app", "", "10.0.0.1:5432/app");
     assert_target("user=u host=@abstract", "", "@abstract:5432/u");
     assert_target("postgresql://u@/app", "", "local socket:5432/app");
+    assert_target("postgresql://h/app?user=u@server", "h", "h:5432/app");
+    assert_target("postgresql://u:%40%2f@h/app", "h", "h:5432/app");
     setenv("PGHOST", "from.env", 1);
     setenv("PGPORT", "99", 1);
     setenv("PGDATABASE", "envdb", 1);
@@ -70,6 +72,11 @@ static void a_malformed_target_is_refused_without_its_password(void **state)
     assert_refused("postgresql://u:secret@host:80:90@x/app?a=b", "DATABASE_URL");
     assert_refused("postgresql://u:secret%zz@host/app", "invalid percent-encoded token: \"...\"");
     assert_refused("host=x password=my secret", "missing \"=\" after \"...\"");
+    assert_refused("postgresql://u:pa@secret@host/app", "percent-encode");
+    assert_refused("postgresql://u:1/secret@host/app", "percent-encode");
+    assert_refused("host=x port=secret", "the port in DATABASE_URL is not a number");
+    assert_refused("host=x port=65536", "the port in DATABASE_URL is not a number");
+    assert_refused("host=x port=0", "the port in DATABASE_URL is not a number");
     assert_refused("mysql://u:secret@host/app", "DATABASE_URL is not a connection string");
 }
 

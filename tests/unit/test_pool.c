@@ -215,6 +215,21 @@ static void a_stopped_pool_connects_nothing(void **state)
     assert_true(pool_next_ms(&pool) == UINT64_MAX);
 }
 
+/* A read-only session is made anew once it is a second old, and only when a request gives it back. */
+static void a_read_only_session_wears_out(void **state)
+{
+    (void)state;
+    struct pool_slot *slot = pool_take_due(&pool, now);
+    slot->pg.is_read_only = true;
+    assert_false(pool_is_worn(slot, now));
+    assert_null(pool_checkin(&pool, slot, now));
+    assert_ptr_equal(checkout(), slot);
+    assert_false(pool_is_worn(slot, now + S));
+    assert_true(pool_is_worn(slot, now + S + 1));
+    slot->pg.is_read_only = false;
+    assert_false(pool_is_worn(slot, now + S + 1));
+}
+
 /* A timer that fires a moment early would find nothing to do. */
 static void milliseconds_are_rounded_up(void **state)
 {
@@ -334,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_a_first_connection_no_failure_is_one_of_the_start, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_stopped_pool_connects_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_only_session_wears_out, setup, teardown),
         cmocka_unit_test_setup_teardown(milliseconds_are_rounded_up, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts_back_off_from_50_ms_to_1_s, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_connection_is_remade_at_once, setup, teardown),
