@@ -83,8 +83,6 @@ static void test_generator(void **state)
     assert_int_equal(work_id(7, 1), 55805);
     assert_int_equal(work_id(7, 2), 9347);
     assert_int_equal(work_id(INT64_MAX, 999), 34023);
-    assert_int_equal(work_value(1), 48271);
-    assert_int_equal(work_value(100000), 532132706);
 }
 
 static void test_answers_exactly_m_bytes(void **state)
