@@ -20,7 +20,7 @@ void buf_release(struct buf *buf)
     buf_init(buf, buf->max);
 }
 
-/* Room for `more` bytes behind the content. Doubling keeps many small appends linear. */
+/* Makes room for `more` bytes after the content. Doubling keeps many small appends linear. */
 static int reserve(struct buf *buf, size_t more)
 {
     if (more > buf->max - buf->len)
@@ -59,7 +59,7 @@ int buf_printf(struct buf *buf, const char *format, ...)
     va_end(args);
     if (len < 0)
         return -EINVAL;
-    /* vsnprintf needs a byte for its NUL: one that `max` need not allow, so it goes through a copy. */
+    /* Through a copy: vsnprintf() needs a byte for its NUL, which `max` need not allow. */
     char small[512];
     char *text = (size_t)len < sizeof(small) ? small : malloc((size_t)len + 1);
     if (text == NULL)

@@ -1,8 +1,8 @@
 /*
- * A growable byte buffer with a maximum that is chosen where the buffer is made.
+ * A growable byte buffer whose maximum is chosen where the buffer is made.
  *
- * The buffer owns its bytes. A failure leaves the content as it was. An empty buffer that has been
- * released holds no memory, so idle connections cost none.
+ * The buffer owns its bytes. A failure leaves the content unchanged. A buffer that was released holds no
+ * memory, so the buffers of idle connections cost none.
  */
 #ifndef WB_BUF_H
 #define WB_BUF_H
@@ -17,13 +17,13 @@ struct buf {
     size_t max; /* bytes; len never exceeds it */
 };
 
-/* The structure may be in any state before (it is overwritten). */
+/* Overwrites the structure, whatever its state. */
 void buf_init(struct buf *buf, size_t max);
 
-/* Frees the memory; the buffer is empty and may be used again. */
+/* Frees the memory and empties the buffer, which may be used again. */
 void buf_release(struct buf *buf);
 
-/* 0, -EMSGSIZE past the maximum, or -ENOMEM. */
+/* Each appends: 0, -EMSGSIZE past the maximum, or -ENOMEM. */
 __attribute__((warn_unused_result)) int buf_append(struct buf *buf, const void *bytes, size_t len);
 __attribute__((warn_unused_result, format(printf, 2, 3))) int buf_printf(struct buf *buf, const char *format,
                                                                          ...);

@@ -31,7 +31,7 @@ void log_line(enum log_level level, const char *format, ...)
     gmtime_r(&now.tv_sec, &tm);
 
     char line[1024];
-    size_t max = sizeof line - 1; /* leaves room for the newline */
+    size_t max = sizeof line - 1; /* without the newline */
     int len =
         snprintf(line, max, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s: ", tm.tm_year + 1900, tm.tm_mon + 1,
                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000, log_name, names[level]);
@@ -41,7 +41,7 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
     size_t end = (size_t)(len + more) < max ? (size_t)(len + more) : max - 1;
     line[end++] = '\n';
-    /* Nothing can be done about a log that cannot be written. */
+    /* A failure cannot be reported: standard error is the log. */
     if (write(STDERR_FILENO, line, end) < 0)
         return;
 }

@@ -1,9 +1,9 @@
 /*
- * One line on standard error for an event that matters, with its reason.
+ * The log: one line on standard error per event, with its reason.
  *
  *     2026-11-21T21:40:01.123Z threaded warn: database connection 3 lost: server closed the connection
  *
- * A line is one write(2), so lines of several threads do not mix. Safe from any thread.
+ * Safe from any thread: each line is one write(2), so the lines of several threads do not mix.
  */
 #ifndef WB_LOG_H
 #define WB_LOG_H
@@ -12,7 +12,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* `name` appears in each line and must live as long as the process. */
+/* Each line shows `name`, which must outlive all logging. */
 void log_init(const char *name, enum log_level level);
 
 bool log_enabled(enum log_level level);

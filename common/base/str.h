@@ -1,4 +1,4 @@
-/* A slice of somebody else's bytes: not terminated, not owned. */
+/* A slice of bytes that something else owns. Not terminated. */
 #ifndef WB_STR_H
 #define WB_STR_H
 
@@ -22,28 +22,27 @@ static inline bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* ASCII case is ignored, as RFC 9110 wants it for field names and tokens. */
+/* Ignores the case of ASCII letters, as RFC 9110 requires for field names and tokens. */
 bool str_eq_nocase(struct str a, struct str b);
 
 bool str_starts_with(struct str s, struct str prefix);
 
-/* Without the optional white space (SP and HTAB, RFC 9110 5.6.3) at both ends. */
+/* Leaves out the optional white space (SP and HTAB, RFC 9110 5.6.3) at both ends. */
 struct str str_trim(struct str s);
 
 /*
- * Cuts the part before the first `separator` off the front of *rest and puts it in *part.
- * Returns false when nothing is left. "a,,b" gives "a", "", "b"; "" gives nothing.
- * Start with rest->ptr not NULL.
+ * Cuts the part before the first `separator` off the front of *rest, into *part. False if *rest is empty.
+ * "a,,b" gives "a", "", "b"; "" gives nothing.
  */
 bool str_cut(struct str *rest, char separator, struct str *part);
 
-/* Decimal digits only, no sign, no space, nothing behind; false if it does not fit or is empty. */
+/* Takes decimal digits alone: no sign, no space. False for anything else, the empty slice and overflow. */
 bool str_to_u64(struct str s, uint64_t *out);
 
 /* 0..15 for a hexadecimal digit of either case, else -1. */
 int str_hex_digit(char c);
 
-/* Whether each percent sign has two hexadecimal digits behind it (RFC 3986 2.1). */
+/* Whether two hexadecimal digits follow each percent sign (RFC 3986 2.1). */
 bool str_is_percent_encoded(struct str s);
 
 #endif

@@ -1,6 +1,6 @@
 #include "base/version.h"
 
-/* The Makefile defines both for this file alone, so that a new revision recompiles nothing else. */
+/* The Makefile defines both macros for this file alone: a new revision recompiles nothing else. */
 const char wb_version[] = WB_VERSION;
 
 #ifdef __clang__

@@ -1,4 +1,4 @@
-/* What was built, and how: for --version, /stats and the load test's record. */
+/* The revision and the compiler of this program: for --version, /stats and the load test's record. */
 #ifndef WB_VERSION_H
 #define WB_VERSION_H
 

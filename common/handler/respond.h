@@ -27,7 +27,7 @@ enum step respond_empty(struct exchange *x, int status);
  */
 enum step respond_padded(struct exchange *x, const char *text, uint64_t padding, const char *tail);
 
-/* A problem document, as problem_write() in http/problem.h makes it. Adds Retry-After to a 503. */
+/* A problem document: see problem_write() in http/problem.h. Adds Retry-After to a 503. */
 __attribute__((format(printf, 4, 5))) enum step respond_problem(struct exchange *x, int status,
                                                                 const char *member, const char *format, ...);
 
@@ -40,7 +40,7 @@ __attribute__((format(printf, 4, 5))) bool refuse_request(struct exchange *x, in
 /* 503: memory has run out. */
 enum step respond_no_memory(struct exchange *x);
 
-/* 400: what params->error says, after a function of params.h has returned false. */
+/* 400 with params->error, after a function of params.h has returned false. */
 enum step respond_bad_params(struct exchange *x, const struct params *params);
 
 /* 503, 504 or 500, by the SQLSTATE of a result that is an error. */

@@ -15,7 +15,7 @@ static const struct {
                                "SELECT value FROM world, pg_sleep($2) WHERE id = $1"},
     [SQL_WORK_WRITE] = {"work_write", "(int4)",
                         "UPDATE world SET hits = hits + 1 WHERE id = $1 RETURNING value"},
-    /* The sleep is in the join below the update: the row is not locked while it lasts. */
+    /* The join sleeps before the update locks the row. */
     [SQL_WORK_WRITE_DELAYED] =
         {"work_write_delayed", "(int4, float8)",
          "UPDATE world SET hits = hits + 1 FROM pg_sleep($2) WHERE id = $1 RETURNING value"},
@@ -25,16 +25,16 @@ static const struct {
          "INSERT INTO items (name, value, payload) VALUES ($1, $2, $3::json) RETURNING " ITEM_COLUMNS},
     [SQL_ITEM_GET] = {"item_get", "(int8)", "SELECT " ITEM_COLUMNS " FROM items WHERE id = $1"},
     /*
-     * A page has as many rows as it is allowed, and ends with the one whose payload takes it past the
-     * third parameter, in bytes: 100 items may have 100 MiB. The row behind is given, too, so that
-     * it is known that there is one: all but the row before it counts.
+     * A page and one item more, which shows that there is a next page: $2 rows. A page ends early with the
+     * item that makes its payloads exceed $3 bytes, since 100 items may have 100 MiB; one row may follow that
+     * item. So a row is left out if the payloads of the rows before the previous row exceed $3.
      */
     [SQL_ITEM_LIST] = {"item_list", "(int8, int4, int8)",
                        "SELECT " ITEM_COLUMNS
                        " FROM (SELECT *, sum(octet_length(payload::text)) OVER (ORDER BY "
                        "id ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes FROM items "
                        "WHERE id > $1 ORDER BY id LIMIT $2) AS page WHERE bytes IS NULL OR bytes <= $3"},
-    /* The last parameter is the version that must still be there; NULL for any. */
+    /* The last parameter is the version that the item must still have; NULL: any. */
     [SQL_ITEM_REPLACE] =
         {"item_replace", "(int8, text, int8, text, int8)",
          "UPDATE items SET name = $2, value = $3, payload = $4::json, version = version + 1, "
@@ -54,10 +54,10 @@ const char *statements_prepare(void)
     static size_t len;
     if (len == 0) {
         /*
-         * A query that the server has given up would run on: without this, each one that waits for a lock
-         * keeps a session of the database for as long as the lock is held, and writes in the end.
-         * (runtime-config-connection.html. strace shows two setitimer(2) a second in a busy session of
-         * PostgreSQL 15, and nothing for each query.)
+         * Without this setting the database goes on with a query whose connection the server has closed: a
+         * query that waits for a lock keeps its session until the lock is free, and then writes
+         * (runtime-config-connection.html). It costs two setitimer(2) per second in a busy session of
+         * PostgreSQL 15 and nothing per query (strace).
          */
         len = (size_t)snprintf(text, sizeof text, "SET client_connection_check_interval = '1s'; ");
         for (size_t i = 0; i < SQL_STATEMENTS; i++) {

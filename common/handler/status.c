@@ -14,7 +14,7 @@
 
 enum { STATUS_BYTES_MAX = 16 * 1024 };
 
-/* What Linux says of this process. */
+/* Linux' figures of this process. */
 struct process {
     double cpu_user, cpu_system; /* s */
     uint64_t voluntary, involuntary;
@@ -22,8 +22,8 @@ struct process {
 };
 
 /*
- * getrusage(2) counts all threads, those that have ended too; /proc/self/status has the rest.
- * Reading a file of /proc does not wait for a device.
+ * getrusage(2) counts all threads, ended ones as well; /proc/self/status has the rest. To read a file of /proc
+ * does not wait for a device.
  */
 static struct process process_read(void)
 {
@@ -85,8 +85,8 @@ enum step status_readyz(struct exchange *x)
 }
 
 /*
- * Every figure, once. /stats shows `value` under `key`; /metrics shows it times `scale` under `metric`,
- * whose labels, if any, are part of the name. Rows of one family stand together.
+ * Each figure, once. /stats shows `value` as `key`; /metrics shows `value` times `scale` as `metric`, a name
+ * that includes its labels. Rows of one family stand together; the first has the help text.
  */
 struct figure {
     const char *key;
@@ -134,14 +134,14 @@ static void figures_read(const struct service *service, struct figure figures[FI
          total(COUNT_ACCEPTED), 1},
         {"connections_refused", "connections_refused_total", COUNTER,
          "Client connections refused because a limit was met.", total(COUNT_REFUSED), 1},
-        {"requests", "requests_total", COUNTER, "Requests that were given an answer.", total(COUNT_REQUESTS),
-         1},
+        {"requests", "requests_total", COUNTER, "Requests that got a response.", total(COUNT_REQUESTS), 1},
         {"replies_2xx", "replies_total{class=\"2xx\"}", COUNTER, "Responses by class of status.",
          total(COUNT_RESPONSES_2XX), 1},
         {"replies_3xx", "replies_total{class=\"3xx\"}", COUNTER, "", total(COUNT_RESPONSES_3XX), 1},
         {"replies_4xx", "replies_total{class=\"4xx\"}", COUNTER, "", total(COUNT_RESPONSES_4XX), 1},
         {"replies_5xx", "replies_total{class=\"5xx\"}", COUNTER, "", total(COUNT_RESPONSES_5XX), 1},
-        {"queries", "queries_total", COUNTER, "Queries that the database answered.", total(COUNT_QUERIES), 1},
+        {"queries", "queries_total", COUNTER, "Queries that the database responded to.", total(COUNT_QUERIES),
+         1},
         {"query_s", "query_seconds_total", COUNTER,
          "Time from sending a query until its result was complete, summed.", total_s(COUNT_QUERY_NS), 1},
         {"pool_size", "pool_size", GAUGE, "Database connections that the pool may hold.", service->db_pool, 1},

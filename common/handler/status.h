@@ -1,4 +1,4 @@
-/* What the process says about itself: /healthz, /readyz, /stats and /metrics. */
+/* The state of the process: /healthz, /readyz, /stats and /metrics. */
 #ifndef WB_STATUS_H
 #define WB_STATUS_H
 

@@ -1,4 +1,5 @@
-/* What an exchange wants next. In a header of its own because the handlers name it, too. */
+/* What an exchange needs next. A header of its own, since exchange.h includes headers of handlers that name it.
+ */
 #ifndef WB_STEP_H
 #define WB_STEP_H
 

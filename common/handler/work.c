@@ -22,11 +22,6 @@ int32_t work_id(uint64_t seed, uint64_t index)
     return (int32_t)(1 + mix(seed + (index + 1) * GOLDEN_GAMMA) % WORLD_ROWS);
 }
 
-int32_t work_value(int32_t id)
-{
-    return (int32_t)((int64_t)id * 48271 % 2147483647);
-}
-
 /*
  * The seed of a request that has none: no other request of the process gets the same one. Each shard of
  * counters counts on from a start of its own, so that cores do not share a counter.

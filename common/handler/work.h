@@ -17,17 +17,14 @@ enum {
 };
 
 struct work {
-    uint64_t n, m, w, d; /* queries, bytes, updates among the queries, milliseconds a query */
+    uint64_t n, m, w, d; /* queries, bytes, updates among the queries, milliseconds per query */
     uint64_t seed;
-    uint64_t done; /* queries answered */
+    uint64_t done; /* queries that have a result */
     int64_t sum;
 };
 
 /* The id (1..WORLD_ROWS) of query number `index` (from 0) under a seed; see API.md. */
 int32_t work_id(uint64_t seed, uint64_t index);
-
-/* What `world` holds for an id: one step of the generator of Park and Miller. */
-int32_t work_value(int32_t id);
 
 enum step work_start(struct exchange *x);
 

@@ -1,11 +1,10 @@
 /*
- * libFuzzer target: the step machine. Requests as bytes go through the codec into exchanges, and behind
- * them the input says what the database answers: rows, no rows, NULL, errors, nothing. Whatever
- * happens, a response results, and it is a whole one: its parts add up to its size, Content-Length is the
- * length of the body, and JSON is JSON.
+ * libFuzzer target: the step machine. The codec makes requests of the input's bytes, exchanges handle them, and
+ * the input chooses the results of queries: rows, no rows, NULL, errors, nothing. A complete response must
+ * result in every case: its parts add up to its size, Content-Length is the length of the body, and JSON is
+ * JSON.
  *
- * The first RESULTS bytes of the input say what queries are answered with, over and over; the
- * rest is what the client sends.
+ * The first RESULTS bytes of the input choose the results, over and over; the client sends the rest.
  */
 #include <endian.h>
 #include <jansson.h>
@@ -34,7 +33,7 @@ static void require(bool holds, const char *what)
 /* -- results ---------------------------------------------------------------------------------------- */
 
 /* What one byte of the script makes of a query's result. */
-enum answer { ANSWER_ROWS, ANSWER_NO_ROWS, ANSWER_NULL, ANSWER_STATUS, ANSWER_FAILURE, ANSWERS };
+enum outcome { OUTCOME_ROWS, OUTCOME_NO_ROWS, OUTCOME_NULL, OUTCOME_STATUS, OUTCOME_FAILURE, OUTCOMES };
 
 struct script {
     const uint8_t *bytes;
@@ -123,21 +122,21 @@ static enum statement statement_of(const struct query *query)
     return statement;
 }
 
-/* NULL: the database does not answer. */
+/* NULL: the database gives no result. */
 static PGresult *run_query(struct script *script, enum statement statement)
 {
     static const ExecStatusType statuses[] = {PGRES_FATAL_ERROR, PGRES_EMPTY_QUERY, PGRES_COMMAND_OK,
                                               PGRES_BAD_RESPONSE};
     uint8_t byte = script->bytes[script->at++ % RESULTS];
-    unsigned variety = byte / ANSWERS;
-    switch ((enum answer)(byte % ANSWERS)) {
-    case ANSWER_ROWS:
+    unsigned variety = byte / OUTCOMES;
+    switch ((enum outcome)(byte % OUTCOMES)) {
+    case OUTCOME_ROWS:
         return make_rows(statement, variety);
-    case ANSWER_NO_ROWS:
+    case OUTCOME_NO_ROWS:
         return make_result(PGRES_TUPLES_OK, is_about_items(statement) ? COLUMNS_OF_ITEMS : 1);
-    case ANSWER_NULL:
+    case OUTCOME_NULL:
         return make_null(script, statement, variety);
-    case ANSWER_STATUS:
+    case OUTCOME_STATUS:
         return make_result(statuses[variety % 4], 0);
     default:
         return NULL;
@@ -219,18 +218,18 @@ static void check_response(const struct response *response, bool is_head)
 
 /* -- exchanges -------------------------------------------------------------------------------------- */
 
-static void finish(struct exchange *x, bool is_head, uint64_t answered_before)
+static void finish(struct exchange *x, bool is_head, uint64_t responses_before)
 {
     check_response(&x->response, is_head);
-    require(counters_total(COUNT_REQUESTS) == answered_before + 1, "a request is not counted once");
+    require(counters_total(COUNT_REQUESTS) == responses_before + 1, "a request is not counted once");
     exchange_deinit(x);
 }
 
 /* True when the connection goes on. */
-static bool answer(struct http_codec *codec, struct script *script)
+static bool respond(struct http_codec *codec, struct script *script)
 {
     struct exchange x;
-    uint64_t answered = counters_total(COUNT_REQUESTS);
+    uint64_t responses = counters_total(COUNT_REQUESTS);
     bool is_head = codec->request.method == HTTP_METHOD_HEAD;
     script->null = false;
     exchange_init(&x, &service, counters_shard(0));
@@ -247,7 +246,7 @@ static bool answer(struct http_codec *codec, struct script *script)
     }
     require(!script->null || x.response.status >= 500, "a NULL was taken for a value");
     bool goes_on = !x.response.close;
-    finish(&x, is_head, answered);
+    finish(&x, is_head, responses);
     return goes_on;
 }
 
@@ -267,15 +266,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct http_codec codec;
     http_init(&codec, &limits);
     enum http_event event = http_feed(&codec, (const char *)data + RESULTS, size - RESULTS);
-    while (event == HTTP_EVENT_REQUEST && answer(&codec, &script))
+    while (event == HTTP_EVENT_REQUEST && respond(&codec, &script))
         event = http_next(&codec);
     if (event == HTTP_EVENT_REFUSED) {
         struct exchange x;
-        uint64_t answered = counters_total(COUNT_REQUESTS);
+        uint64_t responses = counters_total(COUNT_REQUESTS);
         exchange_init(&x, &service, counters_shard(0));
         exchange_refuse(&x, codec.refusal);
         require(x.response.close, "the connection goes on after a refusal");
-        finish(&x, codec.refusal.is_head, answered);
+        finish(&x, codec.refusal.is_head, responses);
     }
     http_deinit(&codec);
     return 0;

@@ -27,7 +27,7 @@ static json_t *read_value(struct str text)
     struct json_complaint complaint = {.position = SIZE_MAX};
     if (json_read(&json, text, DEPTH_MAX, &complaint) == 0)
         return json;
-    require(complaint.position <= text.len, "a complaint about a place behind the text");
+    require(complaint.position <= text.len, "a complaint about a place after the text");
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /*
- * What the tests of /items share: a client that talks to the exchange, and behind it a table that is
- * a plain array and makes the results PostgreSQL would have made. No server, no database.
+ * For the tests of /items: a client of the exchange, and instead of the database a table that is an array and
+ * makes the results that PostgreSQL would make. No server, no database.
  */
 #ifndef WB_ITEM_TEST_H
 #define WB_ITEM_TEST_H
@@ -144,7 +144,7 @@ static struct row *row_to_write(struct talk *talk, const struct query *query)
     return row != NULL && (version == NULL || query_read_int8(version) == row->version) ? row : NULL;
 }
 
-/* As many as asked for; but none behind the first row that follows more payload bytes than asked for. */
+/* As many rows as the limit; none after the first row that follows more payload bytes than the maximum. */
 static void list_rows(struct talk *talk, PGresult *result, const struct query *query)
 {
     int64_t after = query_read_int8(query->values[0]), max = query_read_int8(query->values[2]);

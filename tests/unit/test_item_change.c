@@ -1,5 +1,6 @@
 /* Changing items, with made-up results in place of a database and of other writers. */
 #include "item_test.h"
+#include "rfc7396.h"
 
 /* -- PUT and DELETE -------------------------------------------------------------------------------- */
 
@@ -173,23 +174,7 @@ static void test_patch(void **state)
 static void test_patch_as_rfc_7396(void **state)
 {
     (void)state;
-    static const char *const cases[][3] = {
-        {"{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
-        {"{\"a\":\"b\"}", "{\"b\":\"c\"}", "{\"a\":\"b\",\"b\":\"c\"}"},
-        {"{\"a\":\"b\"}", "{\"a\":null}", "{}"},
-        {"{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}"},
-        {"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
-        {"{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}"},
-        {"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
-        {"{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}"},
-        {"[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]"},
-        {"{\"a\":\"b\"}", "[\"c\"]", "[\"c\"]"},
-        {"{\"a\":\"foo\"}", "null", "null"},
-        {"{\"a\":\"foo\"}", "\"bar\"", "\"bar\""},
-        {"{\"e\":null}", "{\"a\":1}", "{\"e\":null,\"a\":1}"},
-        {"[1,2]", "{\"a\":\"b\",\"c\":null}", "{\"a\":\"b\"}"},
-        {"{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}"},
-    };
+    static const char *const cases[][3] = {RFC_7396_CASES};
     struct talk *talk = talk_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char path[32], patch[128];
@@ -266,7 +251,7 @@ static void test_patch_that_grows(void **state)
     talk_free(talk);
 }
 
-/* -- a database that does not answer as it should -------------------------------------------------- */
+/* -- a database that does not respond as it should ------------------------------------------------- */
 
 static PGresult *narrow(void)
 {

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "handler/items/json.h"
+#include "rfc7396.h"
 
 enum { DEPTH_MAX = 4 };
 
@@ -143,7 +144,7 @@ static void test_unicode(void **state)
     REFUSED("{\"a\\u0000b\":1}", -EDOM, "a string holds U+0000");
     static const char *const no_utf8[] = {
         "[\"\x80\"]",             /* a continuation byte alone */
-        "[\"\xc3\"]",             /* nothing behind a lead byte */
+        "[\"\xc3\"]",             /* nothing after a lead byte */
         "[\"\xc0\x80\"]",         /* NUL in two bytes */
         "[\"\xe0\x80\xaf\"]",     /* a slash in three bytes */
         "[\"\xed\xa0\x80\"]",     /* a surrogate, as UTF-8 */
@@ -278,23 +279,8 @@ static json_t *parsed(const char *text)
 static void test_merge_patch(void **state)
 {
     (void)state;
-    /* RFC 7396, appendix A, all of it; then ours. */
     static const char *const cases[][3] = {
-        {"{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
-        {"{\"a\":\"b\"}", "{\"b\":\"c\"}", "{\"a\":\"b\",\"b\":\"c\"}"},
-        {"{\"a\":\"b\"}", "{\"a\":null}", "{}"},
-        {"{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}"},
-        {"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
-        {"{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}"},
-        {"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
-        {"{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}"},
-        {"[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]"},
-        {"{\"a\":\"b\"}", "[\"c\"]", "[\"c\"]"},
-        {"{\"a\":\"foo\"}", "null", "null"},
-        {"{\"a\":\"foo\"}", "\"bar\"", "\"bar\""},
-        {"{\"e\":null}", "{\"a\":1}", "{\"e\":null,\"a\":1}"},
-        {"[1,2]", "{\"a\":\"b\",\"c\":null}", "{\"a\":\"b\"}"},
-        {"{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}"},
+        RFC_7396_CASES,
         {"{\"b\":1,\"a\":2}", "{\"b\":{\"c\":[null]}}", "{\"b\":{\"c\":[null]},\"a\":2}"},
         {"{\"a\":{\"b\":1}}", "{\"a\":{}}", "{\"a\":{\"b\":1}}"},
     };

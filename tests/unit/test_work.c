@@ -1,6 +1,6 @@
 /*
- * GET /work as a step machine fed with made-up results: no server, no database. The generator is
- * checked against figures worked out by hand (Python's integers), not against itself.
+ * GET /work as a step machine that gets made-up results: no server, no database. The generator must give
+ * figures that Python computed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,11 +83,9 @@ static void test_generator(void **state)
     assert_int_equal(work_id(7, 1), 55805);
     assert_int_equal(work_id(7, 2), 9347);
     assert_int_equal(work_id(INT64_MAX, 999), 34023);
-    assert_int_equal(work_value(1), 48271);
-    assert_int_equal(work_value(100000), 532132706);
 }
 
-static void test_answers_exactly_m_bytes(void **state)
+static void test_responds_with_exactly_m_bytes(void **state)
 {
     (void)state;
     static const uint64_t sizes[] = {64, 65, 1024, 65536, 65537, 200000, WORK_M_MAX};
@@ -240,7 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generator),
-        cmocka_unit_test(test_answers_exactly_m_bytes),
+        cmocka_unit_test(test_responds_with_exactly_m_bytes),
         cmocka_unit_test(test_runs_n_queries_the_last_w_of_them_updates),
         cmocka_unit_test(test_delay_goes_to_the_database),
         cmocka_unit_test(test_unnamed_seeds_differ),

@@ -5,7 +5,7 @@
 #include "handler/items/json.h"
 #include "handler/respond.h"
 
-/* Cuts the part before the next ';' that stands in no quoted string (RFC 9110 5.6.4) off *rest. */
+/* Cuts the part before the next ';' outside of quoted strings (RFC 9110 5.6.4) off *rest. */
 static bool cut_parameter(struct str *rest, struct str *part)
 {
     bool quoted = false;
@@ -24,7 +24,7 @@ static bool cut_parameter(struct str *rest, struct str *part)
     return true;
 }
 
-/* RFC 9110 8.3.1. Of the parameters only a charset could change what the bytes mean. */
+/* RFC 9110 8.3.1. Of all parameters only a charset could change the meaning of the bytes. */
 static bool is_media_type(struct str field, struct str wanted)
 {
     struct str part, name;
@@ -187,7 +187,7 @@ bool item_body_take(struct exchange *x, json_t **out)
     return true;
 }
 
-/* `payload` is JSON, or NULL for `text`, which is JSON already. */
+/* The texts of the query: the name; and as payload `payload`, or the JSON `text` if that is NULL. */
 static bool keep_texts(struct exchange *x, struct str name, const json_t *payload, struct str text)
 {
     struct item_op *op = &x->item;
@@ -220,13 +220,13 @@ bool item_body_keep(struct exchange *x)
     return kept;
 }
 
-/* *out becomes the stored payload with the object `patch` merged into it: the caller's. */
+/* Merges the object `patch` into the stored payload. The caller owns *out. */
 static bool merge_payload(struct exchange *x, json_t **out, struct str stored, json_t *patch)
 {
     struct json_complaint complaint;
     json_t *target;
     int error = json_read(&target, stored, ITEM_PAYLOAD_DEPTH_MAX, &complaint);
-    if (error == -EBADMSG || error == -EDOM) /* another program wrote it */
+    if (error == -EBADMSG || error == -EDOM) /* from another program */
         return refuse(x, "payload", "The stored payload cannot be read for a merge; replace it with PUT.");
     if (error == 0) {
         *out = json_merge(target, patch);

@@ -14,7 +14,7 @@ static bool is_etag_char(unsigned char c)
     return c == 0x21 || (c >= 0x23 && c != 0x7f);
 }
 
-/* Cuts the next tag and the commas before it off *rest. False at the end, and at what is no tag. */
+/* Cuts the next tag, and the commas before it, off *rest. False at the end and at a malformed tag. */
 static bool cut_etag(struct str *rest, struct etag *etag)
 {
     size_t i = 0, end;
@@ -31,10 +31,10 @@ static bool cut_etag(struct str *rest, struct etag *etag)
     if (end == tag.len || tag.ptr[end] != '"')
         return false;
     etag->opaque = (struct str){tag.ptr + quote + 1, end - quote - 1};
-    struct str behind = str_trim((struct str){tag.ptr + end + 1, tag.len - end - 1});
-    if (behind.len > 0 && behind.ptr[0] != ',')
+    struct str after = str_trim((struct str){tag.ptr + end + 1, tag.len - end - 1});
+    if (after.len > 0 && after.ptr[0] != ',')
         return false;
-    *rest = behind;
+    *rest = after;
     return true;
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* In front of each of jansson's allocations: a link in the circle of those made by the same parse. */
+/* Precedes each allocation of jansson and links it with the others of the same parse, in a circle. */
 struct block {
     alignas(max_align_t) struct block *prev;
     struct block *next;
@@ -17,7 +17,7 @@ struct parse {
     jmp_buf out_of_memory;
 };
 
-/* The parse that this thread is in. A parse never yields, so no coroutine sees another's. */
+/* The parse that this thread is in. A parse never yields, so no coroutine sees that of another. */
 static _Thread_local struct parse *current;
 
 static void unlink_block(struct block *block)
@@ -51,7 +51,7 @@ static void release(void *memory)
     free(block);
 }
 
-/* Before main(): jansson wants both set before there is a second thread, and the seed is read from a file. */
+/* Before main(): jansson requires both before there is a second thread, and reads the seed from a file. */
 __attribute__((constructor)) static void set_up(void)
 {
     json_set_alloc_funcs(allocate, release);
@@ -66,7 +66,8 @@ static void free_all(const struct block *head)
     }
 }
 
-/* A function of its own: what is local to the caller of setjmp() and changed later is lost (C17 7.13.2.1). */
+/* A function of its own: longjmp() loses changes of locals of the function that called setjmp() (C17 7.13.2.1).
+ */
 static int load(struct parse *parse, json_t **out, struct str text, size_t flags, json_error_t *error)
 {
     if (setjmp(parse->out_of_memory) != 0)
@@ -83,7 +84,7 @@ int json_memory_load(json_t **out, struct str text, size_t flags, json_error_t *
     current = NULL;
     if (result == -ENOMEM)
         free_all(&parse.blocks);
-    else /* the blocks of a tree stay linked with each other, and not with this stack frame */
+    else /* the tree's blocks stay linked with each other, but not with this stack frame */
         unlink_block(&parse.blocks);
     return result;
 }

@@ -1,12 +1,12 @@
 /*
  * jansson's parser, made safe against a lack of memory. Private to json.c.
  *
- * jansson 2.14 does not check whether the buffer that gathers a token has grown (lex_save() drops
- * what strbuffer_append_byte() returns). Seen with the 4th allocation failing: the name
- * "abcdefghijklmnopqrstuvwxyz" was read without its "o", and no error; and ["abcdefghijklmn"] lost its
- * closing quote, behind which the parser then wrote without end. Elsewhere a lack of memory is
- * reported as a syntax error. So an allocation that fails in the parser does not return to it: it
- * frees what this parse has allocated and leaves by longjmp(3).
+ * jansson 2.14 ignores that the buffer of a token could not grow: lex_save() drops the result of
+ * strbuffer_append_byte(). With the fourth allocation failing, the parser read the name
+ * "abcdefghijklmnopqrstuvwxyz" without its "o" and reported no error; ["abcdefghijklmn"] lost its closing
+ * quote, and the parser wrote past the buffer without end. Elsewhere jansson reports a lack of memory as a
+ * syntax error. So a failed allocation never returns to the parser: this module frees all that the parse has
+ * allocated and leaves the parser by longjmp(3).
  */
 #ifndef WB_JSON_MEMORY_H
 #define WB_JSON_MEMORY_H
