@@ -1,8 +1,8 @@
 # Every command of waitbench; `make help` lists them. The load test's settings (N=20 DURATION=5 ...)
-# go before or behind `make bench` alike.
+# go before or after `make bench` alike.
 #
 #   BUILD=DIR      where objects and programs go (build)
-#   CC=clang       another compiler; CFLAGS are -O2 -g, the same for all three servers
+#   CC=clang       another compiler; CFLAGS are -O2 -g, the same for all servers
 #   SANITIZE=...   address,undefined or thread, say; into a BUILD of its own
 #   DEPS=skip      install nothing: say what is missing, and the command that installs it
 #   V=1            show every compiler command
@@ -11,33 +11,52 @@ BUILD ?= build
 CC = cc
 CFLAGS = -O2 -g
 FUZZ_SECONDS ?= 60
+PYTHON := /usr/bin/python3
 
-MODELS   := threaded libuv coro
-PROGRAMS := $(MODELS:%=$(BUILD)/server-%)
-PYTHON   := /usr/bin/python3
+# servers.csv lists the servers, and what to make for each. A server in C is a folder server-NAME with a
+# main.c, which needs no rule of its own; any other brings one in server-NAME/rules.mk. The image of the
+# servers is made of the sources alone: without the list, `all` is the servers in C.
+C_SERVERS := $(patsubst server-%/main.c,%,$(wildcard server-*/main.c))
+ifneq ($(wildcard servers.csv),)
+PROGRAMS := $(sort $(subst $$BUILD,$(BUILD),$(shell .ci/servers build)))
+else
+PROGRAMS := $(C_SERVERS:%=$(BUILD)/server-%)
+endif
 
-all: $(PROGRAMS) ## build the three servers: build/server-threaded, -libuv and -coro
+all: $(PROGRAMS) ## build the servers that servers.csv lists: build/server-NAME
 
-# ---- What is needed, from Debian's packages, and where the compiler finds it. Make remakes this file
-# ---- first and reads itself again, so that nothing below is evaluated before the packages are there.
+# ---- What is needed, from Debian's packages. The goals of INSTALLING install it; every other goal, and any goal
+# ---- under `make -n`, goes on or names what is missing and the command that installs it.
 
-PACKAGES_FOR = $(sort build $(foreach goal,$(MAKECMDGOALS),$(PACKAGES_FOR_$(goal))))
-PACKAGES_FOR_bench    := bench
-PACKAGES_FOR_compare  := bench
-PACKAGES_FOR_selftest := bench
-PACKAGES_FOR_test     := bench test
-PACKAGES_FOR_sanitize := bench test
-PACKAGES_FOR_fuzz     := lint
-PACKAGES_FOR_lint     := bench test lint
+INSTALLING      := deps bench compare selftest yardstick test sanitize fuzz lint
+SETS_bench      := bench
+SETS_compare    := bench
+SETS_selftest   := bench
+SETS_yardstick  := bench
+SETS_unit-tests := unit
+SETS_test       := bench unit test
+SETS_sanitize   := bench unit test
+SETS_fuzzers    := fuzz
+SETS_fuzz       := fuzz
+SETS_lint       := bench unit test lint
+SETS_deps       := bench unit test lint fuzz more
 
-ifneq ($(filter-out up clean help deps,$(or $(MAKECMDGOALS),all)),)
+# Make's options of one letter are the first word of MAKEFLAGS: -n prints, -q asks, -t touches.
+OPTIONS := $(filter-out --%,$(firstword -$(MAKEFLAGS)))
+DRY     := $(strip $(foreach option,n q t,$(findstring $(option),$(OPTIONS))))
+GOALS   := $(or $(MAKECMDGOALS),all)
+CHECK   := $(if $(DRY),--check,$(if $(filter $(INSTALLING),$(GOALS)),,--check))
+SETS    := $(sort $(if $(CHECK),,build) $(foreach goal,$(GOALS),$(SETS_$(goal))))
+
+# Where the compiler finds the libraries. Make remakes this file first and, if it has changed, reads itself
+# again, so that nothing below is evaluated before the packages are there.
+ifneq ($(filter-out up clean help,$(GOALS)),)
 include $(BUILD)/packages.mk
 endif
 
-$(BUILD)/packages.mk: .ci/deps
-	@.ci/deps $(PACKAGES_FOR)
-	@mkdir -p $(@D)
-	@.ci/deps --flags >$@.new && mv $@.new $@
+$(BUILD)/packages.mk: FORCE
+	@$(if $(CHECK),,.ci/deps $(SETS) &&) flags=$$(CC='$(CC)' .ci/deps --flags $(SETS)) && mkdir -p $(@D) && \
+	    { echo "$$flags" | cmp -s - $@ || echo "$$flags" >$@; }
 
 # ---- Building
 
@@ -49,9 +68,10 @@ ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -MMD -MP -Icommon $(CFLAGS) $
     $(DEFINES)
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(wildcard $(1))))
+server_objects = $(call objects,$(foreach kind,c S,server-$(1)/*.$(kind) server-$(1)/*/*.$(kind)))
 COMMON  := $(call objects,common/*/*.c common/*/*/*.c)
 CO      := $(call objects,server-coro/co/*.c server-coro/co/*.S)
-SERVERS := $(foreach model,$(MODELS),$(call objects,server-$(model)/*.c server-$(model)/co/*.c server-$(model)/co/*.S))
+SERVERS := $(foreach server,$(C_SERVERS),$(call server_objects,$(server)))
 
 $(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
 	$(call say,AR)
@@ -59,11 +79,13 @@ $(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
 	$(Q)$(AR) rcs $@ $^
 
 define SERVER
-$(BUILD)/server-$(1): $$(call objects,server-$(1)/*.c server-$(1)/co/*.c server-$(1)/co/*.S) $$(BUILD)/common.a
+$(BUILD)/server-$(1): $$(call server_objects,$(1)) $$(BUILD)/common.a
 	$$(call say,LD)
 	$$(Q)$$(CC) $$(CFLAGS) $$(INSTRUMENT) $$(LDFLAGS) -o $$@ $$^ $$(PACKAGES_LIBS)
 endef
-$(foreach model,$(MODELS),$(eval $(call SERVER,$(model))))
+$(foreach server,$(C_SERVERS),$(eval $(call SERVER,$(server))))
+
+include $(wildcard server-*/rules.mk)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -99,7 +121,6 @@ $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
-$(call objects,tests/unit/*.c): | have-test
 $(BUILD)/obj/tests/unit/%.o: private DEFINES = -Iserver-coro
 # It makes each allocation fail in turn; the linker's --wrap works under ASan, too.
 $(BUILD)/tests/unit/test_item_memory: private LDFLAGS += -Wl,--wrap=malloc,--wrap=realloc,--wrap=free
@@ -118,21 +139,21 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
 
 -include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(call objects,tests/unit/*.c tests/fuzz/*.c))
 
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) ## build the unit tests
 fuzzers: $(FUZZERS)
 
 # ---- Running
 
-bench: all have-bench ## answer the question: private PostgreSQL, three servers, a table (loadtest/run --help: N M C ...)
+bench: all ## answer the question: private PostgreSQL, the servers, a table (loadtest/run --help: N M C ...)
 	loadtest/run
 
-compare: have-bench ## hold two results folders against each other: make compare A=results/... B=results/...
+compare: ## hold two results folders against each other: make compare A=results/... B=results/...
 	loadtest/compare '$(A)' '$(B)'
 
-selftest: all have-bench ## prove the load test: a server against itself, planted differences and faults
+selftest: all ## prove the load test: a server against itself, planted differences and faults
 	loadtest/selftest
 
-yardstick: all have-bench ## how far the servers are from pgbench and nginx, in one run
+yardstick: all ## how far the servers are from pgbench and nginx, in one run
 	loadtest/yardstick
 
 up: ## the servers and their database in containers: docker compose up -d after a look at what it needs
@@ -140,36 +161,34 @@ up: ## the servers and their database in containers: docker compose up -d after 
 
 # ---- Testing
 
-test: all unit-tests have-bench-test ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
+test: all unit-tests ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
 	BUILD=$(BUILD) tests/run unit http loadtest
 
 # Each build has a folder of its own. halt_on_error: what a sanitizer says fails the test it happens in.
 # report_thread_leaks=0: a server that is told to leave at once waits for no thread.
-sanitize: have-bench-test ## the suite under ASan and UBSan (all servers), then under TSan
+sanitize: ## the suite under ASan and UBSan (all servers), then under TSan
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit-tests
 	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all
 	BUILD=$(BUILD)/asan UBSAN_OPTIONS=print_stacktrace=1 tests/run unit http
 	BUILD=$(BUILD)/tsan TSAN_OPTIONS=halt_on_error=1:report_thread_leaks=0:suppressions=tests/tsan.supp tests/run http
 
-fuzz: have-fuzz ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
+fuzz: ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	BUILD=$(BUILD)/fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
-lint: have-build-bench-test-lint ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
+lint: ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
 	.ci/lint '$(ALL_CFLAGS)'
 
 # ---- The rest
 
-deps: have-build-bench-test-lint-fuzz-more ## install what all of this needs, from Debian's packages
-
-have-%:
-	@.ci/deps $(subst -, ,$*)
+deps: ## install what all of this needs, from Debian's packages
+	@echo 'All packages are installed.'
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 FORCE:
 .PHONY: all unit-tests fuzzers bench compare selftest yardstick up test sanitize fuzz lint deps clean help FORCE
