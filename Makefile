@@ -36,10 +36,11 @@ SETS_yardstick  := bench
 SETS_unit-tests := unit
 SETS_test       := bench unit test
 SETS_sanitize   := bench unit test
+SETS_coverage   := bench unit test coverage
 SETS_fuzzers    := fuzz
 SETS_fuzz       := fuzz
 SETS_lint       := bench unit test lint
-SETS_deps       := bench unit test lint fuzz more
+SETS_deps       := bench unit test lint fuzz coverage more
 
 # Make's options of one letter are the first word of MAKEFLAGS: -n prints, -q asks, -t touches.
 OPTIONS := $(filter-out --%,$(firstword -$(MAKEFLAGS)))
@@ -50,7 +51,7 @@ SETS    := $(sort $(if $(CHECK),,build) $(foreach goal,$(GOALS),$(SETS_$(goal)))
 
 # Where the compiler finds the libraries. Make remakes this file first and, if it has changed, reads itself
 # again, so that nothing below is evaluated before the packages are there.
-ifneq ($(filter-out up clean help,$(GOALS)),)
+ifneq ($(filter-out up clean help format,$(GOALS)),)
 include $(BUILD)/packages.mk
 endif
 
@@ -142,6 +143,21 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
 unit-tests: $(UNIT_TESTS) ## build the unit tests
 fuzzers: $(FUZZERS)
 
+# Assertions are on in every build. Two warnings follow the flow of values, which -Og does too little of: at -O2
+# they are errors, here they would be wrong.
+UNOPTIMIZED := WARNINGS='-Wall -Wextra -Wno-format-truncation -Wno-maybe-uninitialized'
+debug: ## the servers with -Og, full debugging information and frame pointers, in build/debug
+	$(MAKE) BUILD=$(BUILD)/debug CFLAGS='-Og -g3 -fno-omit-frame-pointer' $(UNOPTIMIZED) all compile_commands.json
+
+# For clangd and clang-tidy: one entry for each C source, with the flags that it is compiled with here.
+compile_commands.json: FORCE ## how each C file is compiled, for editors (make debug writes it, too)
+	@printf '%s\n' $(wildcard common/*/*.c common/*/*/*.c server-*/*.c server-*/*/*.c tests/unit/*.c tests/fuzz/*.c) | \
+	    directory='$(CURDIR)' compiler='$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Iserver-coro -DWB_VERSION=\"\" -DWB_FLAGS=\"\"' awk ' \
+	        function json(text) {gsub(/[\\"]/, "\\\\&", text); return "\"" text "\""} \
+	        {printf "%s{\"directory\": %s, \"file\": %s, \"command\": %s}", NR == 1 ? "[\n" : ",\n", \
+	            json(ENVIRON["directory"]), json($$0), json(ENVIRON["compiler"] " -c " $$0)} \
+	        END {print "\n]"}' >$@
+
 # ---- Running
 
 bench: all ## answer the question: private PostgreSQL, the servers, a table (loadtest/run --help: N M C ...)
@@ -176,8 +192,20 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz a
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	BUILD=$(BUILD)/fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
-lint: ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
-	.ci/lint '$(ALL_CFLAGS)'
+lint: ## formatting, clang-tidy, cppcheck, shellcheck, black, mypy, pyflakes, yamllint
+	CC='$(CC)' BUILD=$(BUILD) .ci/lint '$(filter-out -MMD -MP,$(ALL_CFLAGS))'
+
+format: ## format C (clang-format 14) and Python (black 23), as Debian 12 has them
+	.ci/lint --format
+
+# Every counter is added to atomically, and every process adds to the same files: what ran before is removed.
+# Without optimisation of any kind threads would need more than their stacks.
+coverage: ## which lines the unit and HTTP tests reach: a table and build/coverage/index.html
+	$(MAKE) BUILD=$(BUILD)/coverage CFLAGS='-Og -g --coverage -fprofile-update=atomic' $(UNOPTIMIZED) all unit-tests
+	find $(BUILD)/coverage -name '*.gcda' -delete
+	status=0; BUILD=$(BUILD)/coverage timeout --foreground 30m tests/run unit http || status=$$?; \
+	    gcovr --root . --object-directory $(BUILD)/coverage --filter common/ --filter 'server-[^/]*/' \
+	        --html-details $(BUILD)/coverage/index.html --html-title waitbench --print-summary --txt - && exit $$status
 
 # ---- The rest
 
@@ -188,7 +216,8 @@ clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / {printf "make %-22s %s\n", $$1, $$2}' Makefile
 
 FORCE:
-.PHONY: all unit-tests fuzzers bench compare selftest yardstick up test sanitize fuzz lint deps clean help FORCE
+.PHONY: all unit-tests fuzzers debug bench compare selftest yardstick up test sanitize fuzz lint format coverage \
+    deps clean help FORCE

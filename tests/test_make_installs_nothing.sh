@@ -41,7 +41,7 @@ installs_nothing() {
     [ ! -s "$folder/calls" ] || fail 'runs what installs packages'
 }
 
-for goal in all unit-tests fuzzers "$folder/build/common.a"; do
+for goal in all unit-tests fuzzers debug coverage compile_commands.json "$folder/build/common.a"; do
     run "$goal"
     installs_nothing
     [ $status = 2 ] || fail "ended with $status"
