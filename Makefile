@@ -13,12 +13,12 @@ CFLAGS = -O2 -g
 FUZZ_SECONDS ?= 60
 PYTHON := /usr/bin/python3
 
-# servers.csv lists the servers, and what to make for each. A server in C is a folder server-NAME with a
-# main.c, which needs no rule of its own; any other brings one in server-NAME/rules.mk. The image of the
-# servers is made of the sources alone: without the list, `all` is the servers in C.
+# servers.csv, or the file that SERVER_LIST names, lists the servers and what to make for each. A server in C is
+# a folder server-NAME with a main.c and needs no rule of its own; any other that has to be built brings a rule in
+# server-NAME/rules.mk. The image of the servers has no list: there `all` is the servers in C.
 C_SERVERS := $(patsubst server-%/main.c,%,$(wildcard server-*/main.c))
-ifneq ($(wildcard servers.csv),)
-PROGRAMS := $(sort $(subst $$BUILD,$(BUILD),$(shell .ci/servers build)))
+ifneq ($(wildcard $(or $(SERVER_LIST),servers.csv)),)
+PROGRAMS := $(sort $(subst $$BUILD,$(BUILD),$(shell SERVER_LIST='$(SERVER_LIST)' .ci/servers build)))
 else
 PROGRAMS := $(C_SERVERS:%=$(BUILD)/server-%)
 endif
