@@ -1,8 +1,8 @@
 # Every command of waitbench; `make help` lists them. The load test's settings (N=20 DURATION=5 ...)
-# go before or behind `make bench` alike.
+# go before or after `make bench` alike.
 #
 #   BUILD=DIR      where objects and programs go (build)
-#   CC=clang       another compiler; CFLAGS are -O2 -g, the same for all three servers
+#   CC=clang       another compiler; CFLAGS are -O2 -g, the same for all servers
 #   SANITIZE=...   address,undefined or thread, say; into a BUILD of its own
 #   DEPS=skip      install nothing: say what is missing, and the command that installs it
 #   V=1            show every compiler command
@@ -11,33 +11,53 @@ BUILD ?= build
 CC = cc
 CFLAGS = -O2 -g
 FUZZ_SECONDS ?= 60
+PYTHON := /usr/bin/python3
 
-MODELS   := threaded libuv coro
-PROGRAMS := $(MODELS:%=$(BUILD)/server-%)
-PYTHON   := /usr/bin/python3
+# servers.csv, or the file that SERVER_LIST names, lists the servers and what to make for each. A server in C is
+# a folder server-NAME with a main.c and needs no rule of its own; any other that has to be built brings a rule in
+# server-NAME/rules.mk. The image of the servers has no list: there `all` is the servers in C.
+C_SERVERS := $(patsubst server-%/main.c,%,$(wildcard server-*/main.c))
+ifneq ($(wildcard $(or $(SERVER_LIST),servers.csv)),)
+PROGRAMS := $(sort $(subst $$BUILD,$(BUILD),$(shell SERVER_LIST='$(SERVER_LIST)' .ci/servers build)))
+else
+PROGRAMS := $(C_SERVERS:%=$(BUILD)/server-%)
+endif
 
-all: $(PROGRAMS) ## build the three servers: build/server-threaded, -libuv and -coro
+all: $(PROGRAMS) ## build the servers that servers.csv lists: build/server-NAME
 
-# ---- What is needed, from Debian's packages, and where the compiler finds it. Make remakes this file
-# ---- first and reads itself again, so that nothing below is evaluated before the packages are there.
+# ---- What is needed, from Debian's packages. The goals of INSTALLING install it; every other goal, and any goal
+# ---- under `make -n`, goes on or names what is missing and the command that installs it.
 
-PACKAGES_FOR = $(sort build $(foreach goal,$(MAKECMDGOALS),$(PACKAGES_FOR_$(goal))))
-PACKAGES_FOR_bench    := bench
-PACKAGES_FOR_compare  := bench
-PACKAGES_FOR_selftest := bench
-PACKAGES_FOR_test     := bench test
-PACKAGES_FOR_sanitize := bench test
-PACKAGES_FOR_fuzz     := lint
-PACKAGES_FOR_lint     := bench test lint
+INSTALLING      := deps bench compare selftest yardstick test sanitize fuzz lint
+SETS_bench      := bench
+SETS_compare    := bench
+SETS_selftest   := bench
+SETS_yardstick  := bench
+SETS_unit-tests := unit
+SETS_test       := bench unit test
+SETS_sanitize   := bench unit test
+SETS_coverage   := bench unit test coverage
+SETS_fuzzers    := fuzz
+SETS_fuzz       := fuzz
+SETS_lint       := bench unit test lint
+SETS_deps       := bench unit test lint fuzz coverage more
 
-ifneq ($(filter-out up clean help deps,$(or $(MAKECMDGOALS),all)),)
+# Make's options of one letter are the first word of MAKEFLAGS: -n prints, -q asks, -t touches.
+OPTIONS := $(filter-out --%,$(firstword -$(MAKEFLAGS)))
+DRY     := $(strip $(foreach option,n q t,$(findstring $(option),$(OPTIONS))))
+GOALS   := $(or $(MAKECMDGOALS),all)
+CHECK   := $(if $(DRY),--check,$(if $(filter $(INSTALLING),$(GOALS)),,--check))
+SETS    := $(sort $(if $(CHECK),,build) $(foreach goal,$(GOALS),$(SETS_$(goal))))
+
+# Where the compiler finds the libraries. Make remakes this file first and, if it has changed, reads itself
+# again, so that nothing below is evaluated before the packages are there.
+ifneq ($(filter-out up clean help format,$(GOALS)),)
 include $(BUILD)/packages.mk
 endif
 
-$(BUILD)/packages.mk: .ci/deps
-	@.ci/deps $(PACKAGES_FOR)
-	@mkdir -p $(@D)
-	@.ci/deps --flags >$@.new && mv $@.new $@
+$(BUILD)/packages.mk: FORCE
+	@$(if $(CHECK),,.ci/deps $(SETS) &&) flags=$$(CC='$(CC)' .ci/deps --flags $(SETS)) && mkdir -p $(@D) && \
+	    { echo "$$flags" | cmp -s - $@ || echo "$$flags" >$@; }
 
 # ---- Building
 
@@ -49,9 +69,10 @@ ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -MMD -MP -Icommon $(CFLAGS) $
     $(DEFINES)
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(wildcard $(1))))
+server_objects = $(call objects,$(foreach kind,c S,server-$(1)/*.$(kind) server-$(1)/*/*.$(kind)))
 COMMON  := $(call objects,common/*/*.c common/*/*/*.c)
 CO      := $(call objects,server-coro/co/*.c server-coro/co/*.S)
-SERVERS := $(foreach model,$(MODELS),$(call objects,server-$(model)/*.c server-$(model)/co/*.c server-$(model)/co/*.S))
+SERVERS := $(foreach server,$(C_SERVERS),$(call server_objects,$(server)))
 
 $(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
 	$(call say,AR)
@@ -59,11 +80,13 @@ $(BUILD)/common.a: $(COMMON) $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
 	$(Q)$(AR) rcs $@ $^
 
 define SERVER
-$(BUILD)/server-$(1): $$(call objects,server-$(1)/*.c server-$(1)/co/*.c server-$(1)/co/*.S) $$(BUILD)/common.a
+$(BUILD)/server-$(1): $$(call server_objects,$(1)) $$(BUILD)/common.a
 	$$(call say,LD)
 	$$(Q)$$(CC) $$(CFLAGS) $$(INSTRUMENT) $$(LDFLAGS) -o $$@ $$^ $$(PACKAGES_LIBS)
 endef
-$(foreach model,$(MODELS),$(eval $(call SERVER,$(model))))
+$(foreach server,$(C_SERVERS),$(eval $(call SERVER,$(server))))
+
+include $(wildcard server-*/rules.mk)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -99,7 +122,6 @@ $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/co.a $(BUILD)/common.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(INSTRUMENT) $(LDFLAGS) -o $@ $^ $(PACKAGES_LIBS) -lcmocka
-$(call objects,tests/unit/*.c): | have-test
 $(BUILD)/obj/tests/unit/%.o: private DEFINES = -Iserver-coro
 # It makes each allocation fail in turn; the linker's --wrap works under ASan, too.
 $(BUILD)/tests/unit/test_item_memory: private LDFLAGS += -Wl,--wrap=malloc,--wrap=realloc,--wrap=free
@@ -118,21 +140,36 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/common.a
 
 -include $(patsubst %.o,%.d,$(COMMON) $(SERVERS) $(call objects,tests/unit/*.c tests/fuzz/*.c))
 
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) ## build the unit tests
 fuzzers: $(FUZZERS)
+
+# Assertions are on in every build. Two warnings follow the flow of values, which -Og does too little of: at -O2
+# they are errors, here they would be wrong.
+UNOPTIMIZED := WARNINGS='-Wall -Wextra -Wno-format-truncation -Wno-maybe-uninitialized'
+debug: ## the servers with -Og, full debugging information and frame pointers, in build/debug
+	$(MAKE) BUILD=$(BUILD)/debug CFLAGS='-Og -g3 -fno-omit-frame-pointer' $(UNOPTIMIZED) all compile_commands.json
+
+# For clangd and clang-tidy: one entry for each C source, with the flags that it is compiled with here.
+compile_commands.json: FORCE ## how each C file is compiled, for editors (make debug writes it, too)
+	@printf '%s\n' $(wildcard common/*/*.c common/*/*/*.c server-*/*.c server-*/*/*.c tests/unit/*.c tests/fuzz/*.c) | \
+	    directory='$(CURDIR)' compiler='$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Iserver-coro -DWB_VERSION=\"\" -DWB_FLAGS=\"\"' awk ' \
+	        function json(text) {gsub(/[\\"]/, "\\\\&", text); return "\"" text "\""} \
+	        {printf "%s{\"directory\": %s, \"file\": %s, \"command\": %s}", NR == 1 ? "[\n" : ",\n", \
+	            json(ENVIRON["directory"]), json($$0), json(ENVIRON["compiler"] " -c " $$0)} \
+	        END {print "\n]"}' >$@
 
 # ---- Running
 
-bench: all have-bench ## answer the question: private PostgreSQL, three servers, a table (loadtest/run --help: N M C ...)
+bench: all ## answer the question: private PostgreSQL, the servers, a table (loadtest/run --help: N M C ...)
 	loadtest/run
 
-compare: have-bench ## hold two results folders against each other: make compare A=results/... B=results/...
+compare: ## hold two results folders against each other: make compare A=results/... B=results/...
 	loadtest/compare '$(A)' '$(B)'
 
-selftest: all have-bench ## prove the load test: a server against itself, planted differences and faults
+selftest: all ## prove the load test: a server against itself, planted differences and faults
 	loadtest/selftest
 
-yardstick: all have-bench ## how far the servers are from pgbench and nginx, in one run
+yardstick: all ## how far the servers are from pgbench and nginx, in one run
 	loadtest/yardstick
 
 up: ## the servers and their database in containers: docker compose up -d after a look at what it needs
@@ -140,36 +177,47 @@ up: ## the servers and their database in containers: docker compose up -d after 
 
 # ---- Testing
 
-test: all unit-tests have-bench-test ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
+test: all unit-tests ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
 	BUILD=$(BUILD) tests/run unit http loadtest
 
 # Each build has a folder of its own. halt_on_error: what a sanitizer says fails the test it happens in.
 # report_thread_leaks=0: a server that is told to leave at once waits for no thread.
-sanitize: have-bench-test ## the suite under ASan and UBSan (all servers), then under TSan
+sanitize: ## the suite under ASan and UBSan (all servers), then under TSan
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit-tests
 	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread all
 	BUILD=$(BUILD)/asan UBSAN_OPTIONS=print_stacktrace=1 tests/run unit http
 	BUILD=$(BUILD)/tsan TSAN_OPTIONS=halt_on_error=1:report_thread_leaks=0:suppressions=tests/tsan.supp tests/run http
 
-fuzz: have-fuzz ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
+fuzz: ## each fuzzer for FUZZ_SECONDS (60); what crashes is left in build/fuzz and named
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	BUILD=$(BUILD)/fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
-lint: have-build-bench-test-lint ## formatting, clang-tidy, cppcheck, shellcheck, pyflakes, yamllint
-	.ci/lint '$(ALL_CFLAGS)'
+lint: ## formatting, clang-tidy, cppcheck, shellcheck, black, mypy, pyflakes, yamllint
+	CC='$(CC)' BUILD=$(BUILD) .ci/lint '$(filter-out -MMD -MP,$(ALL_CFLAGS))'
+
+format: ## format C (clang-format 14) and Python (black 23), as Debian 12 has them
+	.ci/lint --format
+
+# Every counter is added to atomically, and every process adds to the same files: what ran before is removed.
+# Without optimisation of any kind threads would need more than their stacks.
+coverage: ## which lines the unit and HTTP tests reach: a table and build/coverage/index.html
+	$(MAKE) BUILD=$(BUILD)/coverage CFLAGS='-Og -g --coverage -fprofile-update=atomic' $(UNOPTIMIZED) all unit-tests
+	find $(BUILD)/coverage -name '*.gcda' -delete
+	status=0; BUILD=$(BUILD)/coverage timeout --foreground 30m tests/run unit http || status=$$?; \
+	    gcovr --root . --object-directory $(BUILD)/coverage --filter common/ --filter 'server-[^/]*/' \
+	        --html-details $(BUILD)/coverage/index.html --html-title waitbench --print-summary --txt - && exit $$status
 
 # ---- The rest
 
-deps: have-build-bench-test-lint-fuzz-more ## install what all of this needs, from Debian's packages
-
-have-%:
-	@.ci/deps $(subst -, ,$*)
+deps: ## install what all of this needs, from Debian's packages
+	@echo 'All packages are installed.'
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / {printf "make %-22s %s\n", $$1, $$2}' Makefile
 
 FORCE:
-.PHONY: all unit-tests fuzzers bench compare selftest yardstick up test sanitize fuzz lint deps clean help FORCE
+.PHONY: all unit-tests fuzzers debug bench compare selftest yardstick up test sanitize fuzz lint format coverage \
+    deps clean help FORCE
