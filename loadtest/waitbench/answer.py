@@ -67,7 +67,9 @@ def in_lines(said):
 
 
 def _wrapped(sentence, first, others):
-    return textwrap.wrap(sentence, words.WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
+    return textwrap.wrap(
+        sentence, words.WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    )
 
 
 def _heading(found):
@@ -89,12 +91,18 @@ def _footing(found):
             f"Had throughputs differed by {middle} (the median point) or {worst} (the worst), 4 runs in 5 would have"
             " shown it."
         )
-    return lines + [sentence.format(_where(found, flag)) for flag, sentence in FLAGS.items() if _flagged(found, flag)]
+    return lines + [
+        sentence.format(_where(found, flag)) for flag, sentence in FLAGS.items() if _flagged(found, flag)
+    ]
 
 
 def _flagged(found, flag):
     """The points at which any run of any server has the flag."""
-    return [point for point in found.points if any(flag in e.flags for e in found.entries.values() if e.point == point)]
+    return [
+        point
+        for point in found.points
+        if any(flag in e.flags for e in found.entries.values() if e.point == point)
+    ]
 
 
 def _where(found, flag):
@@ -128,7 +136,9 @@ def _overall(found, server, entries):
         estimate = best.estimates["rps"]
         said = f"{_ratio(estimate)}: {words.verdict('rps', best.verdicts['rps'])}, {_magnitude([estimate])}"
     else:
-        low, high = (f"{_ratio(entry.estimates['rps'])} ({words.label(entry.point, axes)})" for entry in (worst, best))
+        low, high = (
+            f"{_ratio(entry.estimates['rps'])} ({words.label(entry.point, axes)})" for entry in (worst, best)
+        )
         said = f"{low} to {high}: {_magnitude([e.estimates['rps'] for e in entries])}; {_tally(entries)}"
     return f"{server.upper()} against {found.base}, throughput: {said}. {_cpu(found, entries)}"
 

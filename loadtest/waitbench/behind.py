@@ -41,7 +41,9 @@ def rows(found):
 
 def _row(pair, axes):
     both = pair.direct, pair.behind
-    rates = [words.significant(entry.median("rps")) + ("*" if entry.generator_bound else "") for entry in both]
+    rates = [
+        words.significant(entry.median("rps")) + ("*" if entry.generator_bound else "") for entry in both
+    ]
     ratios = [_ratio(entry.estimates.get(measure)) for measure in ("rps", "cpu") for entry in both]
     return words.label(pair.direct.point, axes), pair.direct.server, *rates, _ratio(pair.change), *ratios
 
@@ -53,4 +55,8 @@ def _ratio(estimate):
 def text(found):
     """For a terminal; lines, none when there is nothing to show."""
     shown = rows(found)
-    return ["", f"what nginx in front changes; ratios to {found.base}"] + table.columns(shown, LEFT) if shown else []
+    return (
+        ["", f"what nginx in front changes; ratios to {found.base}"] + table.columns(shown, LEFT)
+        if shown
+        else []
+    )

@@ -10,7 +10,12 @@ SHAPES = list(svg.SHAPES)
 ROW = 15  # px from one server's row to the next
 NARROW, WIDE = 380, 780
 LETTER = 6  # px, of the name of a point
-WHO = (("server", "server_cpu_share"), ("database", "db_cpu_share"), ("wrk", "wrk_cpu_share"), ("idle", "idle_share"))
+WHO = (
+    ("server", "server_cpu_share"),
+    ("database", "db_cpu_share"),
+    ("wrk", "wrk_cpu_share"),
+    ("idle", "idle_share"),
+)
 
 
 def style(found, server):
@@ -28,16 +33,23 @@ FORESTS = {
 
 def forest(found, measure):
     """The ratio to the base at every point with its interval, the line of 1 and the 5% band."""
-    entries = [entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)]
+    entries = [
+        entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)
+    ]
     if not entries:
         return None
     title, better = FORESTS[measure.name]
-    title, about = f"{title}, ratio to {found.base}", f"{len(entries)} ratios; {better}; the table has them all"
+    title, about = (
+        f"{title}, ratio to {found.base}",
+        f"{len(entries)} ratios; {better}; the table has them all",
+    )
     rows = _rows(entries)
     left, right, bottom = _room(found), NARROW - 48, rows[-1][0] + 12
     drawing = svg.Drawing(NARROW, bottom + 32, title, about)
     estimates = [entry.estimates[measure.name] for entry in entries]
-    scale = svg.RatioScale(_without_freaks([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right)
+    scale = svg.RatioScale(
+        _without_freaks([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right
+    )
     begin, end = scale(1 / stats.MARGIN), scale(stats.MARGIN)
     drawing.add("rect", class_="band", x=begin, y=8, width=round(end - begin, 1), height=bottom - 8)
     for tick in scale.ticks():
@@ -58,7 +70,9 @@ def _ratio(drawing, scale, y, entry, name, look):
     tip = f"{entry.server} at {entry.point}: {ratio} {words.interval(estimate)} {words.verdict(name, word)}"
     if estimate.low is not None:
         drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"{class_} interval")
-    drawing.mark(scale(estimate.ratio), y, shape, class_ + (" hollow" if word == stats.INCONCLUSIVE else ""), tip)
+    drawing.mark(
+        scale(estimate.ratio), y, shape, class_ + (" hollow" if word == stats.INCONCLUSIVE else ""), tip
+    )
     drawing.text(NARROW - 42, y + 4, ratio + ("*" if entry.generator_bound else ""), "tick")
 
 
@@ -74,11 +88,18 @@ def along(found, axis, column, most=4):
     names = [name for name in words.varying(found.points) if name != axis]
     full = [(key, points) for key, points in groups.items() if len(points) == widest]
     full = full[:: math.ceil(len(full) / most)]
-    drawings = (_lines(found, axis, column, points, words.label(key, names) if names else "") for key, points in full)
+    drawings = (
+        _lines(found, axis, column, points, words.label(key, names) if names else "") for key, points in full
+    )
     return [drawing for drawing in drawings if drawing]
 
 
-TITLES = {"rps": "req/s", "cpu_us_per_req": "CPU µs/req", "rss_kib": "resident MiB", "kernel_kib": "kernel MiB"}
+TITLES = {
+    "rps": "req/s",
+    "cpu_us_per_req": "CPU µs/req",
+    "rss_kib": "resident MiB",
+    "kernel_kib": "kernel MiB",
+}
 DIVIDE = {"rss_kib": 1024, "kernel_kib": 1024}
 
 
@@ -91,7 +112,9 @@ def _lines(found, axis, column, points, where):
     width, height, left, bottom = 250, 190, 46, 150
     title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
     middles = {id(entry): statistics.median(seen[id(entry)]) for entry in entries}
-    told = (f"{e.server} {words.significant(middles[id(e)])} at {axis}={getattr(e.point, axis)}" for e in entries)
+    told = (
+        f"{e.server} {words.significant(middles[id(e)])} at {axis}={getattr(e.point, axis)}" for e in entries
+    )
     drawing = svg.Drawing(width, height, title, f"Medians: {', '.join(told)}")
     drawing.text(4, 12, TITLES[column] + (f" at {where}" if where else ""), "head")
     scale = svg.Scale([value for values in seen.values() for value in values], bottom, 24, least_span=1.5)
@@ -106,7 +129,9 @@ def _lines(found, axis, column, points, where):
     apart = min(10, step / (len(found.servers) + 1))  # servers stand beside each other
     for index, server in enumerate(found.servers):
         shift = (index - (len(found.servers) - 1) / 2) * apart
-        spots = [(e, round(across[e.point] + shift, 1), middles[id(e)]) for e in entries if e.server == server]
+        spots = [
+            (e, round(across[e.point] + shift, 1), middles[id(e)]) for e in entries if e.server == server
+        ]
         _joined(drawing, scale, spots, seen, style(found, server))
     return drawing
 
@@ -114,11 +139,15 @@ def _lines(found, axis, column, points, where):
 def _joined(drawing, scale, spots, seen, look):
     """One server's medians with a line through them, and its runs. spots: [(entry, x, median)]"""
     class_, shape = look
-    drawing.add("polyline", class_=f"{class_} joined", points=" ".join(f"{x},{scale(y)}" for _, x, y in spots))
+    drawing.add(
+        "polyline", class_=f"{class_} joined", points=" ".join(f"{x},{scale(y)}" for _, x, y in spots)
+    )
     for entry, x, middle in spots:
         for value in seen[id(entry)]:
             drawing.add("circle", class_=f"{class_} run", cx=x, cy=scale(value), r=1.5)
-        drawing.mark(x, scale(middle), shape, class_, f"{entry.server} at {entry.point}: {words.significant(middle)}")
+        drawing.mark(
+            x, scale(middle), shape, class_, f"{entry.server} at {entry.point}: {words.significant(middle)}"
+        )
 
 
 def _positive(entry, column):
@@ -130,13 +159,18 @@ def _positive(entry, column):
 def latencies(found):
     """The 50th and the 99th percentile of every run, run by run: never pooled, never averaged."""
     entries = [entry for point in found.points for entry in at(found, point)]
-    values = [run[name] / 1000 for e in entries for run in e.runs for name in ("p50_us", "p99_us") if run[name]]
+    values = [
+        run[name] / 1000 for e in entries for run in e.runs for name in ("p50_us", "p99_us") if run[name]
+    ]
     if not values:
         return None
     rows = _rows(entries)
     bottom = rows[-1][0] + 12
     drawing = svg.Drawing(
-        WIDE, bottom + 36, "Latency by point, run by run", "Hollow: 50th percentile; filled: 99th; milliseconds"
+        WIDE,
+        bottom + 36,
+        "Latency by point, run by run",
+        "Hollow: 50th percentile; filled: 99th; milliseconds",
     )
     left = _room(found)
     scale = svg.Scale(values, left, WIDE - 12, least_span=3)
@@ -193,7 +227,13 @@ def shares(found):
             width = min(share, 1) * (right - left)
             tip = f"{entry.server} at {entry.point}: {who} {share:.0%}"
             drawing.add(
-                "rect", tip=tip, class_=f"share-{who}", x=round(x, 1), y=y - 5, width=round(width, 1), height=11
+                "rect",
+                tip=tip,
+                class_=f"share-{who}",
+                x=round(x, 1),
+                y=y - 5,
+                width=round(width, 1),
+                height=11,
             )
             x += width
     for share in (0, 0.25, 0.5, 0.75, 1):

@@ -22,7 +22,10 @@ MUST_MATCH = (
     + ["kernel", "system", "placement", "ran.load_test", "ran.database"]
     + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS".split()]
     + [f"versions.{name}" for name in "wrk nginx libpq libuv libllhttp".split()]
-    + [f"database.{name}" for name in "server_version shared_buffers fsync synchronous_commit jit socket".split()]
+    + [
+        f"database.{name}"
+        for name in "server_version shared_buffers fsync synchronous_commit jit socket".split()
+    ]
 )
 HEADS = ("point", "server", "measure", "A", "B", "B / A [95%]", "verdict", "80% power")
 LEFT = (0, 1, 2, 5, 6)
@@ -117,7 +120,9 @@ def missing(a, b):
     for name, own, other in (("A", a, b), ("B", b, a)):
         lacking = {}
         for server in own.servers:
-            points = tuple(p for p in own.points if (p, server) in own.entries and (p, server) not in other.entries)
+            points = tuple(
+                p for p in own.points if (p, server) in own.entries and (p, server) not in other.entries
+            )
             if points:
                 lacking.setdefault(points, []).append(server)
         for points, servers in lacking.items():

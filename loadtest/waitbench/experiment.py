@@ -57,7 +57,9 @@ class Experiment:
             bench = measure.Bench(chosen, self.db, places, len(cpus))
             targets = server.await_targets(chosen)
             known = placement.told(cpus, wrk_here=not chosen.generators) if chosen.targets else places
-            facts = environment.describe(chosen, self.db, known, cpus, targets) | {"hosts": bench.hosts(targets)}
+            facts = environment.describe(chosen, self.db, known, cpus, targets) | {
+                "hosts": bench.hosts(targets)
+            }
             if not self.resumed:
                 self.facts = facts
             elif any(facts[name] != self.facts.get(name) for name in ("targets", "ran", "placement")):

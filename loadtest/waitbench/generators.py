@@ -116,7 +116,9 @@ class _Share:
 
     def begin(self):
         # A generator begins when it has read this, and sends the head of its reply when wrk has started.
-        body = json.dumps({name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")})
+        body = json.dumps(
+            {name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")}
+        )
         self._try(self.connection.request, "POST", "/run", body, {"Content-Type": "application/json"})
 
     def fileno(self):
@@ -187,7 +189,9 @@ def addresses(url):
     Of IPv4, where it has such: `localhost` is one host, and not two."""
     parts = urllib.parse.urlsplit(url)
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or hosts.GENERATOR_PORT, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(
+            parts.hostname, parts.port or hosts.GENERATOR_PORT, type=socket.SOCK_STREAM
+        )
     except OSError as error:
         raise Failure(f"GENERATORS: {url}: {error.strerror}") from None
     family = min(family for family, *_ in found)  # AF_INET is less than AF_INET6

@@ -98,7 +98,8 @@ def servers(targets):
     for target in targets:
         named.setdefault(target.name, {})[target.proxy] = target.url
     return [
-        Server(name, name, urls.get("none") or urls["nginx"], urls.get("nginx")) for name, urls in named.items()
+        Server(name, name, urls.get("none") or urls["nginx"], urls.get("nginx"))
+        for name, urls in named.items()
     ]
 
 

@@ -73,7 +73,8 @@ def _answer(found):
         items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
         who, colon, what = overall.partition(":")
         parts.append(
-            f"<p><strong>{_text(who + colon)}</strong>{_text(what)}</p>" + (f"<ul>{items}</ul>" if items else "")
+            f"<p><strong>{_text(who + colon)}</strong>{_text(what)}</p>"
+            + (f"<ul>{items}</ul>" if items else "")
         )
     parts += [f"<p class='note'>{_text(sentence)}</p>" for sentence in said.footing]
     return _section("Answer", "\n".join(parts))
@@ -128,7 +129,9 @@ def _behind(found):
         " the server's own, without nginx's."
     )
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-    scroll = f"<div class='scroll' tabindex='0' role='region' aria-label='With and without nginx'>{table}</div>"
+    scroll = (
+        f"<div class='scroll' tabindex='0' role='region' aria-label='With and without nginx'>{table}</div>"
+    )
     return _section("What nginx in front changes", scroll, note)
 
 
@@ -159,7 +162,11 @@ def _memory(found):
         "In the middle of a run. Kernel memory (thread stacks, page tables, sockets) is in no process's resident"
         " memory."
     )
-    return _section("Memory by connections", _legend(found) + _figures(drawings, "small"), note) if drawings else ""
+    return (
+        _section("Memory by connections", _legend(found) + _figures(drawings, "small"), note)
+        if drawings
+        else ""
+    )
 
 
 def _shares(found):
@@ -167,13 +174,16 @@ def _shares(found):
     if not drawing:
         return ""
     names = "".join(
-        f"<li><i class='share-{who}'></i> {who}</li>" for who in ("server", "database", "wrk", "others", "idle")
+        f"<li><i class='share-{who}'></i> {who}</li>"
+        for who in ("server", "database", "wrk", "others", "idle")
     )
     note = (
         "Where the database takes most of the machine, a difference between servers shows little in throughput: look"
         " at the CPU a request."
     )
-    return _section("Where the CPU went", f"<ul class='legend'>{names}</ul>" + _figures([drawing], "wide"), note)
+    return _section(
+        "Where the CPU went", f"<ul class='legend'>{names}</ul>" + _figures([drawing], "wide"), note
+    )
 
 
 def _table(found):
@@ -227,7 +237,8 @@ def _environment(found):
     for key, value in found.environment.items():
         if isinstance(value, dict):
             inner = "".join(
-                f"<tr><th scope='row'>{_text(k)}</th><td>{_text(_shown(v))}</td></tr>" for k, v in value.items()
+                f"<tr><th scope='row'>{_text(k)}</th><td>{_text(_shown(v))}</td></tr>"
+                for k, v in value.items()
             )
             shown = f"<table class='facts'>{inner}</table>"
         else:

@@ -81,12 +81,16 @@ class Selftest:
 
     def same(self):
         names = " ".join(f"{server}:{server}-{copy}" for server in self.size.servers for copy in "ab")
-        _, folder = self.measure("same", names, n=self.size.n, repeats=self.size.same_blocks, duration=self.size.same_s)
+        _, folder = self.measure(
+            "same", names, n=self.size.n, repeats=self.size.same_blocks, duration=self.size.same_s
+        )
         found = twins(summary.read_runs(folder / "runs.csv"))
         for measure in summary.MEASURES:
             false, pairs = false_differences(found, measure, random.Random(SEED))
             if not pairs:
-                print(f"      {measure.name} of a server against itself: not compared, since wrk was the bottleneck")
+                print(
+                    f"      {measure.name} of a server against itself: not compared, since wrk was the bottleneck"
+                )
                 continue
             self.check(
                 pairs >= PAIRS and false <= FALSE_MOST * pairs,
@@ -117,10 +121,13 @@ class Selftest:
         servers = f"{server} {server}:planted+plant={plant}"
         session, folder = self.measure(plant, servers, n=5, repeats=1, retries=0)
         reasons = " ".join(session.given_up.values())
-        flagged = {run["server"] for run in summary.read_runs(folder / "runs.csv") if FAULTS[plant] in run["flags"]}
+        flagged = {
+            run["server"] for run in summary.read_runs(folder / "runs.csv") if FAULTS[plant] in run["flags"]
+        }
         if plant == "slow-generator":
             self.check(
-                flagged == {"planted"}, f"a slow generator is flagged: {', '.join(sorted(flagged)) or 'nothing'}"
+                flagged == {"planted"},
+                f"a slow generator is flagged: {', '.join(sorted(flagged)) or 'nothing'}",
             )
         else:
             caught = reasons.startswith(f"planted: {FAULTS[plant]}")
@@ -181,7 +188,9 @@ def false_differences(found, measure, chance, least=PAIRS):
     for _ in range(times):
         for points in families.values():
             dealt = [[pair if chance.random() < 0.5 else pair[::-1] for pair in values] for values in points]
-            words = stats.verdicts([stats.paired(*map(list, zip(*values))) for values in dealt], measure.more_is_better)
+            words = stats.verdicts(
+                [stats.paired(*map(list, zip(*values))) for values in dealt], measure.more_is_better
+            )
             false += sum(word in (stats.FASTER, stats.SLOWER) for word in words)
     return false, times * pairs
 

@@ -218,17 +218,23 @@ def _match_proxy(values, texts, given):
     for target in values["TARGETS"]:
         known.setdefault(target.name, []).append(target.proxy)
     if not given:
-        values["PROXY"] = [proxy for proxy in ("none", "nginx") if all(proxy in each for each in known.values())]
+        values["PROXY"] = [
+            proxy for proxy in ("none", "nginx") if all(proxy in each for each in known.values())
+        ]
         texts["PROXY"] = " ".join(values["PROXY"])
         if not values["PROXY"]:
-            raise Usage("TARGETS: some stand behind nginx only and some never do: name both addresses of each")
+            raise Usage(
+                "TARGETS: some stand behind nginx only and some never do: name both addresses of each"
+            )
     for name, proxies in known.items():
         if len(set(proxies)) != len(proxies):
             raise Usage(f"TARGETS: {name} has two addresses; give one of them another name")
         for proxy in values["PROXY"]:
             if proxy not in proxies:
                 address = name if proxy == "none" else f"{name}@{proxy}"
-                raise Usage(f"PROXY: {proxy} wants an address of {name} in TARGETS: {address}=http://host:port")
+                raise Usage(
+                    f"PROXY: {proxy} wants an address of {name} in TARGETS: {address}=http://host:port"
+                )
 
 
 def load(arguments, environ=os.environ):

@@ -214,5 +214,6 @@ def verdicts(estimates, more_is_better=True):
     """The verdicts of one family (None: not measured), adjusted together."""
     adjusted = holm([None if e is None else e.p for e in estimates])
     return [
-        None if estimate is None else verdict(estimate, p, more_is_better) for estimate, p in zip(estimates, adjusted)
+        None if estimate is None else verdict(estimate, p, more_is_better)
+        for estimate, p in zip(estimates, adjusted)
     ]

@@ -190,7 +190,9 @@ def summarise(runs, environment):
         key = point_of(run), run["server"]
         entry = entries.setdefault(key, Entry(*key, []))
         if entry.runs and entry.runs[-1]["block"] == run["block"]:
-            raise Failure(f"block {run['block']} has two rows of {run['server']}: are these two runs in one file?")
+            raise Failure(
+                f"block {run['block']} has two rows of {run['server']}: are these two runs in one file?"
+            )
         entry.runs.append(run)
     points = in_order({point for point, _ in entries})
     ran = dict.fromkeys(run["server"] for run in runs)

@@ -66,7 +66,9 @@ class RatioScale(Scale):
             for stride in (1, 2, 3):
                 near = self.AROUND[first::stride]
                 found = [
-                    v for v in (*(1 / a for a in reversed(near)), 1, *near) if self.low <= math.log(v) <= self.high
+                    v
+                    for v in (*(1 / a for a in reversed(near)), 1, *near)
+                    if self.low <= math.log(v) <= self.high
                 ]
                 gaps = [self(b) - self(a) for a, b in zip(found, found[1:])]
                 if len(found) <= most and all(gap >= 30 for gap in gaps):
@@ -82,7 +84,8 @@ class Drawing:
     def add(self, tag, content=None, tip=None, **attributes):
         """Attribute names: class_ for class, stroke_width for stroke-width. A tip shows on hovering."""
         named = " ".join(
-            f'{name.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"' for name, value in attributes.items()
+            f'{name.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+            for name, value in attributes.items()
         )
         inner = (f"<title>{html.escape(tip)}</title>" if tip else "") + (
             "" if content is None else html.escape(str(content))

@@ -24,7 +24,9 @@ def of_process(pid, program):
     if pid == 1:
         return CONTAINER
     try:
-        here = Path(f"/proc/{pid}/comm").read_text().strip() == program[:15]  # as long as a name gets, proc(5)
+        here = (
+            Path(f"/proc/{pid}/comm").read_text().strip() == program[:15]
+        )  # as long as a name gets, proc(5)
     except OSError:
         here = False
     return own() if here else UNKNOWN
@@ -33,7 +35,9 @@ def of_process(pid, program):
 def of_all(servers, targets, database):
     """For environment.json. `targets`: name -> GET /stats of the servers that run elsewhere."""
     found = {
-        name: of_process(targets[name]["pid"], f"server-{targets[name]['model']}") if name in targets else own()
+        name: of_process(targets[name]["pid"], f"server-{targets[name]['model']}")
+        if name in targets
+        else own()
         for name in servers
     }
     place = of_process(database.postmaster_pid(), "postgres") if database else None

@@ -8,7 +8,9 @@ import synthetic
 from waitbench import answer, stats, summary, words
 
 FULL = [{"n": n, "m": m, "c": c} for n in (0, 1, 5, 20) for m in (1024, 65536) for c in (16, 128, 1024)] + [
-    {"n": n, "w": w, "d": d, "c": c} for n, c in ((5, 128), (20, 16)) for w, d in ((0, 1), (0, 10), (n // 2, 0))
+    {"n": n, "w": w, "d": d, "c": c}
+    for n, c in ((5, 128), (20, 16))
+    for w, d in ((0, 1), (0, 10), (n // 2, 0))
 ]
 THREE = synthetic.ENVIRONMENT | {"servers": ["threaded", "libuv", "coro"]}
 
@@ -29,7 +31,9 @@ def test_the_whole_matrix_fits_on_a_screen(tmp_path):
         "libuv": lambda point: 2500 if point["n"] < 5 else 400,
         "coro": lambda point: 900 + 10 * point["n"],
     }
-    text = ask(tmp_path, FULL, speeds, flags=lambda server, point: "generator-bound" if point["n"] == 0 else "")
+    text = ask(
+        tmp_path, FULL, speeds, flags=lambda server, point: "generator-bound" if point["n"] == 0 else ""
+    )
     assert len(text.splitlines()) <= 25
     assert max(map(len, text.splitlines())) <= words.WIDTH
     assert "30 points, 12 blocks each (95% confidence)" in text
@@ -177,7 +181,13 @@ def test_magnitude_says_only_what_both_ends_support():
 
 
 def test_numbers_in_words():
-    assert [words.significant(v) for v in (0, None, 12345, 9.995, 0.01234)] == ["0", "?", "12300", "9.99", "0.0123"]
+    assert [words.significant(v) for v in (0, None, 12345, 9.995, 0.01234)] == [
+        "0",
+        "?",
+        "12300",
+        "9.99",
+        "0.0123",
+    ]
     assert [words.ratio(v) for v in (1.0499, 12.34, 0.01234, 1e9)] == ["1.05x", "12.3x", "0.0123x", "1e+09x"]
     assert words.percent(1.025) == "2.5%" and words.percent(3) == "a factor of 3.0"
     assert words.percent(1e6) == "more than a factor of 10"

@@ -8,7 +8,13 @@ from waitbench import bystander, client, figures
 
 
 def stats(cpu_s, pid=7, model="libuv", start_time="2026-11-22T01:00:00Z"):
-    return {"model": model, "pid": pid, "start_time": start_time, "cpu_user_s": cpu_s / 2, "cpu_system_s": cpu_s / 2}
+    return {
+        "model": model,
+        "pid": pid,
+        "start_time": start_time,
+        "cpu_user_s": cpu_s / 2,
+        "cpu_system_s": cpu_s / 2,
+    }
 
 
 MEASURED = stats(9.0, pid=1, model="threaded")

@@ -143,7 +143,9 @@ def test_nothing_in_common(tmp_path, a):
     assert done.returncode == 2 and "no point and server in common" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("one",), ("one", "two", "three"), ("--nonsense", "a", "b"), ("", "")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("one",), ("one", "two", "three"), ("--nonsense", "a", "b"), ("", "")]
+)
 def test_usage(arguments):
     done = compare(*arguments)
     assert done.returncode == 2 and done.stderr

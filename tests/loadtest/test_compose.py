@@ -44,8 +44,14 @@ def nothing_built(tmp_path):
 def test_those_that_answer_are_the_targets(serve, nothing_built):
     ports = {"THREADED_PORT": serve("threaded"), "CORO_PORT": serve("coro"), "LIBUV_PORT": "1"}
     found = compose.find(settings.load([], nothing_built), ports)
-    assert found == f"threaded=http://127.0.0.1:{ports['THREADED_PORT']} coro=http://127.0.0.1:{ports['CORO_PORT']}"
-    assert [spec.name for spec in settings.load(["--targets", found], nothing_built).servers] == ["threaded", "coro"]
+    assert (
+        found
+        == f"threaded=http://127.0.0.1:{ports['THREADED_PORT']} coro=http://127.0.0.1:{ports['CORO_PORT']}"
+    )
+    assert [spec.name for spec in settings.load(["--targets", found], nothing_built).servers] == [
+        "threaded",
+        "coro",
+    ]
     only = compose.find(settings.load(["--servers", "coro"], nothing_built), ports)
     assert only == f"coro=http://127.0.0.1:{ports['CORO_PORT']}"
 

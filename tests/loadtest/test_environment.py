@@ -13,7 +13,9 @@ STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2,
 
 @pytest.fixture
 def chosen():
-    return settings.load(["--targets", "a=http://127.0.0.1:1", "--database-url", "postgresql://me:secret@db/x"], {})
+    return settings.load(
+        ["--targets", "a=http://127.0.0.1:1", "--database-url", "postgresql://me:secret@db/x"], {}
+    )
 
 
 def test_everything_recorded_is_json_and_holds_no_password(chosen):

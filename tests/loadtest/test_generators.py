@@ -29,7 +29,9 @@ def generator():
     def start(environment=None):
         port = test_run.free_port()
         words = [test_run.PYTHON, "-S", GENERATOR, "--port", str(port)]  # -S: no library but Python's own
-        child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment or test_run.clean())
+        child = subprocess.Popen(
+            words, stdout=subprocess.PIPE, text=True, env=environment or test_run.clean()
+        )
         running.append(child)
         assert child.stdout.readline() == f"generator: listening on http://127.0.0.1:{port}\n"
         return f"http://127.0.0.1:{port}", child
@@ -143,7 +145,9 @@ def test_fewer_connections_than_generators(generator, stub):
 def test_the_load_test_merges_two(generator, stub, tmp_path):
     (a, _), (b, _) = generator(), generator()
     folder = tmp_path / "r"
-    done = test_run.run(folder, f"threaded={stub()} libuv={stub()}", generators=f"{a} {b}", c="9", retries="8")
+    done = test_run.run(
+        folder, f"threaded={stub()} libuv={stub()}", generators=f"{a} {b}", c="9", retries="8"
+    )
     assert done.returncode == 0, done.stderr
     found = test_run.rows(folder)
     assert len(found) == 4 and all(float(row["rps"]) > 100 for row in found)
@@ -157,7 +161,9 @@ def test_a_generator_that_is_gone_is_named_and_the_other_ended(generator, stub, 
     target, folder = stub(), tmp_path / "r"
     once = {"duration": "20", "warmup": "0", "retries": "0", "repeats": "1"}
     words = test_run.arguments(folder, f"a={target}", generators=f"{a} {b}", **once)
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=test_run.clean())
+    running = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=test_run.clean()
+    )
     assert eventually(lambda: len(test_run.wrks_at(target)) == 2, 20)
     child.kill()
     _, said = running.communicate(timeout=15)
@@ -170,8 +176,12 @@ def test_a_generator_that_is_gone_is_named_and_the_other_ended(generator, stub, 
 def test_a_load_test_that_is_interrupted_ends_them(generator, stub, tmp_path):
     (a, _), (b, _) = generator(), generator()
     target = stub()
-    words = test_run.arguments(tmp_path / "r", f"a={target}", generators=f"{a} {b}", duration="60", warmup="0")
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=test_run.clean())
+    words = test_run.arguments(
+        tmp_path / "r", f"a={target}", generators=f"{a} {b}", duration="60", warmup="0"
+    )
+    running = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=test_run.clean()
+    )
     assert eventually(lambda: len(test_run.wrks_at(target)) == 2, 20)
     running.send_signal(signal.SIGINT)
     assert running.wait(15) == 130
@@ -206,7 +216,9 @@ def test_a_generator_has_the_number_of_files_that_the_hard_limit_allows(generato
     assert soft == hard and str(generators.Generator(url).facts["files"]) in (hard, "None")
 
 
-def test_a_name_with_several_addresses_is_several_generators_and_one_is_not_asked_twice(generator, monkeypatch):
+def test_a_name_with_several_addresses_is_several_generators_and_one_is_not_asked_twice(
+    generator, monkeypatch
+):
     """As Swarm's tasks.generator; both addresses here are of one generator."""
     url, _ = generator()
     port = int(url.rpartition(":")[2])
@@ -225,7 +237,10 @@ def test_wrk_is_missing(tmp_path):
     done = subprocess.run(
         [test_run.PYTHON, GENERATOR], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=10
     )
-    assert done.returncode == 1 and done.stderr == "loadtest/generator: wrk is not installed: apt-get install wrk\n"
+    assert (
+        done.returncode == 1
+        and done.stderr == "loadtest/generator: wrk is not installed: apt-get install wrk\n"
+    )
 
 
 def test_a_port_in_use_is_said(generator):

@@ -46,7 +46,16 @@ def test_bad_server(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["a", "a=", "a=https://h", "a=http://h:1/path", "=http://h:1", "a=http://h:x", "a@x=http://h:1", "@nginx=http://h"],
+    [
+        "a",
+        "a=",
+        "a=https://h",
+        "a=http://h:1/path",
+        "=http://h:1",
+        "a=http://h:x",
+        "a@x=http://h:1",
+        "@nginx=http://h",
+    ],
 )
 def test_bad_target(text):
     with pytest.raises(ValueError):

@@ -40,7 +40,9 @@ class Page(html.parser.HTMLParser):
 
 
 def folder(tmp_path, points=POINTS, speeds=SPEEDS, environment=synthetic.ENVIRONMENT, **kwargs):
-    return synthetic.write(tmp_path / "run", synthetic.runs(points, speeds, **({"blocks": 4} | kwargs)), environment)
+    return synthetic.write(
+        tmp_path / "run", synthetic.runs(points, speeds, **({"blocks": 4} | kwargs)), environment
+    )
 
 
 def text(tmp_path, *arguments, **kwargs):
@@ -78,10 +80,18 @@ def test_with_and_without_nginx_stand_side_by_side(tmp_path):
     folder = synthetic.write(tmp_path / "both", synthetic.runs(both, speeds, noise=1e-4))
     made = report.write(folder).read_text()
     assert "What nginx in front changes" in Page(made).words
-    rows = re.findall(r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>", made.split("What nginx")[1])
-    assert [row[:2] for row in rows[:4]] == [(f"n={n}", server) for n in (1, 20) for server in ("threaded", "libuv")]
+    rows = re.findall(
+        r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>", made.split("What nginx")[1]
+    )
+    assert [row[:2] for row in rows[:4]] == [
+        (f"n={n}", server) for n in (1, 20) for server in ("threaded", "libuv")
+    ]
     cells = re.findall(r"<td>(.*?)</td>", rows[1][2])
-    assert [cell[:4] for cell in cells[2:5]] == ["0.73", "1.50", "1.10"], "behind / direct, ratio without, ratio with"
+    assert [cell[:4] for cell in cells[2:5]] == [
+        "0.73",
+        "1.50",
+        "1.10",
+    ], "behind / direct, ratio without, ratio with"
     shown = summary.write(folder).split("what nginx in front changes")[1]
     assert re.search(r"n=1 +threaded.*\n +libuv .*0\.73x .* 1\.50x .* 1\.10x", shown)
 

@@ -26,7 +26,9 @@ def test_twins_are_paired_by_server_point_and_block(tmp_path):
     assert {server for server, _ in found} == {"libuv", "coro"} and len(found) == 4
     assert sorted(len(blocks) for blocks in found.values()) == [2, 3, 3, 3], "half a block is no pair"
     assert all(
-        [run["server"][-1] for run in pair] == ["a", "b"] for blocks in found.values() for pair in blocks.values()
+        [run["server"][-1] for run in pair] == ["a", "b"]
+        for blocks in found.values()
+        for pair in blocks.values()
     )
 
 
@@ -66,7 +68,8 @@ def test_latencies_are_left_out_where_wrk_was_the_bottleneck(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "speed,noise,holds", [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)]
+    "speed,noise,holds",
+    [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)],
 )
 def test_the_planted_work(tmp_path, speed, noise, holds):
     rows = synthetic.runs([{"n": 20}], {"threaded": 1000, "planted": speed}, noise=noise)

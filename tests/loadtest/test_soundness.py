@@ -18,7 +18,9 @@ def machine(**seconds):
     return sample.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sample.Machine._fields})
 
 
-def part(generator="", host=hosts.own()._replace(cpus=2), connections=16, started=0.0, steal_share=None, **result):
+def part(
+    generator="", host=hosts.own()._replace(cpus=2), connections=16, started=0.0, steal_share=None, **result
+):
     return load.Part(generator, host, connections, 2, wrk.Result(**result), started, steal_share)
 
 

@@ -221,7 +221,9 @@ def test_a_server_against_itself_is_not_found_different():
 
 def test_nor_with_outliers():
     random = numpy.random.default_rng(6)
-    rate = families_with_a_false_difference(lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5))
+    rate = families_with_a_false_difference(
+        lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5)
+    )
     assert rate <= 0.05 + 2 * 0.007
 
 
@@ -230,7 +232,8 @@ def test_a_server_against_itself_is_called_the_same():
     found = [
         stats.verdict(estimate, estimate.p)
         for estimate in (
-            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS) for _ in range(500)
+            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
+            for _ in range(500)
         )
     ]
     assert found.count("same") > 0.9 * len(found)
@@ -279,7 +282,9 @@ def test_combined_coverage():
     random = numpy.random.default_rng(11)
     held = 0
     for _ in range(2000):
-        groups = [list(random.normal(shift, NOISE * size, 5)) for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))]
+        groups = [
+            list(random.normal(shift, NOISE * size, 5)) for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))
+        ]
         estimate = stats.combined(groups)
         held += estimate.low <= math.exp(0.1) <= estimate.high
     assert 0.93 <= held / 2000 <= 0.97

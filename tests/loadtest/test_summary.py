@@ -105,7 +105,9 @@ def test_nor_where_the_window_was_too_short(tmp_path):
         return "too-short machine-busy" if point["n"] == 20 else "machine-busy"
 
     rows = table(load(tmp_path, synthetic.runs(POINTS, SPEEDS, flags=flags)))
-    assert rows["libuv", "20", "16"]["verdict_p99"] == "" and rows["libuv", "0", "16"]["verdict_p99"] == "faster"
+    assert (
+        rows["libuv", "20", "16"]["verdict_p99"] == "" and rows["libuv", "0", "16"]["verdict_p99"] == "faster"
+    )
     assert rows["libuv", "20", "16"]["flags"] == "machine-busy too-short"
 
 
@@ -164,7 +166,10 @@ def test_environment_may_be_missing(tmp_path):
         ("a,b\n1,2\n", "no column block"),
         (",".join(results.COLUMNS) + "\n", "no rows"),
         (",".join(results.COLUMNS) + "\n1,1,threaded,none,one,0,0,0,1" + "," * 25 + "\n", "n is 'one'"),
-        (",".join(results.COLUMNS) + "\n1,1,threaded,none,1,0,0,0,1,nan" + "," * 24 + "\n", "nobody measured"),
+        (
+            ",".join(results.COLUMNS) + "\n1,1,threaded,none,1,0,0,0,1,nan" + "," * 24 + "\n",
+            "nobody measured",
+        ),
         (",".join(results.COLUMNS) + "\n1,1,threaded\n", "n is None"),
         (b"\xff\xfe\x00", "cannot read"),
     ],

@@ -71,7 +71,12 @@ def test_every_part_has_its_place():
             ["native", "container", "container"],
             "the load test and a ran natively; the database, b and c ran in containers",
         ),
-        ("native", "unknown", ["native"], "the load test and the servers ran natively; the database ran where it is not known"),
+        (
+            "native",
+            "unknown",
+            ["native"],
+            "the load test and the servers ran natively; the database ran where it is not known",
+        ),
     ],
 )
 def test_it_is_said_in_a_sentence(load, database, servers, says):
