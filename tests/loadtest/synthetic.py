@@ -4,7 +4,7 @@ import csv
 import json
 
 import numpy
-from waitbench import results
+from waitbench.base import results
 
 ENVIRONMENT = {
     "machine": {

@@ -5,7 +5,8 @@ import json
 import threading
 
 import pytest
-from waitbench import compose, settings
+from waitbench.plan import settings
+from waitbench.bench import compose
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import re
 import psycopg2
 import pytest
 
-from waitbench import database, sample
+from waitbench.observe import sampling
+from waitbench.bench import database
 
 URL = os.environ.get("DATABASE_URL")
 
@@ -37,9 +38,9 @@ def test_it_tells_of_its_processes_what_is_seen_from_here(db):
     first = database.Database(URL)
     first.rows("SELECT sum(sqrt(i)) FROM generate_series(1, 1000000) i")
     first.close()
-    before, told, after = sample.tree_cpu(db.postmaster), db._own_cpu_s(), sample.tree_cpu(db.postmaster)
+    before, told, after = sampling.tree_cpu(db.postmaster), db._own_cpu_s(), sampling.tree_cpu(db.postmaster)
     assert before > 0.05
-    assert before - 2 * sample.TICK_S <= told <= after + 2 * sample.TICK_S
+    assert before - 2 * sampling.TICK_S <= told <= after + 2 * sampling.TICK_S
 
 
 def test_where_its_processes_are_not_seen_it_is_asked(db):
@@ -55,6 +56,6 @@ def test_who_may_not_read_files_knows_nothing_of_another_machine(stranger):
         db.host = db._find_host()
         assert (db.host.boot_id, db.host.cpus, db.cpu_s()) == ("", None, None)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            db._files(sample.PROC / "stat")
+            db._files(sampling.PROC / "stat")
     finally:
         db.close()

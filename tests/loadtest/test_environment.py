@@ -5,7 +5,9 @@ import resource
 
 import pytest
 
-from waitbench import Failure, environment, settings
+from waitbench import Failure
+from waitbench.plan import settings
+from waitbench.bench import environment
 
 
 STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2, "pool_size": 8, "pid": 1}

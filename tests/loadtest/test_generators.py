@@ -11,7 +11,9 @@ import time
 import pytest
 import test_run
 
-from waitbench import Failure, generators, matrix, wrk
+from waitbench import Failure
+from waitbench.plan import matrix
+from waitbench.bench import generators, wrk
 
 GENERATOR = test_run.RUN.with_name("generator")
 JOB = {"url": "http://127.0.0.1:1", "path": "/work?n=0&m=64", "connections": 4, "seconds": 0.3}

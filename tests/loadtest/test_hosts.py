@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from waitbench import hosts
+from waitbench.observe import hosts
 
 
 def test_this_machine():

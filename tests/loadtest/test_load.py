@@ -6,11 +6,13 @@ import numpy
 import pytest
 from test_soundness import REQUESTS, US, observation, part, words
 
-from waitbench import figures, histogram, hosts, load, matrix, soundness, wrk
+from waitbench.plan import matrix
+from waitbench.observe import hosts, wrk_output
+from waitbench.judge import figures, histogram, load, soundness
 
 TARGET = matrix.servers([matrix.parse_target("threaded=http://server.example:8080")])[0]
 ELSEWHERE = hosts.Host("far", "another-boot", 8, "6.1")
-NONE = dict.fromkeys(wrk.ERRORS, 0)
+NONE = dict.fromkeys(wrk_output.ERRORS, 0)
 
 
 def half(name, **changes):

@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from waitbench import matrix
+from waitbench.plan import matrix
 
 SERVERS = [matrix.parse_server(name) for name in ("threaded", "libuv", "coro")]
 POINTS = matrix.product(["none"], [0, 1, 20], [1024], [0], [0], [16, 256])

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from waitbench import placement, process
+from waitbench.base import process
+from waitbench.bench import placement
 
 
 @pytest.mark.parametrize("count", range(4, 130))

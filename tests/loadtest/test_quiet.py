@@ -1,7 +1,8 @@
 """Nothing of the warm-up may count as the load's: when a run goes on after it."""
 
 import pytest
-from waitbench import matrix, measure, server
+from waitbench.plan import matrix
+from waitbench.bench import measure, servers
 
 POINT = matrix.Point("nginx", 5, 1024, 0, 0, 16)
 
@@ -55,5 +56,5 @@ def test_behind_a_proxy_a_slow_query_has_its_time(pauses):
 @pytest.mark.parametrize("proxy", ["none", "nginx"])
 def test_one_that_never_ends_is_given_up(pauses, proxy):
     looks = ((17, 100 + i, 500) for i in range(10**6))
-    with pytest.raises(server.Died, match="threaded was still busy"):
+    with pytest.raises(servers.Died, match="threaded was still busy"):
         measure._await_quiet(Measured(looks), POINT._replace(proxy=proxy), before=1)

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 import synthetic
-from waitbench import charts, report, summary, svg
+from waitbench.judge import summary
+from waitbench.show import charts, report, svg, table
 
 POINTS = [{"n": n, "c": c} for n in (0, 1, 20) for c in (16, 256)]
 SPEEDS = {"threaded": 1000, "libuv": 1300, "coro": lambda point: 1200 - 20 * point["n"]}
@@ -92,7 +93,7 @@ def test_with_and_without_nginx_stand_side_by_side(tmp_path):
         "1.50",
         "1.10",
     ], "behind / direct, ratio without, ratio with"
-    shown = summary.write(folder).split("what nginx in front changes")[1]
+    shown = table.text(summary.write(folder)).split("what nginx in front changes")[1]
     assert re.search(r"n=1 +threaded.*\n +libuv .*0\.73x .* 1\.50x .* 1\.10x", shown)
 
 

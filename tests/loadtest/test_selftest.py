@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from waitbench import selftest, stats, summary
+from waitbench.judge import stats, summary
+from waitbench.bench import selftest
 
 COMMAND = Path(__file__).resolve().parents[2] / "loadtest" / "selftest"
 POINTS = [{"n": 1}, {"n": 20}]

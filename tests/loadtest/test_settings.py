@@ -2,7 +2,9 @@
 
 import pytest
 
-from waitbench import progress, settings, soundness
+from waitbench.plan import settings
+from waitbench.judge import soundness
+from waitbench.show import help, progress
 
 
 def test_flags_go_before_the_environment_and_that_before_the_preset():
@@ -104,7 +106,7 @@ def test_what_cannot_be_is_said_in_one_line(arguments):
 
 
 def test_help_names_every_setting():
-    text = settings.help_text()
+    text = help.text()
     assert all(f"\n  {name}" in text for name in settings.SETTINGS)
     assert all(f"\n  {word} " in text for word in [*soundness.FLAGS, *soundness.REASONS])
     assert max(map(len, text.splitlines())) <= 110

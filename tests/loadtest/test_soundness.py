@@ -2,7 +2,10 @@
 
 import pytest
 
-from waitbench import figures, hosts, load, matrix, results, sample, soundness, wrk
+from waitbench.base import results
+from waitbench.plan import matrix
+from waitbench.observe import hosts, sampling, wrk_output
+from waitbench.judge import figures, load, soundness
 
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
 STATS = {
@@ -15,13 +18,13 @@ REQUESTS, US = 3000, 10_000  # 3,000 requests of 10 ms on 16 connections: 1.875 
 
 
 def machine(**seconds):
-    return sample.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sample.Machine._fields})
+    return sampling.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sampling.Machine._fields})
 
 
 def part(
     generator="", host=hosts.own()._replace(cpus=2), connections=16, started=0.0, steal_share=None, **result
 ):
-    return load.Part(generator, host, connections, 2, wrk.Result(**result), started, steal_share)
+    return load.Part(generator, host, connections, 2, wrk_output.Result(**result), started, steal_share)
 
 
 def observation(stats=None, result=None, spent=None, server="threaded", point=POINT, **changes):
@@ -39,16 +42,16 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
     last = figures.Snapshot(
         2.0, after | (stats or {}), machine(**time), 2.0, 5.6, None, 0.51, asked=5, connects=1
     )
-    none = dict.fromkeys(wrk.ERRORS, 0)
+    none = dict.fromkeys(wrk_output.ERRORS, 0)
     fields = {"requests": REQUESTS, "duration_us": 1_900_000, "bytes": REQUESTS * 1134 + 200, "errors": none}
     fields |= {"histogram": [(US, REQUESTS)], "cpu_s": 0.5} | (result or {})
-    memory = sample.Memory(100, 200, 3000, 8)
+    memory = sampling.Memory(100, 200, 3000, 8)
     watched = figures.Watched(
         0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)]
     )
     parts = {
         "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "load": load.Load([part(**fields)]), "first": first,
-        "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
+        "last": last, "watched": watched, "idle_memory": sampling.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
         "steal_max": 0.02, "cpus": 2, "host": hosts.own(), "db_host": hosts.own(),
     }  # fmt: skip
     return figures.Observation(**(parts | changes))
@@ -62,9 +65,9 @@ def test_a_sound_run_is_sound():
     assert soundness.judge(observation()) == ([], [])
 
 
-@pytest.mark.parametrize("kind", wrk.ERRORS)
+@pytest.mark.parametrize("kind", wrk_output.ERRORS)
 def test_any_error(kind):
-    errors = dict.fromkeys(wrk.ERRORS, 0) | {kind: 1}
+    errors = dict.fromkeys(wrk_output.ERRORS, 0) | {kind: 1}
     samples = [(US, REQUESTS - 1)]  # as wrk leaves it when a connection was closed on it
     assert words(observation(result={"errors": errors, "histogram": samples})) == ["errors"]
 

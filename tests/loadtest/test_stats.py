@@ -5,7 +5,7 @@ import math
 
 import numpy
 import pytest
-from waitbench import stats
+from waitbench.judge import stats
 
 # Hours of sleep gained with two drugs by ten patients (Student 1908). R's t.test documents the
 # paired result (t 4.0621, df 9) and Welch's (t 1.8608, df 17.776).

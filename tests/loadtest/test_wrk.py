@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from waitbench import matrix, wrk
+from waitbench.plan import matrix
+from waitbench.observe import wrk_output
+from waitbench.bench import wrk
 
 TEXT = (Path(__file__).parent / "golden" / "wrk-4.1.0.txt").read_text()
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
 
 
 def test_golden_output():
-    result = wrk.parse(TEXT)
+    result = wrk_output.parse(TEXT)
     assert (result.requests, result.duration_us, result.bytes) == (671, 1082982, 760914)
     assert result.errors == {"connect": 0, "read": 0, "write": 0, "timeout": 0, "status": 0}
     assert result.histogram[0] == (583, 1) and result.histogram[-1] == (191870, 1)
@@ -25,8 +27,8 @@ def test_golden_output():
     ["", "unable to connect to 127.0.0.1:1 Connection refused\n", TEXT[:-40], TEXT.split("waitbench")[0]],
 )
 def test_output_that_was_cut_off_is_no_result(text):
-    with pytest.raises(wrk.Broken):
-        wrk.parse(text)
+    with pytest.raises(wrk_output.Broken):
+        wrk_output.parse(text)
 
 
 def command(server, **changes):
@@ -80,12 +82,12 @@ def test_a_fraction_of_a_second_ends_by_sigint(tmp_path):
 
 
 def test_a_killed_wrk_is_said_to_be_killed(tmp_path):
-    with pytest.raises(wrk.Broken, match=signal.SIGKILL.name):
+    with pytest.raises(wrk_output.Broken, match=signal.SIGKILL.name):
         wrk.run(script(tmp_path, "kill -KILL $$"), 1)
 
 
 def test_what_a_failing_wrk_says_is_passed_on(tmp_path):
-    with pytest.raises(wrk.Broken, match="status 1: unable to connect"):
+    with pytest.raises(wrk_output.Broken, match="status 1: unable to connect"):
         wrk.run(script(tmp_path, "echo unable to connect; exit 1"), 1)
 
 

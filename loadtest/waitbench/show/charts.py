@@ -1,0 +1,286 @@
+"""The pictures of the report. Every mark is a number of runs.csv or summary.csv, none is smoothed; a
+picture for which the run has no data is not drawn (None, or an empty list)."""
+
+import math
+import statistics
+
+from ..judge import stats, summary
+from . import formatting, svg
+
+SHAPES = list(svg.SHAPES)
+ROW = 15  # px from one server's row to the next
+NARROW, WIDE = 380, 780
+LETTER = 6  # px, of the name of a point
+WHO = (
+    ("server", "server_cpu_share"),
+    ("database", "db_cpu_share"),
+    ("wrk", "wrk_cpu_share"),
+    ("idle", "idle_share"),
+)
+
+
+def style(found, server):
+    """(class, shape) of a server, the same in all pictures."""
+    index = found.servers.index(server) % len(SHAPES)
+    return f"s{index}", SHAPES[index]
+
+
+FORESTS = {
+    "rps": ("Throughput", "to the right is faster"),
+    "cpu": ("CPU a request", "to the left is cheaper"),
+    "p99": ("p99 latency", "to the left is shorter"),
+}
+
+
+def forest(found, measure):
+    """The ratio to the base at every point with its interval, the line of 1 and the 5% band."""
+    entries = [
+        entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)
+    ]
+    if not entries:
+        return None
+    title, better = FORESTS[measure.name]
+    title, about = (
+        f"{title}, ratio to {found.base}",
+        f"{len(entries)} ratios; {better}; the table has them all",
+    )
+    rows = _rows(entries)
+    left, right, bottom = _room(found), NARROW - 48, rows[-1][0] + 12
+    drawing = svg.Drawing(NARROW, bottom + 32, title, about)
+    estimates = [entry.estimates[measure.name] for entry in entries]
+    scale = svg.RatioScale(
+        _without_freaks([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right
+    )
+    begin, end = scale(1 / stats.MARGIN), scale(stats.MARGIN)
+    drawing.add("rect", class_="band", x=begin, y=8, width=round(end - begin, 1), height=bottom - 8)
+    for tick in scale.ticks():
+        drawing.line(scale(tick), 8, scale(tick), bottom, "one" if tick == 1 else "grid")
+        drawing.text(scale(tick), bottom + 14, f"{tick:.2g}", "tick", "middle")
+    drawing.text((left + right) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
+    _point_labels(drawing, found, rows)
+    for (y, _), entry in zip(rows, entries):
+        _ratio(drawing, scale, y, entry, measure.name, style(found, entry.server))
+    return drawing
+
+
+def _ratio(drawing, scale, y, entry, name, look):
+    """One row of a forest; hollow where it cannot be told."""
+    class_, shape = look
+    estimate, word = entry.estimates[name], entry.verdicts[name]
+    ratio = formatting.ratio(estimate.ratio)
+    tip = f"{entry.server} at {entry.point}: {ratio} {formatting.interval(estimate)} {formatting.verdict(name, word)}"
+    if estimate.low is not None:
+        drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"{class_} interval")
+    drawing.mark(
+        scale(estimate.ratio), y, shape, class_ + (" hollow" if word == stats.INCONCLUSIVE else ""), tip
+    )
+    drawing.text(NARROW - 42, y + 4, ratio + ("*" if entry.generator_bound else ""), "tick")
+
+
+def along(found, axis, column, most=4):
+    """A picture for each combination of the other axes that has every value of this one: the median of
+    each server, joined, and every run as a dot. Of more than `most` combinations, evenly chosen ones."""
+    groups = {}
+    for point in found.points:
+        groups.setdefault(point._replace(**{axis: None}), []).append(point)
+    widest = max(len(points) for points in groups.values())
+    if widest < 2:
+        return []
+    names = [name for name in formatting.varying(found.points) if name != axis]
+    full = [(key, points) for key, points in groups.items() if len(points) == widest]
+    full = full[:: math.ceil(len(full) / most)]
+    drawings = (
+        _lines(found, axis, column, points, formatting.label(key, names) if names else "")
+        for key, points in full
+    )
+    return [drawing for drawing in drawings if drawing]
+
+
+TITLES = {
+    "rps": "req/s",
+    "cpu_us_per_req": "CPU µs/req",
+    "rss_kib": "resident MiB",
+    "kernel_kib": "kernel MiB",
+}
+DIVIDE = {"rss_kib": 1024, "kernel_kib": 1024}
+
+
+def _lines(found, axis, column, points, where):
+    entries = [entry for point in points for entry in at(found, point)]
+    seen = {id(entry): _positive(entry, column) for entry in entries}
+    entries = [entry for entry in entries if seen[id(entry)]]
+    if not entries:
+        return None
+    width, height, left, bottom = 250, 190, 46, 150
+    title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
+    middles = {id(entry): statistics.median(seen[id(entry)]) for entry in entries}
+    told = (
+        f"{e.server} {formatting.significant(middles[id(e)])} at {axis}={getattr(e.point, axis)}"
+        for e in entries
+    )
+    drawing = svg.Drawing(width, height, title, f"Medians: {', '.join(told)}")
+    drawing.text(4, 12, TITLES[column] + (f" at {where}" if where else ""), "head")
+    scale = svg.Scale([value for values in seen.values() for value in values], bottom, 24, least_span=1.5)
+    for tick in scale.ticks(5):
+        drawing.line(left, scale(tick), width - 8, scale(tick), "grid")
+        drawing.text(left - 5, scale(tick) + 4, formatting.significant(tick, 2), "tick", "end")
+    step = (width - 8 - left) / len(points)
+    across = {point: left + step * (i + 0.5) for i, point in enumerate(points)}
+    for point, x in across.items():
+        drawing.text(x, bottom + 16, getattr(point, axis), "tick", "middle")
+    drawing.text((left + width) / 2, bottom + 32, formatting.AXES[axis], "tick", "middle")
+    apart = min(10, step / (len(found.servers) + 1))  # servers stand beside each other
+    for index, server in enumerate(found.servers):
+        shift = (index - (len(found.servers) - 1) / 2) * apart
+        spots = [
+            (e, round(across[e.point] + shift, 1), middles[id(e)]) for e in entries if e.server == server
+        ]
+        _joined(drawing, scale, spots, seen, style(found, server))
+    return drawing
+
+
+def _joined(drawing, scale, spots, seen, look):
+    """One server's medians with a line through them, and its runs. spots: [(entry, x, median)]"""
+    class_, shape = look
+    drawing.add(
+        "polyline", class_=f"{class_} joined", points=" ".join(f"{x},{scale(y)}" for _, x, y in spots)
+    )
+    for entry, x, middle in spots:
+        for value in seen[id(entry)]:
+            drawing.add("circle", class_=f"{class_} run", cx=x, cy=scale(value), r=1.5)
+        drawing.mark(
+            x,
+            scale(middle),
+            shape,
+            class_,
+            f"{entry.server} at {entry.point}: {formatting.significant(middle)}",
+        )
+
+
+def _positive(entry, column):
+    """The runs' values in the picture's unit; the growth of kernel memory can come out below zero,
+    which a logarithmic scale has no place for."""
+    return [run[column] / DIVIDE.get(column, 1) for run in entry.runs if run[column] and run[column] > 0]
+
+
+def latencies(found):
+    """The 50th and the 99th percentile of every run, run by run: never pooled, never averaged."""
+    entries = [entry for point in found.points for entry in at(found, point)]
+    values = [
+        run[name] / 1000 for e in entries for run in e.runs for name in ("p50_us", "p99_us") if run[name]
+    ]
+    if not values:
+        return None
+    rows = _rows(entries)
+    bottom = rows[-1][0] + 12
+    drawing = svg.Drawing(
+        WIDE,
+        bottom + 36,
+        "Latency by point, run by run",
+        "Hollow: 50th percentile; filled: 99th; milliseconds",
+    )
+    left = _room(found)
+    scale = svg.Scale(values, left, WIDE - 12, least_span=3)
+    for tick in scale.ticks(8):
+        drawing.line(scale(tick), 8, scale(tick), bottom, "grid")
+        drawing.text(scale(tick), bottom + 14, formatting.significant(tick, 2), "tick", "middle")
+    drawing.text(
+        (left + WIDE) / 2,
+        bottom + 29,
+        "milliseconds (hollow: half of the requests are faster; filled: 99 of 100)",
+        "tick",
+        "middle",
+    )
+    _point_labels(drawing, found, rows)
+    for (y, _), entry in zip(rows, entries):
+        class_, shape = style(found, entry.server)
+        faint = " faint" if entry.latencies_spoilt else ""
+        note = f", {' '.join(entry.flags)}: not to be compared" if faint else ""
+        for run in entry.runs:
+            for name, look in (("p50_us", " hollow"), ("p99_us", "")):
+                if run[name]:
+                    ms = run[name] / 1000
+                    tip = f"{entry.server} at {entry.point}, block {run['block']}: {formatting.significant(ms)} ms{note}"
+                    drawing.mark(scale(ms), y, shape, class_ + look + faint, tip)
+    return drawing
+
+
+def shares(found):
+    """Where the machine's CPU time went: one bar a point and server."""
+    entries = [
+        entry
+        for point in found.points
+        for entry in at(found, point)
+        if all(entry.median(name) is not None for _, name in WHO[:2])
+    ]
+    if not entries:
+        return None
+    rows = _rows(entries)
+    bottom = rows[-1][0] + 12
+    drawing = svg.Drawing(
+        WIDE,
+        bottom + 22,
+        "Shares of the machine's CPU time",
+        "One bar a point and server: server, database, wrk, others, idle",
+    )
+    left, right = _room(found) + LETTER * max(map(len, found.servers)), WIDE - 12
+    _point_labels(drawing, found, rows)
+    for (y, _), entry in zip(rows, entries):
+        drawing.text(left - 8, y + 4, entry.server, "tick", "end")
+        parts = [(who, entry.median(name) or 0) for who, name in WHO]
+        parts.insert(3, ("others", max(0.0, 1 - sum(share for _, share in parts))))
+        x = left
+        for who, share in parts:
+            width = min(share, 1) * (right - left)
+            tip = f"{entry.server} at {entry.point}: {who} {share:.0%}"
+            drawing.add(
+                "rect",
+                tip=tip,
+                class_=f"share-{who}",
+                x=round(x, 1),
+                y=y - 5,
+                width=round(width, 1),
+                height=11,
+            )
+            x += width
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        drawing.text(left + share * (right - left), bottom + 14, f"{share:.0%}", "tick", "middle")
+    return drawing
+
+
+def at(found, point):
+    return [found.entries[point, server] for server in found.servers if (point, server) in found.entries]
+
+
+def _rows(entries):
+    """[(y, whether a new point begins)], with room between the points."""
+    rows, y, last = [], 4, None
+    for entry in entries:
+        y += ROW + (5 if entry.point != last else 0)
+        rows.append((y, entry.point if entry.point != last else None))
+        last = entry.point
+    return rows
+
+
+def _label(found, point):
+    return formatting.label(point, formatting.varying(found.points) or ["n", "c"])
+
+
+def _room(found):
+    """px that the names of the points take."""
+    return 16 + LETTER * max(len(_label(found, point)) for point in found.points)
+
+
+def _point_labels(drawing, found, rows):
+    for y, point in rows:
+        if point:
+            drawing.line(0, y - 10, drawing.width, y - 10, "rule")
+            drawing.text(4, y + 4, _label(found, point), "point")
+
+
+def _without_freaks(ends):
+    """Ends of intervals for a scale: what two blocks leave open (a factor of 1e9) would flatten the rest."""
+    return [end for end in ends if end and 1e-3 < end < 1e3]
+
+
+MEASURES = {measure.name: measure for measure in summary.MEASURES}
