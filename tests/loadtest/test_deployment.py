@@ -1,4 +1,4 @@
-"""Which parts ran in containers, and how that is said."""
+"""Which parts ran in containers, and the sentence that says so."""
 
 import os
 import subprocess
@@ -81,7 +81,7 @@ def test_every_part_has_its_place():
         ),
     ],
 )
-def test_it_is_said_in_a_sentence(load, database, servers, says):
+def test_sentence(load, database, servers, says):
     ran = {"load_test": load, "database": database, "servers": dict(zip("abc", servers))}
     assert deployment.sentence(ran) == says
 
@@ -90,10 +90,10 @@ def test_an_older_result_says_nothing():
     assert deployment.sentence(None) == ""
 
 
-def test_cpus_as_docker_compose_was_told():
+def test_cpu_sets_of_docker_compose():
     everyone = list(range(os.cpu_count()))
-    told = placement.told(everyone, {"SERVER_CPUS": "0-2,7", "DB_CPUS": ""})
-    assert told == {"server": {0, 1, 2, 7}}
-    assert placement.told(everyone, {}) == {}
-    assert placement.told(everyone[:0], {"DB_CPUS": "3"}) == {"database": {3}, "wrk": set()}
-    assert placement.told(everyone[:0], {}, wrk_here=False) == {}
+    found = placement.elsewhere(everyone, {"SERVER_CPUS": "0-2,7", "DB_CPUS": ""})
+    assert found == {"server": {0, 1, 2, 7}}
+    assert placement.elsewhere(everyone, {}) == {}
+    assert placement.elsewhere(everyone[:0], {"DB_CPUS": "3"}) == {"database": {3}, "wrk": set()}
+    assert placement.elsewhere(everyone[:0], {}, wrk_here=False) == {}

@@ -1,4 +1,4 @@
-"""The answer in words: from the data alone, so other data must give other words."""
+"""The findings in sentences: from the data alone, so other data must give other sentences."""
 
 import random
 import re
@@ -48,13 +48,13 @@ def test_where_it_flips(tmp_path):
     text = flat(ask(tmp_path, points, speeds))
     assert "flips from faster at N=1 to slower at N=20" in text
     assert "No axis flips it" not in text
-    assert "faster at 4, slower at 2, no difference at 2 of 8 points" in text
+    assert "faster at 4, slower at 2, equivalent at 2 of 8 points" in text
 
 
 @pytest.mark.parametrize(
     "speed,says",
     [
-        (1000, "no difference at all 2 points"),
+        (1000, "equivalent at all 2 points"),
         (1012, "within 5%"),
         (1300, "less than a factor of 2"),
         (2500, "the same order of magnitude"),
@@ -68,17 +68,19 @@ def test_orders_of_magnitude(tmp_path, speed, says):
     assert says in text and "No axis flips it" in text
 
 
-def test_the_other_way_round_says_slower(tmp_path):
+def test_a_slower_server_is_called_slower(tmp_path):
     text = flat(ask(tmp_path, [{}], {"threaded": 1300, "libuv": 1000}))
     assert "slower" in text and "faster" not in text
     assert "more" in text, "and costs more CPU"
 
 
-def test_what_cannot_be_told_is_said_as_such(tmp_path):
+def test_an_inconclusive_result_is_called_so(tmp_path):
     text = flat(ask(tmp_path, [{"n": 1}, {"n": 20}], {"threaded": 1000, "libuv": 1020}, blocks=3, noise=0.1))
     assert "cannot tell at all 2 points" in text
-    assert "exploratory: fewer than 12 blocks a point" in text
-    assert re.search(r"Had throughputs differed by \d+% \(the median point\)", text)
+    assert "exploratory: fewer than 12 blocks per point" in text
+    assert re.search(
+        r"minimum detectable effect on throughput \(with 80% power\) was \d+% at the median point", text
+    )
 
 
 def test_one_block_gives_ratios_and_claims_nothing(tmp_path):
@@ -118,7 +120,7 @@ def test_the_other_flags_are_said_too(tmp_path):
 
 def test_cpu_stands_beside_throughput(tmp_path):
     text = flat(ask(tmp_path, [{"n": 1}, {"n": 20}], {"threaded": 1000, "libuv": 1250}, noise=0.001))
-    assert "Server CPU a request: 0.80x" in text and "720 for 900 us at n=1" in text
+    assert "Server CPU per request: 0.80x" in text and "720 for 900 us at n=1" in text
     assert text.count("CPU 0.80x") == 2, "at both ends of N"
 
 
@@ -164,7 +166,7 @@ def test_one_server_and_servers_that_never_meet(tmp_path):
     assert "never ran in the same block" in findings.text(synthetic.write(tmp_path / "apart", apart))
 
 
-def test_without_threaded_the_base_is_named(tmp_path):
+def test_without_threaded_the_baseline_is_named(tmp_path):
     environment = synthetic.ENVIRONMENT | {"servers": ["libuv", "coro"]}
     text = ask(tmp_path, [{}], {"libuv": 1000, "coro": 1200}, environment)
     assert "CORO against libuv" in text

@@ -190,11 +190,11 @@ def test_a_load_test_that_is_interrupted_ends_them(generator, stub, tmp_path):
     assert eventually(lambda: test_run.wrks_at(target) == [])
 
 
-def test_where_no_generator_answers_is_a_sentence(stub, tmp_path):
+def test_where_no_generator_responds_is_a_sentence(stub, tmp_path):
     closed = f"http://127.0.0.1:{test_run.free_port()}"
     done = test_run.run(tmp_path / "r", f"a={stub()}", generators=closed)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"loadtest/run: no generator answers at {closed} (")
+    assert done.stderr.splitlines()[-1].startswith(f"loadtest/run: no generator responds at {closed} (")
 
 
 def test_another_server_is_no_generator(stub):

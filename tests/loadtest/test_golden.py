@@ -1,4 +1,4 @@
-"""A real run, two blocks of three servers on a busy machine, and what is made of it to the last digit.
+"""A real run, two blocks of three servers on a busy machine, and its summary to the last digit.
 
 When a change is meant, WRITE_GOLDEN=1 writes the files anew: read their diff.
 """

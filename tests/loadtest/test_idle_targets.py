@@ -1,4 +1,4 @@
-"""The servers that are up and not under test are proved idle."""
+"""The servers that are up and not under test are seen to idle."""
 
 from types import SimpleNamespace
 
@@ -34,11 +34,11 @@ def test_the_busiest_is_named_with_its_cpu_a_second():
     assert busiest(first, last) == ("libuv", pytest.approx(0.25))
 
 
-def test_nobody_else():
+def test_without_another_server_none_is_busy():
     assert busiest({}, {}) is None
 
 
-def test_the_same_process_under_another_name_is_no_bystander():
+def test_the_same_process_under_another_name_is_not_another_server():
     assert busiest({"again": MEASURED}, {"again": MEASURED | {"cpu_user_s": 99}}) is None
     # In containers every server is process 1, and all may have started in one second.
     other = MEASURED | {"model": "coro"}
@@ -52,7 +52,7 @@ def test_more_than_a_hundredth_of_a_cpu_is_unsound(cpu, found):
     assert figures.detail(seen)["bystander_cpu"] == cpu
 
 
-def test_one_that_does_not_answer_has_not_been_proved_idle():
+def test_one_that_does_not_answer_was_not_seen_to_idle():
     here, gone = (SimpleNamespace(name=name, url="http://127.0.0.1:1") for name in ("here", "gone"))
     assert idle_targets.look([here], here).stats == {}
     with pytest.raises(client.Unreachable):

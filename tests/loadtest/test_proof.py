@@ -55,7 +55,7 @@ class Honest:
 POINT = {"n": 20, "m": 1024, "w": 3, "d": 0}
 
 
-def test_an_honest_server_is_proved_and_its_reply_measured():
+def test_an_honest_server_is_proved_and_its_response_measured():
     server = Honest()
     head = len("HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n")
     assert proof.prove(server, POINT, server) == (head + 1024, head + 1024)
@@ -73,7 +73,7 @@ def test_without_padding_the_size_may_vary_by_the_digits_of_the_sum():
 @pytest.mark.parametrize(
     "lie, words",
     [
-        ({"status": 503}, "answers 503"),
+        ({"status": 503}, "responds with 503"),
         ({"short": 1}, "body of 1023 bytes"),
         ({"pad": "y"}, "is right"),
         ({"body": "x" * 1024}, "not the JSON"),

@@ -72,11 +72,11 @@ def test_latencies_are_left_out_where_wrk_was_the_bottleneck(tmp_path):
     "speed,noise,holds",
     [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)],
 )
-def test_the_planted_work(tmp_path, speed, noise, holds):
-    rows = synthetic.runs([{"n": 20}], {"threaded": 1000, "planted": speed}, noise=noise)
-    (entry,) = summary.load(synthetic.write(tmp_path, rows)).at("planted")
-    found, sentence = selftest.planted_found(entry)
-    assert found == holds and "could have been seen" in sentence
+def test_the_extra_work(tmp_path, speed, noise, holds):
+    rows = synthetic.runs([{"n": 20}], {"threaded": 1000, "more": speed}, noise=noise)
+    (entry,) = summary.load(synthetic.write(tmp_path, rows)).at("more")
+    found, sentence = selftest.effect_found(entry)
+    assert found == holds and "minimum detectable effect" in sentence
 
 
 def test_usage():

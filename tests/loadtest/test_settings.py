@@ -45,7 +45,7 @@ BOTH = "a=http://h:1 b=http://h:2 a@nginx=http://p:1 b@nginx=http://p:2"
         ("a=http://h:1 a@nginx=http://p:1 b=http://h:2", None, ["none"]),
     ],
 )
-def test_targets_are_measured_behind_what_all_of_them_name(targets, proxy, measured):
+def test_targets_are_measured_behind_the_proxies_that_all_of_them_name(targets, proxy, measured):
     chosen = settings.load([], {"TARGETS": targets} | ({"PROXY": proxy} if proxy else {}))
     assert chosen.proxy == measured and chosen.texts["PROXY"] == " ".join(measured)
     assert {point.proxy for point in chosen.points} == set(measured)
@@ -53,10 +53,10 @@ def test_targets_are_measured_behind_what_all_of_them_name(targets, proxy, measu
 
 def test_one_server_has_both_addresses():
     first, second = settings.load([], {"TARGETS": BOTH}).servers
-    assert (first.name, first.url, first.behind_nginx) == ("a", "http://h:1", "http://p:1")
-    assert (second.name, second.url, second.behind_nginx) == ("b", "http://h:2", "http://p:2")
-    behind = settings.load([], {"TARGETS": "a@nginx=http://p:1"}).servers[0]
-    assert behind.url == behind.behind_nginx == "http://p:1"  # its figures come the same way
+    assert (first.name, first.url, first.url_of_proxy) == ("a", "http://h:1", "http://p:1")
+    assert (second.name, second.url, second.url_of_proxy) == ("b", "http://h:2", "http://p:2")
+    proxied = settings.load([], {"TARGETS": "a@nginx=http://p:1"}).servers[0]
+    assert proxied.url == proxied.url_of_proxy == "http://p:1"  # its figures come the same way
 
 
 def seconds(chosen):

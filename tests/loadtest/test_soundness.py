@@ -51,7 +51,7 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
     )
     parts = {
         "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "load": load.Load([part(**fields)]), "first": first,
-        "last": last, "watched": watched, "idle_memory": sampling.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
+        "last": last, "watched": watched, "idle_memory": sampling.Memory(50, 150, 2900, 4), "response_bytes": (1134, 1134),
         "steal_max": 0.02, "cpus": 2, "host": hosts.own(), "db_host": hosts.own(),
     }  # fmt: skip
     return figures.Observation(**(parts | changes))
@@ -86,7 +86,7 @@ def test_any_error(kind):
         ({"queries": 20000 + (REQUESTS + 5) * 19}, "queries"),
     ],
 )
-def test_what_the_server_says_of_itself(stats, word):
+def test_counters_of_the_server(stats, word):
     assert words(observation(stats=stats)) == [word]
 
 
@@ -98,7 +98,7 @@ def test_requests_may_differ_by_those_under_way(difference, sound):
 
 
 @pytest.mark.parametrize("extra, sound", [(0, True), (-1, False), (16 * 1134, True), (16 * 1134 + 1, False)])
-def test_bytes_are_those_of_whole_replies_and_what_was_under_way(extra, sound):
+def test_bytes_are_those_of_whole_responses_and_of_those_under_way(extra, sound):
     assert words(observation(result={"bytes": REQUESTS * 1134 + extra})) == ([] if sound else ["size"])
 
 
@@ -145,7 +145,7 @@ def test_other_programs_are_flagged():
     assert soundness.judge(observation(spent={"user": 1.9, "idle": 1.0}))[1] == ["machine-busy"]
 
 
-def test_a_planted_server_is_judged_by_its_own_work():
+def test_a_server_with_injected_work_is_judged_by_its_own_work():
     served = {"queries": 20000 + (REQUESTS + 5) * 21}
     assert words(observation(server="threaded:slow+n=21", stats=served)) == []
     assert words(observation(server="threaded", stats=served)) == ["queries"]

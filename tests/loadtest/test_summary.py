@@ -123,7 +123,7 @@ def test_without_threaded_the_first_server_is_the_base(tmp_path):
     environment = synthetic.ENVIRONMENT | {"servers": ["coro", "libuv"]}
     rows = synthetic.runs([{}], {"libuv": 1100, "coro": 1000})
     found = load(tmp_path, rows, environment=environment)
-    assert found.base == "coro"
+    assert found.baseline == "coro"
     assert rows_of(found)["libuv", "1", "16"]["base"] == "coro"
 
 
@@ -159,7 +159,7 @@ def test_write_leaves_the_file_and_returns_the_table(tmp_path):
 
 
 def test_environment_may_be_missing(tmp_path):
-    assert load(tmp_path, synthetic.runs([{}], SPEEDS), environment=None).base == "threaded"
+    assert load(tmp_path, synthetic.runs([{}], SPEEDS), environment=None).baseline == "threaded"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_environment_may_be_missing(tmp_path):
         (",".join(results.COLUMNS) + "\n1,1,threaded,none,one,0,0,0,1" + "," * 25 + "\n", "n is 'one'"),
         (
             ",".join(results.COLUMNS) + "\n1,1,threaded,none,1,0,0,0,1,nan" + "," * 24 + "\n",
-            "nobody measured",
+            "cannot have been measured",
         ),
         (",".join(results.COLUMNS) + "\n1,1,threaded\n", "n is None"),
         (b"\xff\xfe\x00", "cannot read"),

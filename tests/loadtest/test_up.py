@@ -1,5 +1,5 @@
 """loadtest/up: what can be in the way of docker compose is said in a sentence that names what to do. Docker is
-played by a script, so that each of these happens on every machine."""
+replaced by a script, so that each of these happens on every machine."""
 
 import http.server
 import os
@@ -164,7 +164,7 @@ def test_where_they_are(up):
 
 
 def test_usage(up):
-    assert up("--help").stdout.startswith("The database and the three servers in containers")
+    assert up("--help").stdout.startswith("The database and the servers in containers")
     assert up("now").returncode == 2
 
 

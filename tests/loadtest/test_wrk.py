@@ -1,4 +1,4 @@
-"""How wrk is called and how its words are read."""
+"""How wrk is started, and how its output is parsed."""
 
 import os
 import signal
@@ -36,18 +36,19 @@ def command(server, **changes):
     return wrk.command(wrk.job("http://127.0.0.1:1", spec, point, 2.5), 2)
 
 
-def test_no_reply_can_be_slower_than_the_timeout():
+def test_no_response_can_be_slower_than_the_timeout():
     words = command("threaded")
     assert words[words.index("-d") + 1] == "3s"
     assert int(words[words.index("--timeout") + 1].rstrip("s")) > 2.5
     assert words[-1] == "/work?n=20&m=1024&w=0&d=0"
 
 
-def test_a_planted_server_gets_other_requests():
+def test_injected_faults_are_other_requests():
     assert command("threaded:slow+n=21")[-1] == "/work?n=21&m=1024&w=0&d=0"
-    assert command("threaded+plant=error")[-2:] == ["/work?n=none&m=1024&w=0&d=0", "100"]
-    assert command("threaded+plant=short")[-2] == "/work?n=20&m=512&w=0&d=0"
-    assert command("threaded+plant=slow-generator")[-1] == "burn=2000"
+    for option in ("plant", "inject"):
+        assert command(f"threaded+{option}=error")[-2:] == ["/work?n=none&m=1024&w=0&d=0", "100"]
+        assert command(f"threaded+{option}=short")[-2] == "/work?n=20&m=512&w=0&d=0"
+        assert command(f"threaded+{option}=slow-generator")[-1] == "burn=2000"
 
 
 @pytest.mark.parametrize("connections, cpus, expected", [(16, 2, 2), (17, 2, 1), (16, 1, 1), (1, 8, 1)])

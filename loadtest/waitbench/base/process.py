@@ -1,5 +1,5 @@
-"""Child processes: each in a session of its own, so that Ctrl-C at the terminal reaches the load test
-alone, and none left behind whatever happens to it."""
+"""Child processes: each in a session of its own, so that Ctrl-C at the terminal reaches the load test alone,
+and none survives the load test."""
 
 import ctypes
 import os
@@ -7,23 +7,34 @@ import resource
 import signal
 import subprocess
 import time
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Sequence
 
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None)
-_running = []
+_running: list[subprocess.Popen] = []
 
 
-def raise_file_limit():
-    """To what is allowed, for us and our children: a connection takes one. How many that is; None for any number."""
+def raise_file_limit() -> int | None:
+    """Raises the limit of file descriptors to what is allowed, for this process and its children: a connection
+    takes one. The limit; None for no limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return None if hard == resource.RLIM_INFINITY else hard
 
 
-def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None, keep=()):
-    """Starts a program on these CPUs (ours, when None), with the descriptors `keep` open. It is
-    killed when this process is gone."""
+def start(
+    words: Sequence[str],
+    cpus: Iterable[int] | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: int = subprocess.DEVNULL,
+    stderr: int | None = None,
+    keep: Sequence[int] = (),
+    folder: Path | None = None,
+) -> subprocess.Popen:
+    """Starts a program on these CPUs (by default this process's), with the descriptors `keep` open, in
+    `folder`. The kernel kills the program when this process ends."""
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -36,6 +47,7 @@ def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None, ke
         stdout=stdout,
         stderr=stderr,
         env=env,
+        cwd=folder,
         start_new_session=True,
         preexec_fn=prepare,
         pass_fds=keep,
@@ -44,9 +56,9 @@ def start(words, cpus=None, env=None, stdout=subprocess.DEVNULL, stderr=None, ke
     return child
 
 
-def reap(child, timeout):
-    """Waits up to `timeout` s for its end; then its struct rusage, which is its own and not that of
-    all children so far. None while it runs."""
+def reap(child: subprocess.Popen, timeout: float) -> Any:
+    """Waits up to `timeout` s for the child to end. Its own struct rusage (resource.getrusage would sum over
+    all children so far); None while it runs."""
     deadline = time.monotonic() + timeout
     while True:
         pid, status, usage = os.wait4(child.pid, os.WNOHANG)
@@ -59,29 +71,29 @@ def reap(child, timeout):
         time.sleep(min(0.005, max(0.0, deadline - time.monotonic())))
 
 
-def stop(child, timeout, how=signal.SIGTERM):
-    """Ends it in an orderly way, or after `timeout` s by SIGKILL; its exit status, negative if a
-    signal ended it."""
+def stop(child: subprocess.Popen, timeout: float, how: int = signal.SIGTERM) -> int | None:
+    """Ends the child by that signal, and after `timeout` s by SIGKILL. Its exit status, negative if a signal
+    ended it."""
     if child.returncode is None:
-        tell(child, how)
+        send(child, how)
         if not reap(child, timeout):
             kill(child)
     return child.returncode
 
 
-def kill(child):
+def kill(child: subprocess.Popen) -> None:
     if child.returncode is None:
-        tell(child, signal.SIGKILL)
+        send(child, signal.SIGKILL)
         reap(child, 10)
 
 
-def tell(child, number):
-    """Sends a signal. Not child.send_signal(), which reaps a child that has ended and so loses its
-    rusage; until it is reaped, its id is nobody else's."""
+def send(child: subprocess.Popen, number: int) -> None:
+    """Sends a signal. Not child.send_signal(), which reaps a child that has ended and so loses its rusage.
+    Until a child is reaped, its process id belongs to no other process."""
     if child.returncode is None:
         os.kill(child.pid, number)
 
 
-def kill_all():
+def kill_all() -> None:
     for child in list(_running):
         kill(child)

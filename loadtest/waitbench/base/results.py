@@ -5,6 +5,7 @@ import datetime
 import io
 import os
 from pathlib import Path
+from typing import Callable, Mapping, Protocol, Sequence
 
 from .. import Failure, ROOT
 
@@ -28,47 +29,47 @@ SYSCALLS = "server,proxy,n,m,w,d,c,method,requests,syscalls,syscalls_per_req".sp
 KEY = "block", "order", "server"
 
 
-def text(value):
-    """As it stands in a table: six significant digits, and nothing for what is missing."""
+def text(value: object) -> str:
+    """A field of a table: six significant digits, and empty for a missing value."""
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def line(columns, row):
+def line(columns: Sequence[str], row: Mapping) -> bytes:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow([text(row.get(column)) for column in columns])
     return out.getvalue().encode()
 
 
 class Table:
-    """A CSV file to which whole rows are appended; a row that does not fit on the disk leaves no half."""
+    """A CSV file to which whole rows are appended; a row that does not fit on the disk leaves no part of itself."""
 
-    def __init__(self, path, columns):
+    def __init__(self, path: Path, columns: Sequence[str]):
         self.path, self.columns = path, columns
         if not path.exists() or path.stat().st_size == 0:
             self._write((",".join(columns) + "\n").encode())
         else:
             self._drop_half_a_row()
             with path.open(newline="") as stream:
-                if next(csv.reader(stream)) != columns:
+                if next(csv.reader(stream)) != list(columns):
                     raise Failure(f"{path} has other columns than this version writes: choose another OUT")
 
-    def _drop_half_a_row(self):
-        """What a power failure may have left at the end of the file."""
+    def _drop_half_a_row(self) -> None:
+        """A power failure may have left one at the end of the file."""
         data = self.path.read_bytes()
         if not data.endswith(b"\n"):
             os.truncate(self.path, data.rindex(b"\n") + 1)
 
-    def append(self, row):
+    def append(self, row: Mapping) -> None:
         self._write(line(self.columns, row))
 
-    def rows(self):
+    def rows(self) -> list[dict]:
         with self.path.open(newline="") as stream:
             return list(csv.DictReader(stream))
 
-    def remove(self, unwanted):
-        """Takes out the rows for which unwanted(row) holds, and returns them."""
+    def remove(self, unwanted: Callable[[dict], bool]) -> list[dict]:
+        """Removes the rows for which unwanted(row) holds, and returns them."""
         rows = self.rows()
         gone = [row for row in rows if unwanted(row)]
         if gone:
@@ -76,7 +77,7 @@ class Table:
             replace(self.path, (",".join(self.columns) + "\n").encode() + kept)
         return gone
 
-    def _write(self, data):
+    def _write(self, data: bytes) -> None:
         try:
             with self.path.open("ab", buffering=0) as stream:
                 end = stream.seek(0, os.SEEK_END)
@@ -92,8 +93,8 @@ class Table:
             ) from None
 
 
-def replace(path, data):
-    """The file is the old one or the new one, whenever somebody looks."""
+def replace(path: Path, data: bytes) -> None:
+    """Writes a file. Whoever reads it meanwhile reads the whole old one or the whole new one."""
     draft = path.with_suffix(path.suffix + ".new")
     try:
         draft.write_bytes(data)
@@ -103,8 +104,13 @@ def replace(path, data):
         raise Failure(f"cannot write to {path}: {error.strerror}") from None
 
 
+class Run(Protocol):
+    row: dict
+    detail: dict
+
+
 class Folder:
-    def __init__(self, path):
+    def __init__(self, path: str | Path | None):
         self.path = Path(path) if path else ROOT / "results" / now().strftime("%Y-%m-%dT%H%M%SZ")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -117,24 +123,24 @@ class Folder:
         self.unsound = Table(self.path / "unsound.csv", UNSOUND)
         self.syscalls = Table(self.path / "syscalls.csv", SYSCALLS)
 
-    def log(self, words):
-        """A line in run.log. Losing one to a full disk stops nothing: rows do that."""
+    def log(self, words: str) -> None:
+        """A line in run.log. A full disk loses the line and stops nothing; a lost row stops the run."""
         try:
             with (self.path / "run.log").open("a") as stream:
                 stream.write(f"{now():%Y-%m-%dT%H:%M:%S}Z {words}\n")
         except OSError:
             pass
 
-    def keep(self, run):
+    def keep(self, run: Run) -> None:
         self.runs.append(run.row)
         self.detail.append(run.detail)
 
-    def discard(self, block, attempt, reason):
-        """Moves what runs.csv has of a block to unsound.csv: it is run again as a whole."""
+    def discard(self, block: int, attempt: int, reason: str) -> None:
+        """Moves the rows of a block from runs.csv to unsound.csv: the block is run again as a whole."""
         for row in self.runs.remove(lambda row: int(row["block"]) == block):
             self.unsound.append(row | {"attempt": attempt, "reason": reason})
         self.detail.remove(lambda row: int(row["block"]) == block)
 
 
-def now():
+def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)

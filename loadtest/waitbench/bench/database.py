@@ -1,23 +1,25 @@
-"""The database of the experiment: a private one or the one that DATABASE_URL names, brought to the
-same state before each run, and asked what it has counted."""
+"""The database of the experiment: a private one or the one that DATABASE_URL names, brought to the same state
+before each run, and queried for what it has counted."""
 
 import os
 import re
 import secrets
 import subprocess
 import time
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import psycopg2
+import psycopg2.errors
 
 from .. import Failure, ROOT
 from ..observe import hosts, sampling
 
 LOCAL = ROOT / "db" / "local"
 SEED = ROOT / "db" / "seed.sql"
-# The statements of GET /work, and none of those in here.
-OURS = "query LIKE '%world%' AND query LIKE '%id = $1%'"
-FILE_MOST = 65536  # bytes of a file of /proc; a size must be named for a file that may be gone
+# Matches the statements of GET /work, and none of those in this module.
+OF_WORK = "query LIKE '%world%' AND query LIKE '%id = $1%'"
+FILE_MOST = 65536  # bytes of a file of /proc; pg_read_file wants a size where a file may be missing
 
 
 class Counts(NamedTuple):
@@ -26,20 +28,20 @@ class Counts(NamedTuple):
 
 
 class Database:
-    def __init__(self, url):
+    def __init__(self, url: str):
         self.url = url
-        self.name = None  # of the private cluster
-        self.connection = None
+        self.name: str | None = None  # of the private cluster
+        self.connection: Any = None
         try:
             if not url:
                 self._start_private()
             self._connect()
-        except BaseException:  # Ctrl-C too: a cluster that is half there is taken down
+        except BaseException:  # Ctrl-C too: a cluster that was half made is removed
             self.close()
             raise
-        self.dirty = not self.name  # whether somebody may have changed rows
+        self.dirty = not self.name  # whether rows may differ from those of db/seed.sql
 
-    def rows(self, sql):
+    def rows(self, sql: str) -> list[tuple]:
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(sql)
@@ -49,8 +51,8 @@ class Database:
                 raise Failure(f"the database is gone: {_first_line(error)}") from None
             raise
 
-    def reset(self, writes):
-        """The state that every run starts from. `writes`: whether the run will update rows."""
+    def reset(self, writes: bool) -> None:
+        """Restores the state that every run starts from. `writes`: whether the run will update rows."""
         if self.dirty:
             self.rows("TRUNCATE world, items RESTART IDENTITY")
             for statement in _statements(SEED.read_text()):
@@ -60,25 +62,26 @@ class Database:
             self._try("CHECKPOINT")
         self.dirty = writes
 
-    def counts(self):
-        """What the servers have had it do so far."""
+    def counts(self) -> Counts:
+        """The work that the servers have given the database so far."""
         queries = None
         if self.counts_statements:
-            found = self.rows(f"SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE {OURS}")
+            found = self.rows(f"SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE {OF_WORK}")
             queries = int(found[0][0])
         return Counts(queries, int(self.rows("SELECT sum(hits) FROM world")[0][0]))
 
-    def view(self):
-        """Its own totals (pg_stat_database). Exact once the servers' connections are gone: a backend
-        hands in its counts when it ends, and until then up to a second late. Ours does so now."""
+    def view(self) -> dict[str, int]:
+        """The totals of pg_stat_database. They are exact once the servers' connections are closed: a backend
+        reports its counts when it ends, and until then up to a second late. This connection's backend reports
+        now."""
         self.rows("SELECT pg_stat_force_next_flush()")
         columns = "xact_commit", "blks_read", "blks_hit", "deadlocks"
         names = ", ".join(columns)
         found = self.rows(f"SELECT {names} FROM pg_stat_database WHERE datname = current_database()")
         return dict(zip(columns, found[0]))
 
-    def await_alone(self, timeout=2.0):
-        """Waits until the connections of a stopped server are gone; whether they are."""
+    def await_alone(self, timeout: float = 2.0) -> bool:
+        """Waits until the connections of a stopped server are closed; whether they are."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             others = self.rows(
@@ -90,9 +93,9 @@ class Database:
             time.sleep(0.005)
         return False
 
-    def cpu_s(self):
-        """Seconds of CPU of the whole of PostgreSQL so far. Where its processes are not seen from here, it
-        reads their figures itself; None when it may not, which wants a superuser."""
+    def cpu_s(self) -> float | None:
+        """Seconds of CPU of all processes of PostgreSQL so far. Where they run on another machine or in a
+        container, PostgreSQL reads their figures; None when this user may not, who must be a superuser."""
         try:
             if self.postmaster:
                 return sampling.tree_cpu(self.postmaster)
@@ -100,15 +103,15 @@ class Database:
         except OSError:
             raise Failure("the database is gone: its first process has ended") from None
 
-    def postmaster_pid(self):
-        """As PostgreSQL itself knows it; 0 when it does not tell us."""
+    def postmaster_pid(self) -> int:
+        """The process id in PostgreSQL's own namespace; 0 when it is not known."""
         try:
             return int(self.rows("SELECT pg_read_file('postmaster.pid')")[0][0].split()[0])
-        except psycopg2.Error:  # a right that we do not have, or a service that has no files
+        except psycopg2.Error:  # without the right to, or from a service that has no files
             return self.postmaster or 0
 
-    def place(self, cpus):
-        """Puts PostgreSQL on these CPUs; new processes of it follow. False when it is not ours to move."""
+    def place(self, cpus: set[int]) -> bool:
+        """Moves PostgreSQL to these CPUs; its new processes follow. False for a cluster that is not private."""
         if not self.name or not self.postmaster:
             return False
         for pid in [self.postmaster] + sampling.children(self.postmaster):
@@ -118,7 +121,7 @@ class Database:
                 continue
         return True
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         shown = "server_version", "shared_buffers", "fsync", "synchronous_commit", "max_connections", "jit"
         facts = {name: self.rows(f"SHOW {name}")[0][0] for name in shown}
         facts["private"] = bool(self.name)
@@ -127,14 +130,14 @@ class Database:
         facts["libpq_of_the_load_test"] = psycopg2.__libpq_version__
         return facts
 
-    def close(self):
+    def close(self) -> None:
         if self.connection:
             self.connection.close()
         if self.name:
             subprocess.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
             self.name = None
 
-    def _connect(self):
+    def _connect(self) -> None:
         try:
             self.connection = psycopg2.connect(self.url, application_name="waitbench-loadtest")
             self.connection.autocommit = True
@@ -147,9 +150,9 @@ class Database:
         if self.postmaster:
             self.host = hosts.own()._replace(name=self.host.name)
 
-    def _start_private(self):
+    def _start_private(self) -> None:
         self.name = f"loadtest-{os.getpid()}-{secrets.token_hex(3)}"
-        words = [LOCAL, "--name", self.name]
+        words = [str(LOCAL), "--name", self.name]
         started = subprocess.run(
             words + ["--parent", str(os.getpid()), "start"],
             start_new_session=True,
@@ -165,15 +168,15 @@ class Database:
             words + ["url"], check=True, stdout=subprocess.PIPE, text=True
         ).stdout.strip()
 
-    def _has_statements(self):
+    def _has_statements(self) -> bool:
         try:
             self.rows("SELECT count(*) FROM pg_stat_statements")
             return True
         except psycopg2.Error:
             return False
 
-    def _find_host(self):
-        """By its kernel's boot id, which PostgreSQL reads for a superuser; else only its address is known."""
+    def _find_host(self) -> hosts.Host:
+        """By its kernel's boot id, which PostgreSQL reads for a superuser. Other users learn its address only."""
         name = self.connection.info.host
         try:
             boot_id, stat = self._files(hosts.BOOT_ID, sampling.PROC / "stat")
@@ -181,25 +184,26 @@ class Database:
             return hosts.Host(name, "", None, "")
         return hosts.Host(name, boot_id.strip(), len(re.findall(r"^cpu\d", stat, re.M)), "")
 
-    def _files(self, *paths):
-        """What files of the database's machine hold, as its own container sees them; None for one that is gone."""
+    def _files(self, *paths: Path) -> tuple:
+        """The contents of files of the database's machine, in PostgreSQL's own container; None for a missing
+        file."""
         columns = ", ".join(f"pg_read_file('{path}', 0, {FILE_MOST}, true)" for path in paths)
         return self.rows(f"SELECT {columns}")[0]
 
-    def _own_cpu_s(self):
+    def _own_cpu_s(self) -> float:
         def read(path):
             (text,) = self._files(path)
             if text is None:
                 raise FileNotFoundError(path)
             return text
 
-        stat = read(sampling.PROC / "self" / "stat")  # of our own backend
+        stat = read(sampling.PROC / "self" / "stat")  # of this connection's backend
         return sampling.tree_cpu(sampling.parse_pid_stat(stat)[0], read)
 
-    def _find_postmaster(self):
-        """The parent of our own backend, when that is a process that is seen from here."""
+    def _find_postmaster(self) -> int | None:
+        """The parent of this connection's backend, when the backend is a process of this machine and namespace."""
         if self.host.boot_id and not self.host.here:
-            return None  # a process here may have the same number
+            return None  # another process here may have the same number
         backend = self.connection.info.backend_pid
         try:
             if not (sampling.PROC / str(backend) / "comm").read_text().startswith("postgres"):
@@ -210,18 +214,18 @@ class Database:
         except OSError:
             return None
 
-    def _try(self, statement):
-        """VACUUM and CHECKPOINT may be forbidden to us in somebody's database: a warning in its log."""
+    def _try(self, statement: str) -> None:
+        """VACUUM and CHECKPOINT may be forbidden to this user: PostgreSQL then logs a warning."""
         try:
             self.rows(statement)
         except psycopg2.errors.InsufficientPrivilege:
             pass
 
 
-def _statements(text):
+def _statements(text: str) -> list[str]:
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
     return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

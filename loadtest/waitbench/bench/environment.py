@@ -1,4 +1,4 @@
-"""Where and with what a result was made: environment.json, and what is warned of."""
+"""The machine, the programs and the settings of a run: environment.json, and the warnings at the start."""
 
 import json
 import os
@@ -8,13 +8,16 @@ import resource
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any, Mapping
 
 from .. import Failure, ROOT
 from ..base import process, results
 from ..observe import deployment
+from ..plan import settings
 from . import placement, servers
+from .database import Database
 
-BUSY = 0.15  # load average a CPU, before we start
+BUSY = 0.15  # load average per CPU, before the start
 LIMITS = (  # below /proc/sys
     "fs/file-max",
     "kernel/pid_max",
@@ -27,12 +30,13 @@ LIMITS = (  # below /proc/sys
     "vm/overcommit_memory",
 )
 CPU = Path("/sys/devices/system/cpu")
-OTHER_THREADS = 500  # of everybody else
+OTHER_THREADS = 500  # of all other programs
+VERSION_S = 5  # for a program to print its version
 OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
 
 
-def raise_file_limit(connections):
-    """As many descriptors as the hard limit allows: a server and wrk need one a connection. Raises
+def raise_file_limit(connections: int) -> None:
+    """Allows as many descriptors as the hard limit does: a server and wrk need one per connection. Raises
     Failure when that is too few."""
     most = process.raise_file_limit()
     if most is not None and connections + process.OTHER_FILES > most:
@@ -42,9 +46,15 @@ def raise_file_limit(connections):
         )
 
 
-def describe(chosen, db, places, cpus, targets):
-    """What environment.json says; everything that a reader needs to judge or repeat the run. `targets`: name
-    -> GET /stats of the servers that run elsewhere."""
+def describe(
+    chosen: settings.Settings,
+    db: Database | None,
+    places: Mapping[str, set[int]],
+    cpus: list[int],
+    targets: Mapping[str, dict],
+) -> dict[str, Any]:
+    """The contents of environment.json: what a reader needs to judge or repeat the run. `targets`: name -> GET
+    /stats of the servers that run elsewhere."""
     return {
         "machine": machine(),
         "kernel": platform.release(),
@@ -56,7 +66,11 @@ def describe(chosen, db, places, cpus, targets):
         "settings": recorded(chosen),
         "server_environment": servers.tuning(),
         "servers": [spec.name for spec in chosen.servers],
-        "targets": {name: {key: stats[key] for key in OF_A_TARGET} for name, stats in targets.items()},
+        "server_list": [
+            {"name": entry.name, "description": entry.description, "colour": entry.colour}
+            for entry in chosen.server_list
+        ],
+        "targets": {name: {key: stats.get(key) for key in OF_A_TARGET} for name, stats in targets.items()},
         "ran": deployment.of_all([spec.name for spec in chosen.servers], targets, db),
         "placement": {role: sorted(own) for role, own in places.items()},
         "placement_says": placement.sentence(places, cpus, chosen.pin, bool(chosen.targets)),
@@ -64,14 +78,14 @@ def describe(chosen, db, places, cpus, targets):
     }
 
 
-def recorded(chosen):
+def recorded(chosen: settings.Settings) -> dict[str, str | None]:
     """The settings as texts, without the password of a database."""
     texts = dict(chosen.texts)
     texts["DATABASE_URL"] = re.sub(r"//[^@/]*@", "//", texts["DATABASE_URL"] or "")
     return texts
 
 
-def machine():
+def machine() -> dict[str, Any]:
     memory = _field("/proc/meminfo", r"MemTotal:\s+(\d+)")
     return {
         "cpu_model": _field("/proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.machine(),
@@ -88,8 +102,8 @@ def machine():
     }
 
 
-def turbo():
-    """True, False, or None where the kernel does not tell."""
+def turbo() -> bool | None:
+    """None where the kernel does not say."""
     boost = _read(CPU / "cpufreq/boost")
     if boost is not None:
         return boost == "1"
@@ -97,7 +111,7 @@ def turbo():
     return None if no_turbo is None else no_turbo == "0"
 
 
-def versions(chosen):
+def versions(chosen: settings.Settings) -> dict[str, str | None]:
     found = {
         "wrk": _first_line(["wrk", "-v"]),
         "nginx": _first_line(["/usr/sbin/nginx", "-v"]) if "nginx" in chosen.proxy else None,
@@ -107,14 +121,14 @@ def versions(chosen):
         found[library] = _first_line(["pkg-config", "--modversion", library], must=True)
     for spec in chosen.servers:
         if not spec.url:
-            program = ROOT / chosen.build / f"server-{spec.model}"
-            found[program.name] = _first_line([program, "--version"])
+            words = [*servers.command(spec, chosen), "--version"]
+            found[f"server-{spec.model}"] = _first_line(words, must=True)
     return found
 
 
-def grouped_by_session():
-    """sched(7), "The autogroup feature": it is for what is in the root of the cgroups alone. Seen with
-    Linux 6.18: four busy processes of one session got together what one of another session got."""
+def grouped_by_session() -> bool:
+    """sched(7), "The autogroup feature": it concerns only processes in the root of the cgroups. Seen with Linux
+    6.18: four busy processes of one session together received what a single one of another session did."""
     groups = (_read("/proc/self/cgroup") or "").splitlines()
     cpu = [
         line.split(":", 2)
@@ -124,10 +138,10 @@ def grouped_by_session():
     return _read("/proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for _, _, path in cpu)
 
 
-def limits_met(connections):
-    """Limits below which that many connections, and a thread for each, do not get."""
+def limits_met(connections: int) -> list[str]:
+    """The limits that are too low for that many connections with a thread each, as sentences."""
     nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    limits = {name: int(_read(f"/proc/sys/{name}")) for name in ("kernel/threads-max", "kernel/pid_max")}
+    limits = {name: int(_read(f"/proc/sys/{name}") or 0) for name in ("kernel/threads-max", "kernel/pid_max")}
     if nproc != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is exempt
         limits["ulimit -u"] = nproc
     found = [
@@ -135,7 +149,7 @@ def limits_met(connections):
         for name, limit in limits.items()
         if limit < connections + OTHER_THREADS
     ]
-    backlog = int(_read("/proc/sys/net/core/somaxconn"))
+    backlog = int(_read("/proc/sys/net/core/somaxconn") or 0)
     if backlog < connections:
         found.append(
             f"C={connections}: net.core.somaxconn is {backlog}, so connecting all at once takes seconds"
@@ -143,8 +157,8 @@ def limits_met(connections):
     return found
 
 
-def git():
-    """The revision of the load test. Its image has no .git but what git said when it was built."""
+def git() -> dict[str, Any]:
+    """The revision of the load test. Its image has no .git; there a file has the output of git describe."""
     built = _read(ROOT / "revision")
     if built:
         return {"revision": built.removesuffix("-dirty"), "changed": built.endswith("-dirty")}
@@ -155,8 +169,8 @@ def git():
     return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
 
 
-def warnings(chosen, db, targets):
-    facts, found = machine(), limits_met(max(point.c for point in chosen.points))
+def warnings(chosen: settings.Settings, db: Database | None, targets: Mapping[str, dict]) -> list[str]:
+    facts, found = machine(), limits_met(chosen.connections_most)
     load = facts["load_average"][0] / facts["cpus_usable"]
     if load > BUSY:
         found.append(f"the machine was busy before the start: load average {facts['load_average'][0]:.2f}")
@@ -165,28 +179,30 @@ def warnings(chosen, db, targets):
     if facts["turbo"]:
         found.append("turbo is on: the clock depends on temperature and on how many cores are busy")
     if facts["virtual"]:
-        found.append("this is a virtual machine: its neighbours are not seen but for steal_share")
+        found.append("this is a virtual machine: of its neighbours only steal_share shows anything")
     if grouped_by_session():
         found.append(
             "the kernel divides CPU time among sessions first (sched_autogroup_enabled): when CPUs are short,"
             " each process of PostgreSQL weighs as much as the whole server, and as wrk"
         )
     for name, stats in targets.items():
-        if stats["pool_size"] != chosen.pool:
+        if stats.get("pool_size", chosen.pool) != chosen.pool:
             found.append(f"{name} has {stats['pool_size']} database connections, and POOL is {chosen.pool}")
     if db and not db.counts_statements:
         found.append("the database has no pg_stat_statements: that N queries ran is proved by `sum` alone")
     if not db:
-        found.append("no DATABASE_URL: the database is neither reset between runs nor asked what it counted")
+        found.append(
+            "no DATABASE_URL: the database is neither reset between runs nor queried for what it counted"
+        )
     return found
 
 
-def write(folder, facts):
+def write(folder: results.Folder, facts: dict) -> None:
     results.replace(folder.path / "environment.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
-def read(folder):
-    """What the folder says of itself; None when it has not been begun."""
+def read(folder: results.Folder) -> dict | None:
+    """environment.json of the folder; None when no run has begun there."""
     try:
         return json.loads((folder.path / "environment.json").read_text())
     except FileNotFoundError:
@@ -195,35 +211,40 @@ def read(folder):
         raise Failure(f"{folder.path}/environment.json is damaged: choose another OUT") from None
 
 
-def _rlimits():
+def _rlimits() -> dict[str, list[int]]:
     kinds = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC, "stack": resource.RLIMIT_STACK}
     return {f"rlimit_{name}": list(resource.getrlimit(kind)) for name, kind in kinds.items()}
 
 
-def _read(path):
+def _read(path: str | Path) -> str | None:
     try:
         return Path(path).read_text().strip()
     except OSError:
         return None
 
 
-def _field(path, pattern):
+def _field(path: str | Path, pattern: str) -> str | None:
     found = re.search(pattern, _read(path) or "")
     return found[1] if found else None
 
 
-def _first_line(words, must=False):
-    """The first line that a program prints; None when it is not there, or fails and must not."""
-    if not shutil.which(str(words[0])):
+def _first_line(words: list[str], must: bool = False) -> str | None:
+    """The first line that a program prints; None when the program is missing, does not end, or fails and
+    must not."""
+    if not shutil.which(words[0]):
         return None
-    done = subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=10,
-    )
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=VERSION_S,
+            cwd=ROOT,
+        )
+    except subprocess.TimeoutExpired:
+        return None
     if must and done.returncode:
         return None
     return (done.stdout.strip().splitlines() or [""])[0]

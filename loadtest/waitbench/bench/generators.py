@@ -1,4 +1,4 @@
-"""Who runs wrk: this machine, or the hosts of GENERATORS (loadtest/generator), all at once."""
+"""The generators of load: wrk on this machine, or on the hosts of GENERATORS (loadtest/generator), all at once."""
 
 import dataclasses
 import http.client
@@ -8,46 +8,46 @@ import select
 import socket
 import time
 import urllib.parse
+from typing import Any, Callable, Collection, Sequence
 
 from .. import Failure
 from ..base import process
-from ..observe import hosts, wrk_output
 from ..judge import load
+from ..observe import hosts, wrk_output
 from . import wrk
 
-ANSWER_S = 10  # for a generator to accept, to answer, and to begin
-LOOK_S = 0.5  # at the latest, at whether they are all still within their time
+RESPOND_S = 10  # for a generator to accept, to respond, and to begin
+LOOK_S = 0.5  # at most between two checks whether all generators are still within their time
 
 
 class Local:
     """wrk on this machine, on `places` where it has CPUs of its own, else on any of `cpus` CPUs."""
 
-    def __init__(self, places, cpus):
+    def __init__(self, places: set[int] | None, cpus: int):
         self.places, self.cpus = places, cpus
         self.host = hosts.own()
 
-    def count(self, connections):
+    def count(self, connections: int) -> int:
         """How many wrks share that many connections."""
         return 1
 
-    def run(self, job, watch=None):
-        """Its load.Load. `watch`: see wrk.output()."""
+    def run(self, job: wrk.Job, watch: wrk.Watch | None = None) -> load.Load:
         threads = wrk.threads(job.connections, len(self.places) if self.places else self.cpus)
         begin = time.monotonic()
         result = wrk.run(wrk.command(job, threads), job.seconds, self.places, watch)
         return load.Load([load.Part("", self.host, job.connections, threads, result, begin)])
 
-    def describe(self, connections):
+    def describe(self, connections: Collection[int]) -> list[dict]:
         return [self.host._asdict()]
 
 
 class Remote:
     """wrk on the hosts of GENERATORS, each with its share of the connections."""
 
-    def __init__(self, urls, connections):
-        """Raises Failure unless each of them answers and may open its share of `connections`, a list."""
+    def __init__(self, urls: Sequence[str], connections: Collection[int]):
+        """Raises Failure unless each of them responds and may open its share of each number of connections."""
         self.generators = [Generator(address) for url in urls for address in addresses(url)]
-        # Two addresses of one generator: it cannot run two wrks at a time.
+        # Several addresses of one generator count once: it runs one wrk at a time.
         self.generators = list({one.facts["instance"]: one for one in self.generators}.values())
         for one, share in zip(self.generators, load.split(max(connections), len(self.generators))):
             most = one.facts["files"] - process.OTHER_FILES if one.facts["files"] else math.inf
@@ -57,14 +57,14 @@ class Remote:
                     f" raise the limit there (ulimit -Hn), or choose C of at most {most * len(self.generators)}"
                 )
 
-    def count(self, connections):
+    def count(self, connections: int) -> int:
         return min(connections, len(self.generators))
 
-    def run(self, job, watch=None):
-        """All at once; their load.Load. `watch(elapsed seconds)` as for wrk.output(). Raises wrk_output.Broken, which
-        names the generator that failed; the others' wrks are then ended."""
-        shares = load.split(job.connections, len(self.generators))
-        shares = [_Share(one, job._replace(connections=c)) for one, c in zip(self.generators, shares) if c]
+    def run(self, job: wrk.Job, watch: wrk.Watch | None = None) -> load.Load:
+        """All at once. Raises wrk_output.Broken, which names the generator that failed; the wrks of the others
+        are ended then."""
+        counts = load.split(job.connections, len(self.generators))
+        shares = [_Share(one, job._replace(connections=c)) for one, c in zip(self.generators, counts) if c]
         try:
             for share in shares:
                 share.connect()
@@ -74,9 +74,9 @@ class Remote:
         finally:
             for share in shares:
                 share.close()
-        return load.Load([share.part for share in shares])
+        return load.Load([share.part for share in shares if share.part])
 
-    def describe(self, connections):
+    def describe(self, connections: Collection[int]) -> list[dict]:
         """For environment.json: each generator, its machine, and its share of each number of connections."""
         shares = {c: load.split(c, len(self.generators)) for c in connections}
         return [
@@ -86,20 +86,20 @@ class Remote:
 
 
 class Generator:
-    """What one of them says of itself."""
+    """One of them, and what it reports about its host."""
 
-    def __init__(self, url):
+    def __init__(self, url: str):
         self.url = url
         parts = urllib.parse.urlsplit(url)
-        self.address = parts.hostname, parts.port
-        connection = http.client.HTTPConnection(*self.address, timeout=ANSWER_S)
+        self.address = parts.hostname or "", parts.port
+        connection = http.client.HTTPConnection(self.address[0], self.address[1], timeout=RESPOND_S)
         try:
             connection.request("GET", "/")
             self.facts = json.loads(connection.getresponse().read())
             self.host = hosts.Host(*(self.facts[name] for name in hosts.Host._fields))
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise Failure(
-                f"no generator answers at {url} ({error or type(error).__name__}): start loadtest/generator there,"
+                f"no generator responds at {url} ({error or type(error).__name__}): start loadtest/generator there,"
                 " with --host for an address that can be reached from here"
             ) from None
         finally:
@@ -109,88 +109,91 @@ class Generator:
 class _Share:
     """One generator's part of a run that is under way."""
 
-    def __init__(self, generator, job):
+    def __init__(self, generator: Generator, job: wrk.Job):
         self.generator, self.job = generator, job
-        self.connection = http.client.HTTPConnection(*generator.address, timeout=ANSWER_S)
-        self.response = self.part = None
+        host, port = generator.address
+        self.connection = http.client.HTTPConnection(host, port, timeout=RESPOND_S)
+        self.response: http.client.HTTPResponse | None = None
+        self.part: load.Part | None = None
 
-    def connect(self):
+    def connect(self) -> None:
         self._try(self.connection.connect)
         hosts.keep_alive(self.connection.sock)
 
-    def begin(self):
-        # A generator begins when it has read this, and sends the head of its reply when wrk has started.
+    def begin(self) -> None:
+        # A generator begins when it has read this, and sends the head of its response when wrk has started.
         body = json.dumps(
             {name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")}
         )
         self._try(self.connection.request, "POST", "/run", body, {"Content-Type": "application/json"})
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self.response.fileno() if self.response else self.connection.sock.fileno()
 
-    def advance(self):
-        """Reads what is there: the head of the reply, and later all of it."""
+    def advance(self) -> None:
+        """Reads what has arrived: the head of the response, and later its body."""
         if not self.response:
             self.response = self._try(self.connection.getresponse)
             self.started = time.monotonic()
         else:
-            self.part = self._try(self._read)
+            self.part = self._try(self._read, self.response)
 
-    def close(self):
+    def close(self) -> None:
         """A generator ends its wrk, if that still runs, when the connection is closed."""
         if self.response:
             self.response.close()
         self.connection.close()
 
-    def broken(self, why):
+    def broken(self, why: str) -> wrk_output.Broken:
         return wrk_output.Broken(f"generator {self.generator.url}: {why}")
 
-    def _read(self):
-        reply = json.loads(self.response.read())
-        if "error" in reply:
-            raise self.broken(reply["error"])
-        result = dataclasses.replace(wrk_output.parse(reply["output"]), cpu_s=float(reply["cpu_s"]))
+    def _read(self, response: http.client.HTTPResponse) -> load.Part:
+        found = json.loads(response.read())
+        if "error" in found:
+            raise self.broken(found["error"])
+        result = dataclasses.replace(wrk_output.parse(found["output"]), cpu_s=float(found["cpu_s"]))
         if not result.requests:
-            raise self.broken("not one request was answered; a longer DURATION may help")
+            raise self.broken("no request received a response; a longer DURATION may help")
         return load.Part(
             self.generator.url,
             self.generator.host,
             self.job.connections,
-            int(reply["threads"]),
+            int(found["threads"]),
             result,
             self.started,
-            float(reply["steal_share"]),
+            float(found["steal_share"]),
         )
 
-    def _try(self, function, *arguments):
+    def _try(self, function: Callable, *arguments: Any) -> Any:
         try:
             return function(*arguments)
         except wrk_output.Broken as error:
-            raise error if str(error).startswith("generator ") else self.broken(error) from None
+            raise error if str(error).startswith("generator ") else self.broken(str(error)) from None
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise self.broken(str(error) or "it closed the connection") from None
 
 
-def _await_all(shares, seconds, watch):
+def _await_all(shares: list[_Share], seconds: float, watch: wrk.Watch) -> None:
     begin = time.monotonic()
     look = 0.0
     while missing := [share for share in shares if not share.part]:
         elapsed = time.monotonic() - begin
-        if elapsed > seconds + wrk.PATIENCE_S + ANSWER_S:
+        if elapsed > seconds + wrk.PATIENCE_S + RESPOND_S:
             raise missing[0].broken(f"no result {elapsed - seconds:.0f} s after its {seconds:g} s")
-        late = next((share for share in missing if not share.response and elapsed > ANSWER_S), None)
+        late = next((share for share in missing if not share.response and elapsed > RESPOND_S), None)
         if late:
-            raise late.broken(f"it did not start wrk within {ANSWER_S} s")
+            raise late.broken(f"it did not start wrk within {RESPOND_S} s")
         if elapsed >= look:
-            look = elapsed + watch(elapsed)
+            again = watch(elapsed)
+            look = math.inf if again is None else elapsed + again
         ready, _, _ = select.select(missing, [], [], max(0.0, min(LOOK_S, look - elapsed)))
         for share in ready:
             share.advance()
 
 
-def addresses(url):
-    """One URL for each address of the host: a name may stand for several, as Swarm's tasks.generator does.
-    Of IPv4, where it has such: `localhost` is one host, and not two."""
+def addresses(url: str) -> list[str]:
+    """One URL for each address of the host: a name may stand for several hosts, as Swarm's tasks.generator does.
+    Only IPv4 addresses where there are any: `localhost` is one host, and not two."""
     parts = urllib.parse.urlsplit(url)
     try:
         found = socket.getaddrinfo(

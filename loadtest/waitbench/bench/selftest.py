@@ -1,11 +1,11 @@
-"""The load test proves itself on this machine: what is the same is not found different, what differs by
-5% is, and runs that must not count are caught. Everything goes the whole way: servers, database, wrk.
+"""The load test proves itself on this machine: it finds no difference where there is none, finds a difference
+of 5%, and catches runs that must not count. Servers, database and wrk all take part.
 
-    same       every server under two names. Within each block the two runs are given to the names anew,
-               by chance, a thousand pairs in all: at most 5% of the comparisons may find a difference. As
-               they really ran, the two names must not differ either (at 1% over all comparisons).
-    planted    a server that is asked for 21 queries where the other is asked for 20
-    faults     an error reply, a short reply, a generator that is too slow
+    A/A test   every server under two names. Within each block the two runs are assigned to the names anew, at
+               random, a thousand pairs in all: at most 5% of the comparisons may find a difference. As they
+               really ran, the two names must not differ either (at 1% over all comparisons).
+    effect     a server that is asked for 21 queries where the other is asked for 20
+    faults     injected: error responses, short responses, a generator that is too slow
 """
 
 import argparse
@@ -21,52 +21,55 @@ import time
 from pathlib import Path
 
 from .. import Failure
-from ..plan import settings
+from ..plan import server_list, settings
 from ..judge import stats, summary
 from . import experiment
 from ..show.progress import duration
 
-# Relabelled pairs, at least, for each measure. Few points would give a coarse rate: the family of a
-# server's points keeps the expected one near 1%, and by simulation sound runs stay below 4%.
+# The least number of relabelled pairs per measure. Fewer would give a coarse rate. With the points of a server
+# as one family the expected rate is near 1%, and in simulations sound runs stayed below 4%.
 PAIRS = 1000
 FALSE_MOST = 0.05
-AS_RUN_ALPHA = 0.01  # so that a sound harness fails this one time in a hundred
-SEED = 20  # of the relabelling, which then gives the same for the same runs
-FAULTS = {  # what is planted -> the reason or the flag that must catch it
+AS_RUN_ALPHA = 0.01  # a sound load test fails this check one time in a hundred
+SEED = 20  # of the relabelling, so that the same runs give the same result
+FAULTS = {  # what is injected -> the reason or the flag that must catch it
     "error": "errors:",
     "short": "size:",
     "slow-generator": summary.GENERATOR_BOUND,
 }
-# What is not the self-test's to choose.
-KEPT = ("BUILD", "PORT", "DATABASE_URL", "PIN", "POOL", "STEAL_MAX")
+# The settings that the user chooses; the self-test chooses all others.
+KEPT = ("SERVER_LIST", "BUILD", "PORT", "DATABASE_URL", "PIN", "POOL", "STEAL_MAX")
 
 
 @dataclasses.dataclass
 class Size:
-    servers: tuple
-    n: str  # the points of a server against itself
-    same_blocks: int
-    same_s: float
-    planted_blocks: int
-    planted_s: float
+    all_servers: bool  # of the list; else only the second one, or the only one
+    n: str  # the points of the A/A test
+    aa_blocks: int
+    aa_s: float
+    effect_blocks: int
+    effect_s: float
+
+    def servers(self, names: list[str]) -> list[str]:
+        return names if self.all_servers else names[:2][-1:]
 
 
-# On two cores at a load average of 30, 12 planted blocks could have seen 5.2% of CPU a request and did not
-# find it; 24 could have seen 3.4%, and did.
-FULL = Size(("threaded", "libuv", "coro"), "1 5 20", 12, 1.0, 24, 2.0)
-QUICK = Size(("libuv",), "1 2 5 20", 6, 0.8, 16, 0.8)
+# On two cores at a load average of 30 the minimum detectable effect on CPU per request was 5.2% with 12 blocks,
+# which did not find the effect, and 3.4% with 24 blocks, which did.
+FULL = Size(True, "1 5 20", 12, 1.0, 24, 2.0)
+QUICK = Size(False, "1 2 5 20", 6, 0.8, 16, 0.8)
 
 
 class Selftest:
-    def __init__(self, size, folder):
-        self.size, self.folder = size, folder
+    def __init__(self, size: Size, servers: list[str], folder: Path):
+        self.size, self.servers, self.folder = size, servers, folder
         self.passed = self.failed = 0
 
-    def check(self, holds, sentence):
+    def check(self, holds: bool, sentence: str) -> None:
         print(f"{'PASS' if holds else 'FAIL'}  {sentence}", flush=True)
         self.passed, self.failed = self.passed + bool(holds), self.failed + (not holds)
 
-    def measure(self, name, servers, **given):
+    def measure(self, name: str, servers: str, **given: object) -> tuple[experiment.Experiment, Path]:
         """Runs one experiment in a folder of its own; (the experiment, the folder)."""
         given = {
             "syscalls": "none", "m": "1024", "c": "16", "seed": str(SEED),
@@ -82,10 +85,10 @@ class Selftest:
                 session.finish()
         return session, session.folder.path
 
-    def same(self):
-        names = " ".join(f"{server}:{server}-{copy}" for server in self.size.servers for copy in "ab")
+    def aa_test(self) -> None:
+        names = " ".join(f"{server}:{server}-{copy}" for server in self.servers for copy in "ab")
         _, folder = self.measure(
-            "same", names, n=self.size.n, repeats=self.size.same_blocks, duration=self.size.same_s
+            "same", names, n=self.size.n, repeats=self.size.aa_blocks, duration=self.size.aa_s
         )
         found = twins(summary.read_runs(folder / "runs.csv"))
         for measure in summary.MEASURES:
@@ -100,8 +103,8 @@ class Selftest:
                 f"{measure.name} of a server against itself: {false} of {pairs} relabelled pairs were called different"
                 f" ({false / pairs:.1%}; at most {FALSE_MOST:.0%})",
             )
-        told = (f"{measure.name} {noise(found, measure):.1%}" for measure in summary.MEASURES)
-        print(f"      from run to run, the typical point: {', '.join(told)}")
+        spreads = (f"{measure.name} {noise(found, measure):.1%}" for measure in summary.MEASURES)
+        print(f"      from run to run, the typical point: {', '.join(spreads)}")
         estimates = [as_run(blocks, measure) for blocks in found.values() for measure in summary.MEASURES]
         adjusted = [p for p in stats.holm([e.p for e in estimates if e]) if p is not None]
         worst = min(adjusted, default=1.0)
@@ -110,36 +113,36 @@ class Selftest:
             f"the two names as they ran: no difference in {len(adjusted)} comparisons (least adjusted p {worst:.2g})",
         )
 
-    def planted(self):
-        server = self.size.servers[0]
-        servers = f"{server} {server}:planted+n=21"
+    def effect(self) -> None:
+        server = self.servers[0]
+        servers = f"{server} {server}:more+n=21"
         _, folder = self.measure(
-            "planted", servers, n=20, repeats=self.size.planted_blocks, duration=self.size.planted_s
+            "effect", servers, n=20, repeats=self.size.effect_blocks, duration=self.size.effect_s
         )
-        (entry,) = summary.load(folder).at("planted")
-        self.check(*planted_found(entry))
+        (entry,) = summary.load(folder).at("more")
+        self.check(*effect_found(entry))
 
-    def fault(self, plant):
-        server = self.size.servers[0]
-        servers = f"{server} {server}:planted+plant={plant}"
-        session, folder = self.measure(plant, servers, n=5, repeats=1, retries=0)
+    def fault(self, fault: str) -> None:
+        server = self.servers[0]
+        servers = f"{server} {server}:faulty+inject={fault}"
+        session, folder = self.measure(fault, servers, n=5, repeats=1, retries=0)
         reasons = " ".join(session.given_up.values())
         flagged = {
-            run["server"] for run in summary.read_runs(folder / "runs.csv") if FAULTS[plant] in run["flags"]
+            run["server"] for run in summary.read_runs(folder / "runs.csv") if FAULTS[fault] in run["flags"]
         }
-        if plant == "slow-generator":
+        if fault == "slow-generator":
             self.check(
-                flagged == {"planted"},
+                flagged == {"faulty"},
                 f"a slow generator is flagged: {', '.join(sorted(flagged)) or 'nothing'}",
             )
         else:
-            caught = reasons.startswith(f"planted: {FAULTS[plant]}")
-            self.check(caught, f"a planted {plant} is caught: {reasons or 'nothing was'}")
+            caught = reasons.startswith(f"faulty: {FAULTS[fault]}")
+            self.check(caught, f"an injected {fault} is caught: {reasons or 'nothing was'}")
 
 
-def twins(runs):
+def twins(runs: list[dict]) -> dict:
     """{(server, point): {block: [run, run]}} of the blocks in which both names ran."""
-    found = {}
+    found: dict[tuple, dict[int, list[dict]]] = {}
     for run in runs:
         key = run["server"].rpartition("-")[0], summary.point_of(run)
         found.setdefault(key, {}).setdefault(run["block"], []).append(run)
@@ -151,8 +154,8 @@ def twins(runs):
     return found
 
 
-def compared(blocks, measure):
-    """[(value, value)] of one measure, one pair a block; none where latencies are not to be compared."""
+def compared(blocks: dict, measure: summary.Measure) -> list[tuple[float, float]]:
+    """[(value, value)] of one measure, one pair per block; none where latencies are not to be compared."""
     pairs = list(blocks.values())
     spoilt = any(word in run["flags"] for pair in pairs for run in pair for word in summary.SPOILS_LATENCY)
     if measure.name == "p99" and spoilt:
@@ -161,7 +164,7 @@ def compared(blocks, measure):
     return [(a, b) for a, b in values if a and b]
 
 
-def noise(found, measure):
+def noise(found: dict, measure: summary.Measure) -> float:
     """Standard deviation of the log of one run, at the median point; nan where nothing is compared."""
     spreads = []
     for blocks in found.values():
@@ -171,20 +174,22 @@ def noise(found, measure):
     return statistics.median(spreads) if spreads else math.nan
 
 
-def as_run(blocks, measure):
+def as_run(blocks: dict, measure: summary.Measure) -> stats.Estimate | None:
     values = compared(blocks, measure)
     return stats.paired([a for a, _ in values], [b for _, b in values])
 
 
-def false_differences(found, measure, chance, least=PAIRS):
-    """(relabelled pairs that were called different, all of them). As in a real run, the points of one
-    server are one family."""
-    families = {}
+def false_differences(
+    found: dict, measure: summary.Measure, chance: random.Random, least: int = PAIRS
+) -> tuple[int, int]:
+    """(relabelled pairs that were called different, all of them). As in a real run, the points of one server
+    are one family."""
+    families: dict[str, list[list]] = {}
     for (server, _), blocks in found.items():
         values = compared(blocks, measure)
         if len(values) > 1:
             families.setdefault(server, []).append(values)
-    pairs = sum(map(len, families.values()))
+    pairs = sum(len(points) for points in families.values())
     if not pairs:
         return 0, 0
     false, times = 0, -(-least // pairs)
@@ -192,36 +197,37 @@ def false_differences(found, measure, chance, least=PAIRS):
         for points in families.values():
             dealt = [[pair if chance.random() < 0.5 else pair[::-1] for pair in values] for values in points]
             words = stats.verdicts(
-                [stats.paired(*map(list, zip(*values))) for values in dealt], measure.more_is_better
+                [stats.paired([a for a, _ in values], [b for _, b in values]) for values in dealt],
+                measure.more_is_better,
             )
             false += sum(word in (stats.FASTER, stats.SLOWER) for word in words)
     return false, times * pairs
 
 
-def planted_found(entry):
-    """(whether the extra work was found, the sentence). By throughput or by CPU: on a busy machine the
-    former drowns first."""
+def effect_found(entry: summary.Entry) -> tuple[bool, str]:
+    """(whether the extra work was found, the sentence). By throughput or by CPU: on a busy machine noise hides
+    the effect on throughput first."""
     words = [entry.verdicts[name] for name in ("rps", "cpu")]
-    told = []
-    for name, measure in (("rps", "throughput"), ("cpu", "CPU a request")):
+    parts = []
+    for name, measure in (("rps", "throughput"), ("cpu", "CPU per request")):
         estimate = entry.estimates[name]
         if estimate is None or estimate.low is None:
-            told.append(f"{measure} unknown")
+            parts.append(f"{measure} unknown")
             continue
-        told.append(
+        parts.append(
             f"{measure} {estimate.ratio:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] {entry.verdicts[name]},"
-            f" {estimate.detectable - 1:.1%} could have been seen"
+            f" minimum detectable effect {estimate.detectable - 1:.1%}"
         )
     holds = stats.SLOWER in words and stats.FASTER not in words
-    return holds, f"21 queries instead of 20 are found: {'; '.join(told)}"
+    return holds, f"21 queries instead of 20 are found: {'; '.join(parts)}"
 
 
-def parse(arguments):
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="loadtest/selftest",
-        description="Proves the load test on this machine: a server against itself is not found different, 5% of"
-        " extra work is, and an error, a short reply and a slow generator are caught. About 10 minutes; the machine"
-        " should have nothing else to do. BUILD, PORT, DATABASE_URL, PIN, POOL and STEAL_MAX are as in loadtest/run.",
+        description="Proves the load test on this machine: an A/A test finds no difference, 5% of extra work is"
+        " found, and injected errors, short responses and a slow generator are caught. About 10 minutes; the machine"
+        " should have nothing else to do. SERVER_LIST, BUILD, PORT, DATABASE_URL, PIN, POOL and STEAL_MAX are as in loadtest/run.",
         epilog="Exit status: 0 all passed, 1 something failed or could not be run, 2 usage, 130 interrupted.",
     )
     parser.add_argument("--quick", action="store_true", help="one server and fewer blocks, about 2 minutes")
@@ -231,18 +237,20 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     given = parse(arguments)
     begin = time.monotonic()
     folder = Path(given.keep or tempfile.mkdtemp(prefix="waitbench-selftest-"))
-    test = Selftest(QUICK if given.quick else FULL, folder)
+    size = QUICK if given.quick else FULL
+    test = Selftest(size, [], folder)
     experiment.interruptible()
     status = 0
     try:
-        test.same()
-        test.planted()
-        for plant in FAULTS:
-            test.fault(plant)
+        test.servers = size.servers(server_list.read(os.environ.get(server_list.VARIABLE)).names)
+        test.aa_test()
+        test.effect()
+        for fault in FAULTS:
+            test.fault(fault)
     except (Failure, settings.Usage, OSError) as error:
         print(f"loadtest/selftest: {error}", file=sys.stderr)
         status = 1

@@ -7,15 +7,19 @@ import shutil
 import signal
 import subprocess
 import time
-from typing import NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
-from .. import Failure, ROOT
+from .. import ROOT, Failure
 from ..base import process
 from ..observe import wrk_output
-from ..plan import requests
+from ..plan import matrix, requests
 
 SCRIPT = ROOT / "loadtest" / "wrk.lua"
 PATIENCE_S = 30  # with a wrk that does not end by itself
+
+# Called with the elapsed seconds while wrk runs. Returns in how many seconds it wants to be called again, or
+# None to end the run now.
+Watch = Callable[[float], float | None]
 
 
 class Job(NamedTuple):
@@ -25,51 +29,53 @@ class Job(NamedTuple):
     path: str
     connections: int
     seconds: float
-    planted: tuple = ()  # further words for wrk.lua
+    injected: tuple = ()  # further words for wrk.lua
 
 
-def find():
+def find() -> str:
     path = shutil.which("wrk")
     if not path:
         raise Failure("wrk is not installed: apt-get install wrk")
     return path
 
 
-def version():
+def version() -> str:
     done = subprocess.run([find(), "-v"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return (done.stdout or done.stderr).partition("\n")[0]
 
 
-def threads(connections, cpus):
-    """Two where there are two CPUs for them: one thread saturates before most servers do. As many
-    connections for each, since wrk rounds -c down to a multiple of -t."""
+def threads(connections: int, cpus: int) -> int:
+    """Two where there are two CPUs for them: one thread saturates before most servers do. Both have the same
+    number of connections, since wrk rounds -c down to a multiple of -t."""
     return 2 if cpus > 1 and connections % 2 == 0 else 1
 
 
-def command(job, thread_count):
+def command(job: Job, thread_count: int) -> list[str]:
     seconds = math.ceil(job.seconds)
-    words = [find(), "-t", thread_count, "-c", job.connections, "-d", f"{seconds}s"]
-    # Slower replies than --timeout are in no histogram: let there be none.
-    words += ["--timeout", f"{seconds + 60}s", "-s", SCRIPT, job.url, "--", job.path, *job.planted]
+    words: list[Any] = [find(), "-t", thread_count, "-c", job.connections, "-d", f"{seconds}s"]
+    # The histogram lacks responses slower than --timeout: no response may be.
+    words += ["--timeout", f"{seconds + 60}s", "-s", SCRIPT, job.url, "--", job.path, *job.injected]
     return [str(word) for word in words]
 
 
-def job(url, server, point, seconds):
-    return Job(
-        url, requests.work_path(server.parameters(point)), point.c, seconds, requests.injected(server, point)
-    )
+def job(url: str, server: matrix.Server, point: matrix.Point, seconds: float) -> Job:
+    path = requests.work_path(server.parameters(point))
+    return Job(url, path, point.c, seconds, requests.injected(server, point))
 
 
-def run(words, seconds, cpus=None, watch=None):
-    """One run of wrk, and its Result."""
+def run(
+    words: list[str], seconds: float, cpus: Iterable[int] | None = None, watch: Watch | None = None
+) -> wrk_output.Result:
+    """One run of wrk. Raises wrk_output.Broken."""
     text, cpu_s = output(words, seconds, cpus, watch)
     return dataclasses.replace(wrk_output.parse(text), cpu_s=cpu_s)
 
 
-def output(words, seconds, cpus=None, watch=None):
-    """(what wrk printed, s of CPU that it took). Meanwhile `watch(elapsed seconds)` is called, which
-    returns in how many seconds it wants to be called again, or None to end the run now. That and a
-    fraction of a second are made by SIGINT, at which wrk stops as it does at the end of -d."""
+def output(
+    words: list[str], seconds: float, cpus: Iterable[int] | None = None, watch: Watch | None = None
+) -> tuple[str, float]:
+    """(what wrk printed, s of CPU that it took). A run that `watch` ends, and a fraction of a second, end by
+    SIGINT, at which wrk stops as it does at the end of -d."""
     printed = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
     try:
         child = process.start(words, cpus=cpus, stdout=printed, stderr=subprocess.STDOUT)
@@ -89,14 +95,15 @@ def output(words, seconds, cpus=None, watch=None):
     return text, usage.ru_utime + usage.ru_stime
 
 
-def _wait(child, seconds, watch):
+def _wait(child: subprocess.Popen, seconds: float, watch: Watch) -> Any:
+    """The struct rusage of wrk."""
     begin = time.monotonic()
     interrupt = seconds if seconds % 1 else math.inf
     look = 0.0
     while True:
         elapsed = time.monotonic() - begin
         if elapsed >= interrupt:
-            process.tell(child, signal.SIGINT)
+            process.send(child, signal.SIGINT)
             interrupt = math.inf
         if elapsed > seconds + PATIENCE_S:
             raise wrk_output.Broken(

@@ -1,13 +1,14 @@
-"""Two results folders held against each other: B in relation to A, point by point, server by server.
+"""Two results folders compared: B in relation to A, point by point, server by server.
 
-The runs of two folders share no block, so nothing is paired: Welch's test on logarithms. All ratios of
-all measures are one family (Holm), because the exit status speaks for all of them at once: two folders
-of the same thing give a false "something differs" at most one time in twenty. What differs from one
-session to the next for every run in it (placement in memory, a busier host) is no noise that blocks
-inside a session can show; the words at the end say so.
+The runs of two folders share no block, so nothing is paired: Welch's test on logarithms. All ratios of all
+measures are one family (Holm), because the exit status speaks for all of them at once: two folders of the same
+thing give a false "something differs" at most one time in twenty. What differs between two sessions for every
+run (placement in memory, a busier host) is noise that the blocks inside a session cannot show; the last line
+of the output says so.
 """
 
 import dataclasses
+from typing import Any
 
 from ..plan import matrix
 from . import stats, summary
@@ -37,7 +38,7 @@ class Line:
     verdict: str | None = None
 
 
-def lines(a, b):
+def lines(a: summary.Summary, b: summary.Summary) -> list[Line]:
     """What both summaries have, one Line for each point, server and measure."""
     found = []
     for point in summary.in_order(set(a.points) & set(b.points)):
@@ -46,14 +47,14 @@ def lines(a, b):
             if left and right:
                 found += [_line(left, right, measure) for measure in summary.MEASURES]
     better = [line.measure.more_is_better for line in found]
-    adjusted = stats.holm([line.estimate and line.estimate.p for line in found])
+    adjusted = stats.holm([line.estimate.p if line.estimate else None for line in found])
     for line, p, more_is_better in zip(found, adjusted, better):
         if line.estimate:
             line.verdict = stats.verdict(line.estimate, p, more_is_better)
     return found
 
 
-def _line(left, right, measure):
+def _line(left: summary.Entry, right: summary.Entry, measure: summary.Measure) -> Line:
     column = measure.column
     comparable = measure.name != "p99" or not (left.latencies_spoilt or right.latencies_spoilt)
     values = [[run[column] for run in entry.runs if run[column]] for entry in (right, left)]
@@ -61,18 +62,18 @@ def _line(left, right, measure):
     return Line(left.point, left.server, measure, left.median(column), right.median(column), estimate)
 
 
-def differences(a, b):
-    """What must be alike and is not, as sentences; a fact that neither folder knows is alike."""
+def differences(a: summary.Summary, b: summary.Summary) -> list[str]:
+    """What must be alike and is not, as sentences; a fact that neither folder has is alike."""
     found = []
     for path in MUST_MATCH:
         left, right = fact(a.environment, path), fact(b.environment, path)
         if not _alike(left, right):
-            found.append(f"{path} is {_told(left)} in A and {_told(right)} in B")
+            found.append(f"{path} is {_shown(left)} in A and {_shown(right)} in B")
     ran = [fact(summary_.environment, "ran.servers") or {} for summary_ in (a, b)]
     for name in sorted(set(a.servers) & set(b.servers)):
         left, right = ran[0].get(name), ran[1].get(name)
         if left != right:
-            found.append(f"where server {name} ran is {_told(left)} in A and {_told(right)} in B")
+            found.append(f"where server {name} ran is {_shown(left)} in A and {_shown(right)} in B")
     specs = [_specs(summary_) for summary_ in (a, b)]
     for name in sorted(set(specs[0]) & set(specs[1])):
         left, right = specs[0][name], specs[1][name]
@@ -81,26 +82,27 @@ def differences(a, b):
     return found
 
 
-def fact(facts, path):
+def fact(facts: Any, path: str) -> Any:
+    """The value at a path into environment.json (`machine.cpus`); None where there is none."""
     for name in path.split("."):
         facts = facts.get(name) if isinstance(facts, dict) else None
     return facts
 
 
 def _alike(left, right):
-    """2 and 2.0 seconds are, and an empty setting and one that was not known yet."""
+    """2 and 2.0 seconds are alike, and so are an empty setting and one that an older version did not have."""
     try:
         return left == right or {left, right} == {None, ""} or float(left) == float(right)
     except (TypeError, ValueError):
         return False
 
 
-def _told(value):
+def _shown(value):
     return "unknown" if value is None else repr(value) if value == "" else value
 
 
 def _specs(found):
-    """name -> how it was asked for in SERVERS, where that is recorded."""
+    """name -> its words in SERVERS, where they are recorded."""
     texts = str(fact(found.environment, "settings.SERVERS") or "").split()
     try:
         return {matrix.parse_server(text).name: text for text in texts}
@@ -108,11 +110,11 @@ def _specs(found):
         return {}
 
 
-def missing(a, b):
+def missing(a: summary.Summary, b: summary.Summary) -> list[str]:
     """What only one of the two has, as sentences; servers that lack the same points share one."""
     found = []
     for name, own, other in (("A", a, b), ("B", b, a)):
-        lacking = {}
+        lacking: dict[tuple, list[str]] = {}
         for server in own.servers:
             points = tuple(
                 p for p in own.points if (p, server) in own.entries and (p, server) not in other.entries

@@ -1,36 +1,36 @@
-"""From what was seen of one run to its row: arithmetic only. COLUMNS.md has the units."""
+"""From what was observed of one run to its row in the results: arithmetic only. COLUMNS.md has the units."""
 
 import dataclasses
 
 import numpy
 
+from ..observe import hosts, idle_targets, sampling, server_stats, wrk_output
 from ..plan import matrix
-from ..observe import hosts, idle_targets, wrk_output
 from . import histogram, load
 
 
 @dataclasses.dataclass
 class Snapshot:
-    """The state of things before the load and after it."""
+    """The state just before the load or just after it."""
 
     time: float  # s, monotonic
     stats: dict  # GET /stats
-    machine: tuple  # sample.Machine
+    machine: sampling.Machine
     pressure: float | None
     db_cpu: float | None
     proxy_cpu: float | None
     own_cpu: float  # s of CPU of the load test itself
     asked: int  # requests for /stats so far
-    connects: int  # connections that the load test made for them
+    connects: int  # connections that the load test opened for them
 
 
 @dataclasses.dataclass
 class Watched:
-    """What was looked at while the load was on. None: not seen."""
+    """What was sampled while the load was on. None: not observed."""
 
     connect_s: float | None = None  # until the server had accepted every connection
     stats: dict | None = None  # GET /stats in the middle
-    memory: list = dataclasses.field(default_factory=list)  # sample.Memory, several
+    memory: list = dataclasses.field(default_factory=list)  # sampling.Memory, several
     waiting: list = dataclasses.field(default_factory=list)  # (time, s waited in the run queue)
 
 
@@ -42,89 +42,97 @@ class Observation:
     first: Snapshot
     last: Snapshot
     watched: Watched
-    idle_memory: tuple  # sample.Memory before the server took connections
-    reply_bytes: tuple  # least and most that a reply takes on the wire
+    idle_memory: sampling.Memory  # before the server took connections
+    response_bytes: tuple[int, int]  # least and most that a response takes on the wire
     steal_max: float
-    cpus: int  # of this machine, of which our container may have fewer
+    cpus: int  # of this machine, of which a container may have fewer
     host: hosts.Host  # of the server
     db_host: hosts.Host | None = None
     busiest: idle_targets.Busiest | None = None  # of the other servers that were up
 
     @property
-    def before(self):
+    def before(self) -> dict:
         return self.first.stats
 
     @property
-    def after(self):
+    def after(self) -> dict:
         return self.last.stats
 
     @property
-    def wall_s(self):
+    def wall_s(self) -> float:
         return self.last.time - self.first.time
 
-    def grown(self, name):
-        return self.after[name] - self.before[name]
+    def grown(self, name: str):
+        """By how much a counter of GET /stats grew; None where the server has no such counter."""
+        return difference(self.after.get(name), self.before.get(name))
 
     @property
-    def server_requests(self):
-        """Of wrk. The request for /stats is counted from the next one on."""
+    def server_requests(self) -> int:
+        """Requests from wrk. A request for /stats is counted from the next one on."""
         return self.grown("requests") - (self.last.asked - self.first.asked)
 
+    def per_request(self, value, factor: float = 1):
+        """None where the value is unknown, or the server counted no request."""
+        served = self.server_requests
+        return None if value is None or served <= 0 else value * factor / served
+
     @property
-    def accepted(self):
-        """Connections that wrk made under load; None behind a proxy, which has its own."""
-        if self.point.proxy != "none":
+    def accepted(self) -> int | None:
+        """Connections that wrk opened under load. None where the server does not count them, and behind a
+        proxy, which has connections of its own."""
+        grown = self.grown("connections_accepted")
+        if self.point.proxy != "none" or grown is None:
             return None
         own = self.last.connects - self.first.connects
-        return self.grown("connections_accepted") - own - wrk_output.PROBES * len(self.load.parts)
+        return grown - own - wrk_output.PROBES * len(self.load.parts)
 
-    def machine_share(self, *kinds):
+    def machine_share(self, *kinds: str) -> float:
         spent = {kind: getattr(self.last.machine, kind) - getattr(self.first.machine, kind) for kind in kinds}
         total = self.last.machine.total - self.first.machine.total
         return sum(spent.values()) / total if total > 0 else 0.0
 
     @property
-    def steal_share(self):
-        """The largest of the machines that were seen and that had a part in the run."""
+    def steal_share(self) -> float | None:
+        """The largest of the machines that were observed and that had a part in the run."""
         found = [part.steal_share for part in self.load.parts if part.steal_share is not None]
         if self.host.here or self.db_here or any(part.host.here for part in self.load.parts):
             found.append(self.machine_share("steal"))
         return max(found, default=None)
 
-    def share(self, cpu_s, cpus=None):
+    def share(self, cpu_s: float | None, cpus: int | None = None) -> float | None:
         return None if cpu_s is None else cpu_s / (self.wall_s * (cpus or self.cpus))
 
     def here(self, value):
-        """What the kernel tells of this machine, where the server runs on it; None elsewhere."""
+        """A figure of this machine's kernel, where the server runs on this machine; None elsewhere."""
         return value if self.host.here else None
 
     @property
-    def db_here(self):
+    def db_here(self) -> bool:
         return self.db_host is not None and self.db_host.here
 
     @property
-    def db_cpu_share(self):
-        """Of its own machine."""
+    def db_cpu_share(self) -> float | None:
+        """Of the database's own machine."""
         return self.share(self.cpu["db"], self.cpus if self.db_here else self.db_host and self.db_host.cpus)
 
     @property
-    def server_cpu_share(self):
-        """Of its own machine; None when that does not tell how many CPUs it has."""
+    def server_cpu_share(self) -> float | None:
+        """Of the server's own machine; None when the server does not say how many CPUs that has."""
         cpus = self.cpus if self.host.here else self.host.cpus
         return self.share(self.cpu["server"], cpus) if cpus else None
 
     @property
-    def wrk_cpu_share(self):
+    def wrk_cpu_share(self) -> float | None:
         """Of the machines that a wrk ran on, together."""
-        cpus = [self.cpus if host.here else host.cpus for host in self.load.machines]
-        return self.share(self.load.cpu_s, sum(cpus))
+        cpus = sum(self.cpus if host.here else host.cpus or 0 for host in self.load.machines)
+        return self.share(self.load.cpu_s, cpus)
 
     @property
-    def cpu(self):
-        """Seconds of CPU by whom; None when it could not be seen."""
+    def cpu(self) -> dict[str, float | None]:
+        """Seconds of CPU of each part; None where it could not be observed."""
         first, last = self.first, self.last
         return {
-            "server": self.grown("cpu_user_s") + self.grown("cpu_system_s"),
+            "server": difference(server_stats.cpu_s(self.after), server_stats.cpu_s(self.before)),
             "db": difference(last.db_cpu, first.db_cpu),
             "proxy": difference(last.proxy_cpu, first.proxy_cpu),
             "wrk": self.load.cpu_s,
@@ -132,29 +140,28 @@ class Observation:
         }
 
     @property
-    def other_share(self):
-        """Nobody's that is named: other programs, and interrupts. None unless it is known of all parts
-        how much of this machine they took, and the server is one of them."""
+    def other_share(self) -> float | None:
+        """CPU time of other programs and of interrupts. None unless the server runs on this machine and the
+        CPU time of every part on this machine is known."""
         cpu = self.cpu
         hidden = self.point.n and cpu["db"] is None or self.point.proxy != "none" and cpu["proxy"] is None
-        if not self.host.here or hidden:
+        if not self.host.here or hidden or cpu["server"] is None:
             return None
         known = sum(part.result.cpu_s for part in self.load.parts if part.host.here)
-        known += sum(cpu[who] or 0.0 for who in ("server", "proxy", "harness"))
+        known += sum(cpu[part] or 0.0 for part in ("server", "proxy", "harness"))
         known += (cpu["db"] or 0.0) if self.db_here else 0.0
-        return 1 - self.machine_share("idle", "iowait", "steal") - self.share(known)
+        return 1 - self.machine_share("idle", "iowait", "steal") - (self.share(known) or 0.0)
 
 
 def difference(last, first):
     return None if last is None or first is None else last - first
 
 
-def row(seen, flags):
+def row(seen: Observation, flags: list[str]) -> dict:
     """The columns of runs.csv but for block and order, which are the plan's."""
-    point, result, served = seen.point, seen.load, seen.server_requests
+    point, result = seen.point, seen.load
     values, counts = result.latencies
     seconds = result.duration_us / 1e6
-    user, system = seen.grown("cpu_user_s"), seen.grown("cpu_system_s")
     middle = seen.watched.stats or {}
     return point._asdict() | {
         "server": seen.server.name,
@@ -169,12 +176,12 @@ def row(seen, flags):
         "max_us": int(values[-1]),
         "bytes": result.bytes,
         "errors": sum(result.errors.values()),
-        "cpu_user_us_per_req": user * 1e6 / served,
-        "cpu_sys_us_per_req": system * 1e6 / served,
-        "ctx_voluntary_per_req": seen.grown("ctx_voluntary") / served,
-        "ctx_involuntary_per_req": seen.grown("ctx_involuntary") / served,
+        "cpu_user_us_per_req": seen.per_request(seen.grown("cpu_user_s"), 1e6),
+        "cpu_sys_us_per_req": seen.per_request(seen.grown("cpu_system_s"), 1e6),
+        "ctx_voluntary_per_req": seen.per_request(seen.grown("ctx_voluntary")),
+        "ctx_involuntary_per_req": seen.per_request(seen.grown("ctx_involuntary")),
         "rss_kib": middle.get("rss_kib"),
-        "rss_peak_kib": seen.after["rss_peak_kib"],
+        "rss_peak_kib": seen.after.get("rss_peak_kib"),
         "kernel_kib": kernel_growth(seen, "kernel"),
         "threads": middle.get("threads"),
         "db_cpu_share": seen.db_cpu_share,
@@ -186,15 +193,10 @@ def row(seen, flags):
     }
 
 
-def detail(seen):
+def detail(seen: Observation) -> dict:
     """The columns of detail.csv that are known while the server still runs."""
-    result, served, watched = seen.load, seen.server_requests, seen.watched
+    result, watched, cpu = seen.load, seen.watched, seen.cpu
     seconds = result.duration_us / 1e6
-    cpu = seen.cpu
-
-    def per_request(seconds):
-        return None if seconds is None else seconds * 1e6 / served
-
     return {
         "server": seen.server.name,
         "littles_ratio": result.littles_ratio,
@@ -203,16 +205,16 @@ def detail(seen):
         "connect_ms": None if watched.connect_s is None else watched.connect_s * 1000,
         "connections_open": (watched.stats or {}).get("connections_open"),
         "connections_accepted": seen.grown("connections_accepted"),
-        "server_requests": served,
-        "queries_per_req": seen.grown("queries") / served,
-        "query_us_per_req": per_request(seen.grown("query_s")),
-        "pool_waits_per_req": seen.grown("pool_waits") / served,
-        "pool_wait_us_per_req": per_request(seen.grown("pool_wait_s")),
+        "server_requests": seen.server_requests,
+        "queries_per_req": seen.per_request(seen.grown("queries")),
+        "query_us_per_req": seen.per_request(seen.grown("query_s"), 1e6),
+        "pool_waits_per_req": seen.per_request(seen.grown("pool_waits")),
+        "pool_wait_us_per_req": seen.per_request(seen.grown("pool_wait_s"), 1e6),
         "runqueue_wait_us_per_req": run_queue(watched.waiting, result.requests / seconds),
-        "server_cpu_us_per_req": per_request(cpu["server"]),
-        "db_cpu_us_per_req": per_request(cpu["db"]),
-        "wrk_cpu_us_per_req": per_request(cpu["wrk"]),
-        "proxy_cpu_us_per_req": per_request(cpu["proxy"]),
+        "server_cpu_us_per_req": seen.per_request(cpu["server"], 1e6),
+        "db_cpu_us_per_req": seen.per_request(cpu["db"], 1e6),
+        "wrk_cpu_us_per_req": seen.per_request(cpu["wrk"], 1e6),
+        "proxy_cpu_us_per_req": seen.per_request(cpu["proxy"], 1e6),
         "proxy_cpu_share": seen.share(cpu["proxy"]),
         "other_share": seen.other_share,
         "bystander_cpu": seen.busiest.cpu if seen.busiest else None,
@@ -226,17 +228,17 @@ def detail(seen):
     }
 
 
-def kernel_growth(seen, name):
-    """KiB: the median of the samples under load over what it was before. One sample alone would
-    catch the page cache's and other programs' slabs at their moment."""
+def kernel_growth(seen: Observation, name: str) -> int | None:
+    """KiB: the median of the samples under load, less the value before the load. A single sample would hold
+    the page cache's and other programs' slabs of its moment."""
     if not seen.watched.memory or not seen.host.here:
         return None
     samples = [getattr(memory, name) for memory in seen.watched.memory]
     return int(numpy.median(samples)) - getattr(seen.idle_memory, name)
 
 
-def run_queue(waiting, rps):
-    """Microseconds that the server's threads stood in the run queue, a request."""
+def run_queue(waiting: list, rps: float) -> float | None:
+    """Microseconds per request that the server's threads were ready to run and had no CPU."""
     known = [(when, waited) for when, waited in waiting if waited is not None]
     if len(known) < 2 or known[-1][0] <= known[0][0]:
         return None
@@ -244,13 +246,13 @@ def run_queue(waiting, rps):
     return (last - first) / (end - begin) / rps * 1e6
 
 
-def pressure_share(seen):
+def pressure_share(seen: Observation) -> float | None:
     stalled = difference(seen.last.pressure, seen.first.pressure)
     return None if stalled is None else stalled / seen.wall_s
 
 
-def database_view(first, last, queries):
-    """Columns of detail.csv from pg_stat_database, over the whole life of the server."""
+def database_view(first: dict, last: dict, queries: int | None) -> dict:
+    """The columns of detail.csv from pg_stat_database, over the whole life of the server."""
     if not queries:
         return {}
     grown = {name: last[name] - first[name] for name in last}

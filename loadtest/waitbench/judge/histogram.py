@@ -1,20 +1,23 @@
 """Latencies as they were measured: wrk's correction for coordinated omission, undone.
 
-Before a script may look, wrk 4.1.0 adds to its histogram the samples that it imagines an open-loop
-client would have seen while a slow reply kept a connection busy (stats_correct() in its stats.c). It
-cannot be told not to, and the mean and the high percentiles become those of the invention.
+Before a script can read the histogram, wrk 4.1.0 adds the samples that it imagines an open-loop client would
+have seen while a slow response kept a connection busy (stats_correct() in its stats.c). No option turns this
+off, and the mean and the high percentiles become those of the added samples.
 """
 
 import math
+from typing import Sequence
 
 import numpy
+
+Spectrum = tuple[numpy.ndarray, numpy.ndarray]  # (values in microseconds, counts)
 
 
 class Damaged(Exception):
     """The histogram cannot be what wrk 4.1.0 made of this many requests."""
 
 
-def correct(counts, interval):
+def correct(counts: numpy.ndarray, interval: int) -> None:
     """What wrk does, for tests: counts is an array indexed by microseconds, altered in place."""
     for value in range(2 * interval, len(counts)):
         count = counts[value]
@@ -24,9 +27,9 @@ def correct(counts, interval):
             below -= interval
 
 
-def undo_correction(counts, interval):
-    """The inverse, in place. From the largest value down: what a value holds by then is its own,
-    since samples are only ever added below."""
+def undo_correction(counts: numpy.ndarray, interval: int) -> None:
+    """The inverse, in place. It goes from the largest value down: wrk only adds samples below a value, so what
+    a value holds when its turn comes was measured."""
     for value in numpy.flatnonzero(counts)[::-1]:
         if value < 2 * interval:
             break
@@ -34,9 +37,9 @@ def undo_correction(counts, interval):
             counts[value - interval : interval : -interval] -= counts[value]
 
 
-def measured(pairs, requests, duration_us, connections):
-    """(values in microseconds, counts), uncorrected, from the pairs that wrk.lua prints. What remains
-    must be exactly one sample a request; anything else raises Damaged."""
+def measured(pairs: Sequence[tuple[int, int]], requests: int, duration_us: int, connections: int) -> Spectrum:
+    """The measured samples, from the pairs that wrk.lua prints. What remains must be exactly one sample per
+    request; anything else raises Damaged."""
     counts = numpy.zeros(max((value for value, _ in pairs), default=0) + 1, dtype=numpy.int64)
     for value, count in pairs:
         counts[value] = count
@@ -52,8 +55,8 @@ def measured(pairs, requests, duration_us, connections):
     return values, counts[values]
 
 
-def add(spectra):
-    """(values, counts) of several generators' (values, counts) together."""
+def add(spectra: Sequence[Spectrum]) -> Spectrum:
+    """The samples of several generators together."""
     every = numpy.concatenate([values for values, _ in spectra])
     values, where = numpy.unique(every, return_inverse=True)
     counts = numpy.zeros(len(values), dtype=numpy.int64)
@@ -61,17 +64,17 @@ def add(spectra):
     return values, counts
 
 
-def percentile(values, counts, share):
+def percentile(values: numpy.ndarray, counts: numpy.ndarray, share: float) -> int:
     """The smallest value that at least this share of the samples do not exceed (nearest rank)."""
     rank = math.ceil(share * counts.sum())
     return int(values[numpy.searchsorted(numpy.cumsum(counts), rank)])
 
 
-def mean(values, counts):
+def mean(values: numpy.ndarray, counts: numpy.ndarray) -> float:
     return float((values * counts).sum() / counts.sum())
 
 
-def mean_age(values, counts):
-    """How long a request has been under way on average when it is looked at at a random moment:
-    E[L^2] / 2 E[L] (the inspection paradox)."""
+def mean_age(values: numpy.ndarray, counts: numpy.ndarray) -> float:
+    """For how long a request has been under way on average at a random moment: E[L^2] / 2 E[L] (the
+    inspection paradox)."""
     return float((values.astype(float) ** 2 * counts).sum() / (2 * (values * counts).sum()))

@@ -7,14 +7,15 @@ normal than that of throughputs. Numbers in, dataclasses out: no files, no clock
     Student's t interval and test on mean log ratios      Student 1908
     order-statistic interval of the median                 Thompson 1936
     Holm's step-down over a family of tests                Holm 1979
-    two one-sided tests for "the same"                     Schuirmann 1987
+    two one-sided tests (TOST) for equivalence             Schuirmann 1987
     Welch's interval and test for unpaired runs            Welch 1947
     power from the noncentral t distribution               Cohen 1988
 """
 
-from dataclasses import dataclass
 import functools
 import math
+from dataclasses import dataclass
+from typing import Sequence
 
 import numpy
 from scipy import optimize, special
@@ -23,7 +24,7 @@ from scipy import stats as distributions
 CONFIDENCE = 0.95
 ALPHA = 0.05
 POWER = 0.80
-MARGIN = 1.05  # two servers within 5% of each other are "the same"
+MARGIN = 1.05  # two servers within 5% of each other are equivalent
 BLOCKS = 12  # with fewer, a result is exploratory
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
@@ -41,7 +42,7 @@ class Estimate:
     low90: float | None = None  # 90% interval: both one-sided tests at 5%
     high90: float | None = None
     p: float | None = None  # two-sided, of "the ratio is 1"
-    detectable: float | None = None  # smallest ratio above 1 found with 80% power
+    detectable: float | None = None  # minimum detectable effect: smallest ratio above 1 found with 80% power
     median: float | None = None
     median_low: float | None = None
     median_high: float | None = None
@@ -56,7 +57,9 @@ def _median_rank(count, confidence):
     return sum(miss <= 1 - confidence for miss in misses)
 
 
-def median_interval(values, confidence=CONFIDENCE):
+def median_interval(
+    values: Sequence[float], confidence: float = CONFIDENCE
+) -> tuple[float, float | None, float | None]:
     """(median, low, high) of the values: the narrowest symmetric pair of order statistics that
     covers the median at least that often, whatever the distribution. low and high are None when
     even the smallest and the largest do not (fewer than six values at 95%)."""
@@ -84,10 +87,10 @@ def _detectable_shift(freedom):
     return optimize.brentq(lambda shift: special.ndtr(shift - limits).mean() - POWER, 0, 1000)
 
 
-def detectable(standard_error, freedom):
-    """The smallest ratio above 1 that a two-sided t-test at 5% finds with 80% power, for a standard
-    error of the mean log ratio. The noise is taken as known although it was estimated, and the
-    family's adjustment is left out: a run of many points needs somewhat more."""
+def detectable(standard_error: float, freedom: float) -> float:
+    """The minimum detectable effect: the smallest ratio above 1 that a two-sided t-test at 5% finds with 80%
+    power, for a standard error of the mean log ratio. The noise is taken as known although it was estimated,
+    and the family's adjustment is left out: a run of many points needs somewhat more."""
     return _exp(_detectable_shift(round(freedom, 1)) * standard_error)
 
 
@@ -127,10 +130,10 @@ def _mean_and_variance(values):
     return mean, variance if variance > (1e-14 * max(1, abs(mean))) ** 2 else 0.0
 
 
-def paired(values, bases):
-    """The ratio of values to bases, pair by pair: each pair was measured in the same block. All
+def paired(values: Sequence[float], baselines: Sequence[float]) -> Estimate | None:
+    """The ratio of values to baselines, pair by pair: each pair was measured in the same block. All
     must be positive. None for no pair at all."""
-    logs = [math.log(value / base) for value, base in zip(values, bases, strict=True)]
+    logs = [math.log(value / baseline) for value, baseline in zip(values, baselines, strict=True)]
     if not logs:
         return None
     if len(logs) == 1:
@@ -140,12 +143,12 @@ def paired(values, bases):
     return _estimate(len(logs), mean, error, len(logs) - 1, median_interval(logs))
 
 
-def unpaired(values, bases):
-    """The ratio of values to bases measured apart: Welch, which takes no equal noise for granted.
-    The median's interval is not given: the pairs that it would need do not exist."""
-    if not values or not bases:
+def unpaired(values: Sequence[float], baselines: Sequence[float]) -> Estimate | None:
+    """The ratio of values to baselines measured apart: Welch's test, which assumes no equal noise. There is
+    no interval of the median: the pairs that it would need do not exist."""
+    if not values or not baselines:
         return None
-    a, b = [math.log(value) for value in values], [math.log(base) for base in bases]
+    a, b = [math.log(value) for value in values], [math.log(baseline) for baseline in baselines]
     median = (median_interval(a)[0] - median_interval(b)[0], None, None)
     smaller = min(len(a), len(b))
     if smaller == 1:
@@ -157,7 +160,7 @@ def unpaired(values, bases):
     return _estimate(smaller, mean_a - mean_b, error, freedom, median)
 
 
-def combined(groups):
+def combined(groups: Sequence[Sequence[float]]) -> Estimate | None:
     """The geometric mean of the ratios of several points, each given as its list of log ratios:
     every point counts once, and the noise of each enters with its own weight (Satterthwaite).
     Points with a single pair bring no noise to judge by, so then there is no interval."""
@@ -183,12 +186,12 @@ def _satterthwaite(parts):
     return math.sqrt(total), total**2 / spread
 
 
-def holm(p_values):
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """The p values adjusted for being one family (Holm 1979), in the order given: reject those at
     or below alpha, and the chance of a single false rejection among all stays below alpha. None
     (nothing to test) stays None and does not count."""
     tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    adjusted = [None] * len(p_values)
+    adjusted: list[float | None] = [None] * len(p_values)
     reached = 0.0
     for rank, (p, i) in enumerate(tested):
         reached = max(reached, min(1.0, p * (len(tested) - rank)))
@@ -196,21 +199,21 @@ def holm(p_values):
     return adjusted
 
 
-def verdict(estimate, adjusted_p, more_is_better=True):
+def verdict(estimate: Estimate | None, adjusted_p: float | None, more_is_better: bool = True) -> str:
     """`faster` or `slower` when the family-wise test rejects (the 95% interval then leaves 1, as an
-    adjusted p is never below the plain one); else `same` when the 90% interval lies within 5% of 1;
+    adjusted p is never below the plain one); else `same` (equivalent, TOST) when the 90% interval lies within 5% of 1;
     else `inconclusive`. A difference that is real and smaller than 5% is therefore called faster or
     slower: the ratio beside it says how little. Whatever the measure, `faster` means better."""
     if estimate is None or estimate.p is None:
         return INCONCLUSIVE
     if adjusted_p is not None and adjusted_p <= ALPHA:
         return FASTER if (estimate.ratio > 1) == more_is_better else SLOWER
-    if 1 / MARGIN <= estimate.low90 and estimate.high90 <= MARGIN:
+    if estimate.low90 and estimate.high90 and 1 / MARGIN <= estimate.low90 and estimate.high90 <= MARGIN:
         return SAME
     return INCONCLUSIVE
 
 
-def verdicts(estimates, more_is_better=True):
+def verdicts(estimates: Sequence[Estimate | None], more_is_better: bool = True) -> list[str | None]:
     """The verdicts of one family (None: not measured), adjusted together."""
     adjusted = holm([None if e is None else e.p for e in estimates])
     return [

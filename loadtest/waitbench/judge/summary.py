@@ -1,8 +1,8 @@
-"""From runs.csv to summary.csv: what each server did at each point, and how it compares with the base.
+"""From runs.csv to summary.csv: what each server did at each point, and how it compares with the baseline.
 
-The base is the server called `threaded`, or else the first of the run. A ratio is paired: both servers
-in the same block, at the same point. A block that lacks either (interrupted, given up) is dropped and
-nothing is put in its place: the columns `pairs_*` show how many are left.
+The baseline is the first server of the list (servers.csv), or else the first of the run. A ratio is paired:
+both servers in the same block, at the same point. A block that lacks either server (interrupted, given up) is
+dropped, and nothing takes its place: the columns `pairs_*` show how many are left.
 
 A family, for Holm's adjustment, is one measure of one server over all points of the run.
 """
@@ -14,14 +14,13 @@ import json
 import math
 from pathlib import Path
 import statistics
-from typing import NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from .. import Failure
 from ..base import results
-from ..plan import matrix
+from ..plan import matrix, server_list
 from . import stats
 
-BASE = "threaded"
 GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
 SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT}
 TEXTS = ("server", "proxy", "flags")
@@ -64,64 +63,65 @@ class Entry:
     point: matrix.Point
     server: str
     runs: list  # of dicts, in order of their blocks
-    logs: dict = dataclasses.field(default_factory=dict)  # measure -> paired log ratios to the base
+    logs: dict = dataclasses.field(default_factory=dict)  # measure -> paired log ratios to the baseline
     estimates: dict = dataclasses.field(default_factory=dict)  # measure -> stats.Estimate or None
     adjusted: dict = dataclasses.field(default_factory=dict)  # measure -> p, adjusted by Holm
     verdicts: dict = dataclasses.field(default_factory=dict)  # measure -> word, None: not compared
 
-    def median(self, column):
+    def median(self, column: str) -> float | None:
         values = [run[column] for run in self.runs if run[column] is not None]
         return statistics.median(values) if values else None
 
     @property
-    def flags(self):
+    def flags(self) -> list[str]:
         return sorted({word for run in self.runs for word in run["flags"].split()})
 
     @property
-    def generator_bound(self):
+    def generator_bound(self) -> bool:
         return GENERATOR_BOUND in self.flags
 
     @property
-    def latencies_spoilt(self):
-        """In any run: to keep only the runs where they are not would be to choose by result."""
+    def latencies_spoilt(self) -> bool:
+        """In any run. Keeping only the runs with good latencies would be a choice by result."""
         return not SPOILS_LATENCY.isdisjoint(self.flags)
 
 
 @dataclasses.dataclass
 class Summary:
-    servers: list  # names, the base first
-    points: list
-    entries: dict  # (point, server) -> Entry; one that has no run is not there
+    servers: list[str]  # names, the baseline first
+    points: list[matrix.Point]
+    entries: dict[tuple[matrix.Point, str], Entry]  # (point, server) -> Entry, where there is any run
     environment: dict  # as in environment.json, {} when there is none
+    colours: dict[str, str]  # name of a listed server -> #rrggbb
 
     @property
-    def base(self):
+    def baseline(self) -> str:
         return self.servers[0]
 
     @property
-    def compared(self):
-        """The entries of the other servers that were compared at all."""
+    def compared(self) -> list[Entry]:
+        """The entries of the other servers that share a block with the baseline."""
         return [e for e in self.entries.values() if e.estimates.get("rps")]
 
     @property
-    def blocks(self):
+    def blocks(self) -> tuple[int, int]:
         """(fewest, most) pairs behind a ratio of throughputs; of runs, when only one server ran."""
         counts = [e.estimates["rps"].count for e in self.compared]
         counts = counts or [len(e.runs) for e in self.entries.values()]
         return min(counts), max(counts)
 
     @property
-    def exploratory(self):
+    def exploratory(self) -> bool:
         return self.blocks[0] < stats.BLOCKS
 
-    def at(self, server):
+    def at(self, server: str) -> list[Entry]:
         """The entries of one server, in the order of the points."""
         found = (self.entries.get((point, server)) for point in self.points)
         return [entry for entry in found if entry]
 
 
-def read_runs(path):
-    """The rows of a runs.csv, numbers as numbers and what is missing as None. Raises Failure."""
+def read_runs(path: str | Path) -> list[dict]:
+    """The rows of a runs.csv, numbers as numbers and a missing value as None. Raises Failure."""
     try:
         with Path(path).open(newline="") as stream:
             reader = csv.DictReader(stream)
@@ -135,8 +135,8 @@ def read_runs(path):
         raise Failure(f"cannot read {path}: {error}") from None
 
 
-def _typed(row, path, line):
-    typed = {}
+def _typed(row: dict, path: str | Path, line: int) -> dict:
+    typed: dict[str, Any] = {}
     for name in results.COLUMNS:
         text = row[name]
         if name in TEXTS:
@@ -147,22 +147,22 @@ def _typed(row, path, line):
         except (TypeError, ValueError):
             raise Failure(f"{path}, line {line}: {name} is {text!r}, which is no number") from None
         if typed[name] is not None and not math.isfinite(typed[name]):
-            raise Failure(f"{path}, line {line}: {name} is {text}, which nobody measured")
+            raise Failure(f"{path}, line {line}: {name} is {text}, which cannot have been measured")
     parts = typed["cpu_user_us_per_req"], typed["cpu_sys_us_per_req"]
     typed[CPU] = None if None in parts else sum(parts)
     return typed
 
 
-def point_of(run):
+def point_of(run: dict) -> matrix.Point:
     return matrix.Point(*(run[name] for name in matrix.Point._fields))
 
 
-def in_order(points):
-    """Sorted, with no proxy first."""
+def in_order(points: Iterable[matrix.Point]) -> list[matrix.Point]:
+    """Sorted; points without a proxy come first."""
     return sorted(points, key=lambda point: (point.proxy != "none", point))
 
 
-def load(folder):
+def load(folder: str | Path) -> Summary:
     """The Summary of a results folder. Raises Failure when there is nothing to summarise."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -173,8 +173,8 @@ def load(folder):
     return summarise(runs, read_environment(folder))
 
 
-def read_environment(folder):
-    """What environment.json says; {} when it is not there. Raises Failure when it is damaged."""
+def read_environment(folder: str | Path) -> dict:
+    """What environment.json says; {} when the file is missing. Raises Failure when it is damaged."""
     path = Path(folder) / "environment.json"
     try:
         facts = json.loads(path.read_text())
@@ -187,8 +187,8 @@ def read_environment(folder):
     return facts
 
 
-def summarise(runs, environment):
-    entries = {}
+def summarise(runs: list[dict], environment: dict) -> Summary:
+    entries: dict[tuple[matrix.Point, str], Entry] = {}
     for run in sorted(runs, key=lambda run: run["block"]):
         key = point_of(run), run["server"]
         entry = entries.setdefault(key, Entry(*key, []))
@@ -201,23 +201,33 @@ def summarise(runs, environment):
     ran = dict.fromkeys(run["server"] for run in runs)
     servers = [name for name in environment.get("servers", ()) if name in ran]
     servers += [name for name in ran if name not in servers]
-    base = BASE if BASE in servers else servers[0]
-    servers = [base] + [name for name in servers if name != base]
-    summary = Summary(servers, points, entries, environment)
+    colours = _listed(environment)
+    first = next(iter(colours))
+    baseline = first if first in servers else servers[0]
+    servers = [baseline] + [name for name in servers if name != baseline]
+    summary = Summary(servers, points, entries, environment, colours)
     for server in servers[1:]:
         _compare(summary, server)
     return summary
 
 
-def _compare(summary, server):
-    """Fills in what one server's ratios to the base say; each measure over all points is a family."""
-    entries = [e for e in summary.at(server) if (e.point, summary.base) in summary.entries]
+def _listed(environment: dict) -> dict[str, str]:
+    """name -> colour of the listed servers, in order: of the list that the run had, or else of the project's."""
+    recorded = environment.get("server_list")
+    if recorded:
+        return {entry["name"]: entry["colour"] for entry in recorded}
+    return {entry.name: entry.colour for entry in server_list.read()}
+
+
+def _compare(summary: Summary, server: str) -> None:
+    """Fills in what one server's ratios to the baseline say; each measure over all points is a family."""
+    entries = [e for e in summary.at(server) if (e.point, summary.baseline) in summary.entries]
     for measure in MEASURES:
         for entry in entries:
-            base = summary.entries[entry.point, summary.base]
-            values, bases = pairs(entry, base, measure)
-            entry.logs[measure.name] = [math.log(a / b) for a, b in zip(values, bases)]
-            entry.estimates[measure.name] = stats.paired(values, bases)
+            baseline = summary.entries[entry.point, summary.baseline]
+            values, baselines = pairs(entry, baseline, measure)
+            entry.logs[measure.name] = [math.log(a / b) for a, b in zip(values, baselines)]
+            entry.estimates[measure.name] = stats.paired(values, baselines)
         estimates = [entry.estimates[measure.name] for entry in entries]
         adjusted = stats.holm([None if e is None else e.p for e in estimates])
         words = stats.verdicts(estimates, measure.more_is_better)
@@ -225,20 +235,20 @@ def _compare(summary, server):
             entry.adjusted[measure.name], entry.verdicts[measure.name] = p, word
 
 
-def pairs(entry, base, measure):
-    """(values, values of the base) of the blocks that have both; none for latencies that are spoilt."""
-    if measure.column == "p99_us" and (entry.latencies_spoilt or base.latencies_spoilt):
+def pairs(entry: Entry, baseline: Entry, measure: Measure) -> tuple[list[float], list[float]]:
+    """(values, values of the baseline) of the blocks that have both; none for latencies that are spoilt."""
+    if measure.column == "p99_us" and (entry.latencies_spoilt or baseline.latencies_spoilt):
         return [], []
     column = measure.column
-    other = {run["block"]: run[column] for run in base.runs}
-    both = [(run[column], other.get(run["block"])) for run in entry.runs]
-    both = [(a, b) for a, b in both if a and b and a > 0 and b > 0]  # a ratio needs two of them
+    other = {run["block"]: run[column] for run in baseline.runs}
+    both = [(run[column] or 0.0, other.get(run["block"]) or 0.0) for run in entry.runs]
+    both = [(a, b) for a, b in both if a > 0 and b > 0]  # a ratio needs two positive values
     return [a for a, _ in both], [b for _, b in both]
 
 
-def row(entry, base):
-    """The row of summary.csv; what is not known stays out of it."""
-    found = entry.point._asdict() | {"server": entry.server, "base": base, "runs": len(entry.runs)}
+def row(entry: Entry, baseline: str) -> dict:
+    """The row of summary.csv, without what is not known."""
+    found = entry.point._asdict() | {"server": entry.server, "base": baseline, "runs": len(entry.runs)}
     found |= {name: entry.median(name) for name in MEASURED + [CPU]}
     for measure in MEASURES:
         estimate = entry.estimates.get(measure.name)
@@ -262,19 +272,19 @@ def row(entry, base):
     return found
 
 
-def csv_text(summary):
+def csv_text(summary: Summary) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for point in summary.points:
         for server in summary.servers:
             if entry := summary.entries.get((point, server)):
-                known = row(entry, summary.base)
+                known = row(entry, summary.baseline)
                 writer.writerow([results.text(known.get(name)) for name in COLUMNS])
     return out.getvalue()
 
 
-def write(folder):
+def write(folder: str | Path) -> Summary:
     """Writes summary.csv into a results folder and returns its Summary."""
     summary = load(folder)
     results.replace(Path(folder) / "summary.csv", csv_text(summary).encode())

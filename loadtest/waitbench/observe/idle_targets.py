@@ -1,12 +1,15 @@
-"""The servers that run elsewhere (TARGETS) and are not under test: proof that they idle meanwhile."""
+"""The servers that run elsewhere (TARGETS) and are not under test: evidence that they idle meanwhile."""
 
 import time
-from typing import NamedTuple
+from typing import Iterable, NamedTuple
 
 from ..base import client
+from ..plan import matrix
+from . import server_stats
 
-IDLE_MOST = 0.01  # CPU seconds a second; an idle server has used less than 0.001, health checks included
-PROCESS = "model", "pid", "start_time"  # two targets may be one process: with nginx in front, and without
+IDLE_MOST = 0.01  # CPU seconds per second; an idle server used less than 0.001, health checks included
+# Two targets may be one process: the same server with nginx in front of it and without.
+PROCESS = "model", "pid", "start_time"
 
 
 class Look(NamedTuple):
@@ -16,33 +19,31 @@ class Look(NamedTuple):
 
 class Busiest(NamedTuple):
     name: str
-    cpu: float  # seconds a second
+    cpu: float  # seconds per second
 
 
-def look(servers, measured):
-    """Asks every server that is not the measured one, and leaves no connection behind. Raises
-    client.Unreachable when one does not answer: then it has not been proved idle."""
+def look(servers: Iterable[matrix.Server], measured: matrix.Server) -> Look:
+    """GET /stats of every server but the measured one; no connection stays open. Raises client.Unreachable
+    when a server does not respond: that server was not seen to idle."""
     found = {}
     for spec in servers:
         if spec.url and spec.name != measured.name:
-            asker = client.Client(spec.url)
+            http = client.Client(spec.url)
             try:
-                found[spec.name] = asker.get_json("/stats")
+                found[spec.name] = http.get_json("/stats")
             finally:
-                asker.close()
+                http.close()
     return Look(time.monotonic(), found)
 
 
-def busiest(first, last, measured):
-    """Between two looks; None when there is no other server. `measured` is the tested one's GET /stats."""
+def busiest(first: Look, last: Look, measured: dict) -> Busiest | None:
+    """The busiest of them between two looks; None when there is no other server, or none says what CPU it
+    used. `measured` is GET /stats of the server under test."""
     seconds = last.time - first.time
-    found = [
-        Busiest(name, (_cpu_s(stats) - _cpu_s(first.stats[name])) / seconds)
-        for name, stats in last.stats.items()
-        if any(stats[key] != measured[key] for key in PROCESS)
-    ]
-    return max(found, key=lambda one: one.cpu, default=None)
-
-
-def _cpu_s(stats):
-    return stats["cpu_user_s"] + stats["cpu_system_s"]
+    found = []
+    for name, stats in last.stats.items():
+        before, after = server_stats.cpu_s(first.stats[name]), server_stats.cpu_s(stats)
+        another = any(stats.get(key) != measured.get(key) for key in PROCESS)
+        if another and before is not None and after is not None:
+            found.append(Busiest(name, (after - before) / seconds))
+    return max(found, key=lambda one: one.cpu) if found else None

@@ -1,5 +1,5 @@
-"""System calls of a process, counted from outside by perf's tracepoint, or else by strace, which
-stops the process at each call and so shifts what is batched."""
+"""System calls of a process, counted from outside by perf's tracepoint, or else by strace, which stops the
+process at each call and so changes how calls are batched."""
 
 import os
 import re
@@ -11,12 +11,12 @@ import time
 
 from ..base import process
 
-WINDOW_S = 0.3  # of counting, once every connection is there
+WINDOW_S = 0.3  # of counting, once every connection is open
 ATTACH_S = 3  # until a tool must be counting
 
 
-def find():
-    """perf, strace or None: whichever may be used here."""
+def find() -> str | None:
+    """perf or strace, whichever this user may use on this machine; None for neither."""
     trials = {
         "perf": ["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"],
         "strace": ["strace", "-c", "-o", "/dev/null", "true"],
@@ -30,62 +30,63 @@ def find():
 
 
 class Counter:
-    """Counts from begin() to end(), of the threads that are there at begin()."""
+    """Counts from begin() to end(), in the threads that exist at begin()."""
 
-    def __init__(self, tool, pid):
+    def __init__(self, tool: str, pid: int):
         self.tool, self.pid = tool, pid
-        self.child = None
+        self.child: subprocess.Popen | None = None
 
-    def begin(self):
-        """Blocks until the tool is attached and counts; False when it does not get there."""
+    def begin(self) -> bool:
+        """Blocks until the tool is attached and counts; False when that fails."""
         self.output = os.memfd_create("syscalls")
         place = f"/proc/{os.getpid()}/fd/{self.output}"
         if self.tool == "strace":
             words = ["strace", "-c", "-f", "-qq", "-o", place, "-p", str(self.pid)]
             self.child = process.start(words, stderr=subprocess.DEVNULL)
-            return self._await_traced()
-        # Attached first and switched on then, which it acknowledges: attaching takes a while.
+            return self._await_traced(self.child)
+        # perf is attached first, which takes a while, and enabled then, which it acknowledges.
         commands, self.commands = os.pipe()
-        self.answers, answers = os.pipe()
+        self.acknowledged, acknowledge = os.pipe()
         words = ["perf", "stat", "-x", ",", "-o", place, "-e", "raw_syscalls:sys_enter"]
-        words += ["-p", str(self.pid), "-D", "-1", "--control", f"fd:{commands},{answers}"]
-        self.child = process.start(words, stderr=subprocess.DEVNULL, keep=(commands, answers))
+        words += ["-p", str(self.pid), "-D", "-1", "--control", f"fd:{commands},{acknowledge}"]
+        self.child = process.start(words, stderr=subprocess.DEVNULL, keep=(commands, acknowledge))
         os.close(commands)
-        os.close(answers)
-        return self._tell(b"enable\n")
+        os.close(acknowledge)
+        return self._send(b"enable\n")
 
-    def end(self):
-        """The number of system calls, or None when there is none."""
+    def end(self) -> int | None:
+        """The number of system calls; None when nothing was counted."""
         if not self.child:
             return None
         if self.tool == "perf":
-            self._tell(b"disable\n")
+            self._send(b"disable\n")
             os.close(self.commands)
-            os.close(self.answers)
+            os.close(self.acknowledged)
         process.stop(self.child, ATTACH_S, signal.SIGINT)
         self.child = None
         os.lseek(self.output, 0, os.SEEK_SET)
         with os.fdopen(self.output) as stream:
             return parse(self.tool, stream.read())
 
-    def _tell(self, command):
+    def _send(self, command: bytes) -> bool:
         try:
             os.write(self.commands, command)
         except BrokenPipeError:
             return False
-        return bool(select.select([self.answers], [], [], ATTACH_S)[0] and os.read(self.answers, 16))
+        ready, _, _ = select.select([self.acknowledged], [], [], ATTACH_S)
+        return bool(ready and os.read(self.acknowledged, 16))
 
-    def _await_traced(self):
+    def _await_traced(self, child: subprocess.Popen) -> bool:
         deadline = time.monotonic() + ATTACH_S
-        while time.monotonic() < deadline and not process.reap(self.child, 0.01):
+        while time.monotonic() < deadline and not process.reap(child, 0.01):
             with open(f"/proc/{self.pid}/status") as stream:
-                if f"TracerPid:\t{self.child.pid}\n" in stream.read():
+                if f"TracerPid:\t{child.pid}\n" in stream.read():
                     return True
         return False
 
 
-def parse(tool, text):
-    """The total; None when there is none."""
+def parse(tool: str, text: str) -> int | None:
+    """The total; None when the output has none."""
     if tool == "perf":
         found = re.search(r"^(\d+),[^,]*,raw_syscalls:sys_enter", text, re.MULTILINE)
         return int(found[1]) if found else None

@@ -12,22 +12,22 @@ class Broken(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    requests: int  # replies received whole, whatever their status
+    requests: int  # responses received whole, whatever their status
     duration_us: int
     bytes: int  # received, heads included
-    errors: dict  # connect, read, write, timeout, status
-    histogram: list  # (microseconds, count), still with wrk's correction
+    errors: dict[str, int]  # connect, read, write, timeout, status
+    histogram: list[tuple[int, int]]  # (microseconds, count), still with wrk's correction
     cpu_s: float = 0.0
 
 
-def parse(text):
-    """What wrk.lua printed after wrk's own words."""
+def parse(text: str) -> Result:
+    """What wrk.lua printed, which comes after wrk's own output. Raises Broken."""
     _, found, rest = text.partition("waitbench 1\n")
     head, histogram, tail = rest.partition("histogram\n")
     if not found or not histogram or not tail.endswith("end\n"):
         last = (text.strip().splitlines() or ["no output"])[-1]
         raise Broken(f"wrk ended without handing out its results: {last}")
     fields = dict(line.split() for line in head.splitlines())
-    pairs = [tuple(map(int, line.split())) for line in tail.splitlines()[:-1]]
+    pairs = [(int(value), int(count)) for value, count in map(str.split, tail.splitlines()[:-1])]
     errors = {name: int(fields[f"errors_{name}"]) for name in ERRORS}
     return Result(int(fields["requests"]), int(fields["duration_us"]), int(fields["bytes"]), errors, pairs)

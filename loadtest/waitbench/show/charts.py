@@ -1,17 +1,18 @@
-"""The pictures of the report. Every mark is a number of runs.csv or summary.csv, none is smoothed; a
+"""The pictures of the report. Every mark is a number of runs.csv or summary.csv, and nothing is smoothed. A
 picture for which the run has no data is not drawn (None, or an empty list)."""
 
 import math
 import statistics
 
 from ..judge import stats, summary
+from ..plan import matrix
 from . import formatting, svg
 
 SHAPES = list(svg.SHAPES)
 ROW = 15  # px from one server's row to the next
 NARROW, WIDE = 380, 780
 LETTER = 6  # px, of the name of a point
-WHO = (
+SHARES = (
     ("server", "server_cpu_share"),
     ("database", "db_cpu_share"),
     ("wrk", "wrk_cpu_share"),
@@ -19,21 +20,21 @@ WHO = (
 )
 
 
-def style(found, server):
-    """(class, shape) of a server, the same in all pictures."""
-    index = found.servers.index(server) % len(SHAPES)
-    return f"s{index}", SHAPES[index]
+def style(found: summary.Summary, server: str) -> tuple[str, str]:
+    """(class, shape) of a server, the same in all pictures. colours.style() gives the class its colour."""
+    index = found.servers.index(server)
+    return f"s{index}", SHAPES[index % len(SHAPES)]
 
 
 FORESTS = {
     "rps": ("Throughput", "to the right is faster"),
-    "cpu": ("CPU a request", "to the left is cheaper"),
+    "cpu": ("CPU per request", "to the left is cheaper"),
     "p99": ("p99 latency", "to the left is shorter"),
 }
 
 
-def forest(found, measure):
-    """The ratio to the base at every point with its interval, the line of 1 and the 5% band."""
+def forest(found: summary.Summary, measure: summary.Measure) -> svg.Drawing | None:
+    """The ratio to the baseline at every point with its interval, the line of 1 and the 5% band."""
     entries = [
         entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)
     ]
@@ -41,7 +42,7 @@ def forest(found, measure):
         return None
     title, better = FORESTS[measure.name]
     title, about = (
-        f"{title}, ratio to {found.base}",
+        f"{title}, ratio to {found.baseline}",
         f"{len(entries)} ratios; {better}; the table has them all",
     )
     rows = _rows(entries)
@@ -49,14 +50,14 @@ def forest(found, measure):
     drawing = svg.Drawing(NARROW, bottom + 32, title, about)
     estimates = [entry.estimates[measure.name] for entry in entries]
     scale = svg.RatioScale(
-        _without_freaks([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right
+        _without_extremes([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right
     )
     begin, end = scale(1 / stats.MARGIN), scale(stats.MARGIN)
     drawing.add("rect", class_="band", x=begin, y=8, width=round(end - begin, 1), height=bottom - 8)
     for tick in scale.ticks():
         drawing.line(scale(tick), 8, scale(tick), bottom, "one" if tick == 1 else "grid")
         drawing.text(scale(tick), bottom + 14, f"{tick:.2g}", "tick", "middle")
-    drawing.text((left + right) / 2, bottom + 28, f"ratio to {found.base}, {better}", "tick", "middle")
+    drawing.text((left + right) / 2, bottom + 28, f"ratio to {found.baseline}, {better}", "tick", "middle")
     _point_labels(drawing, found, rows)
     for (y, _), entry in zip(rows, entries):
         _ratio(drawing, scale, y, entry, measure.name, style(found, entry.server))
@@ -64,7 +65,7 @@ def forest(found, measure):
 
 
 def _ratio(drawing, scale, y, entry, name, look):
-    """One row of a forest; hollow where it cannot be told."""
+    """One row of a forest; hollow where the verdict is inconclusive."""
     class_, shape = look
     estimate, word = entry.estimates[name], entry.verdicts[name]
     ratio = formatting.ratio(estimate.ratio)
@@ -77,12 +78,12 @@ def _ratio(drawing, scale, y, entry, name, look):
     drawing.text(NARROW - 42, y + 4, ratio + ("*" if entry.generator_bound else ""), "tick")
 
 
-def along(found, axis, column, most=4):
+def along(found: summary.Summary, axis: str, column: str, most: int = 4) -> list[svg.Drawing]:
     """A picture for each combination of the other axes that has every value of this one: the median of
     each server, joined, and every run as a dot. Of more than `most` combinations, evenly chosen ones."""
-    groups = {}
+    groups: dict[matrix.Point, list[matrix.Point]] = {}
     for point in found.points:
-        groups.setdefault(point._replace(**{axis: None}), []).append(point)
+        groups.setdefault(point.without(axis), []).append(point)
     widest = max(len(points) for points in groups.values())
     if widest < 2:
         return []
@@ -114,11 +115,11 @@ def _lines(found, axis, column, points, where):
     width, height, left, bottom = 250, 190, 46, 150
     title = f"{TITLES[column]} by {axis.upper()}" + (f" at {where}" if where else "")
     middles = {id(entry): statistics.median(seen[id(entry)]) for entry in entries}
-    told = (
+    medians = (
         f"{e.server} {formatting.significant(middles[id(e)])} at {axis}={getattr(e.point, axis)}"
         for e in entries
     )
-    drawing = svg.Drawing(width, height, title, f"Medians: {', '.join(told)}")
+    drawing = svg.Drawing(width, height, title, f"Medians: {', '.join(medians)}")
     drawing.text(4, 12, TITLES[column] + (f" at {where}" if where else ""), "head")
     scale = svg.Scale([value for values in seen.values() for value in values], bottom, 24, least_span=1.5)
     for tick in scale.ticks(5):
@@ -158,12 +159,12 @@ def _joined(drawing, scale, spots, seen, look):
 
 
 def _positive(entry, column):
-    """The runs' values in the picture's unit; the growth of kernel memory can come out below zero,
-    which a logarithmic scale has no place for."""
+    """The runs' values in the picture's unit; the growth of kernel memory may be below zero,
+    which a logarithmic scale cannot show."""
     return [run[column] / DIVIDE.get(column, 1) for run in entry.runs if run[column] and run[column] > 0]
 
 
-def latencies(found):
+def latencies(found: summary.Summary) -> svg.Drawing | None:
     """The 50th and the 99th percentile of every run, run by run: never pooled, never averaged."""
     entries = [entry for point in found.points for entry in at(found, point)]
     values = [
@@ -195,7 +196,7 @@ def latencies(found):
     for (y, _), entry in zip(rows, entries):
         class_, shape = style(found, entry.server)
         faint = " faint" if entry.latencies_spoilt else ""
-        note = f", {' '.join(entry.flags)}: not to be compared" if faint else ""
+        note = f", {' '.join(entry.flags)}: not compared" if faint else ""
         for run in entry.runs:
             for name, look in (("p50_us", " hollow"), ("p99_us", "")):
                 if run[name]:
@@ -205,13 +206,13 @@ def latencies(found):
     return drawing
 
 
-def shares(found):
-    """Where the machine's CPU time went: one bar a point and server."""
+def shares(found: summary.Summary) -> svg.Drawing | None:
+    """Where the machine's CPU time went: one bar per point and server."""
     entries = [
         entry
         for point in found.points
         for entry in at(found, point)
-        if all(entry.median(name) is not None for _, name in WHO[:2])
+        if all(entry.median(name) is not None for _, name in SHARES[:2])
     ]
     if not entries:
         return None
@@ -221,22 +222,22 @@ def shares(found):
         WIDE,
         bottom + 22,
         "Shares of the machine's CPU time",
-        "One bar a point and server: server, database, wrk, others, idle",
+        "One bar per point and server: server, database, wrk, others, idle",
     )
     left, right = _room(found) + LETTER * max(map(len, found.servers)), WIDE - 12
     _point_labels(drawing, found, rows)
     for (y, _), entry in zip(rows, entries):
         drawing.text(left - 8, y + 4, entry.server, "tick", "end")
-        parts = [(who, entry.median(name) or 0) for who, name in WHO]
+        parts = [(part, entry.median(name) or 0) for part, name in SHARES]
         parts.insert(3, ("others", max(0.0, 1 - sum(share for _, share in parts))))
         x = left
-        for who, share in parts:
+        for part, share in parts:
             width = min(share, 1) * (right - left)
-            tip = f"{entry.server} at {entry.point}: {who} {share:.0%}"
+            tip = f"{entry.server} at {entry.point}: {part} {share:.0%}"
             drawing.add(
                 "rect",
                 tip=tip,
-                class_=f"share-{who}",
+                class_=f"share-{part}",
                 x=round(x, 1),
                 y=y - 5,
                 width=round(width, 1),
@@ -248,7 +249,7 @@ def shares(found):
     return drawing
 
 
-def at(found, point):
+def at(found: summary.Summary, point: matrix.Point) -> list[summary.Entry]:
     return [found.entries[point, server] for server in found.servers if (point, server) in found.entries]
 
 
@@ -278,8 +279,8 @@ def _point_labels(drawing, found, rows):
             drawing.text(4, y + 4, _label(found, point), "point")
 
 
-def _without_freaks(ends):
-    """Ends of intervals for a scale: what two blocks leave open (a factor of 1e9) would flatten the rest."""
+def _without_extremes(ends):
+    """Ends of intervals for a scale: the interval of two blocks (a factor of 1e9) would flatten all others."""
     return [end for end in ends if end and 1e-3 < end < 1e3]
 
 

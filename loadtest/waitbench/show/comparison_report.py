@@ -9,18 +9,18 @@ from .. import Failure
 from ..judge import comparison, stats, summary
 from . import formatting
 
-HEADS = ("point", "server", "measure", "A", "B", "B / A [95%]", "verdict", "80% power")
+HEADS = ("point", "server", "measure", "A", "B", "B / A [95%]", "verdict", "MDE")
 LEFT = (0, 1, 2, 5, 6)
 UNITS = {"rps": "req/s", "cpu": "CPU us/req", "p99": "p99 us"}
 
 
-def report(a, b, found):
-    """The table and what it amounts to."""
+def report(a: summary.Summary, b: summary.Summary, found: list[comparison.Line]) -> str:
+    """The table, and how many ratios have which verdict."""
     axes = formatting.varying([line.point for line in found]) or ["n", "c"]
     rows = [HEADS] + [_row(line, axes) for line in found]
-    said = [line.verdict for line in found]
-    counted = ((word, said.count(key)) for key, word in (
-        (stats.FASTER, "better"), (stats.SLOWER, "worse"), (stats.SAME, "no difference"),
+    verdicts = [line.verdict for line in found]
+    counted = ((word, verdicts.count(key)) for key, word in (
+        (stats.FASTER, "better"), (stats.SLOWER, "worse"), (stats.SAME, "equivalent"),
         (stats.INCONCLUSIVE, "cannot tell"), (None, "not compared"),
     ))  # fmt: skip
     out = formatting.columns(rows, LEFT)
@@ -30,13 +30,14 @@ def report(a, b, found):
     out.append(f"B against A: {', '.join(f'{word} {count}' for word, count in counted if count)}")
     if min(a.blocks[0], b.blocks[0]) < stats.BLOCKS:
         out.append(f"exploratory: fewer than {stats.BLOCKS} blocks at some point of A or B")
+    out.append("MDE: minimum detectable effect, in a single test at 5%, with 80% power")
     out.append(
         "Nothing pairs two sessions: a machine that was slower throughout one of them looks like a slower server."
     )
     return "\n".join(out)
 
 
-def _row(line, axes):
+def _row(line: comparison.Line, axes: list[str]) -> tuple:
     estimate = line.estimate
     return (
         formatting.label(line.point, axes),
@@ -46,16 +47,15 @@ def _row(line, axes):
         formatting.significant(line.b),
         f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}" if estimate else "",
         formatting.verdict(line.measure.name, line.verdict),
-        formatting.smallest_seen(estimate),
+        formatting.detectable(estimate),
     )
 
 
-def parse(arguments):
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="loadtest/compare",
-        description="Holds two results folders against each other: the ratio B / A of throughput, server CPU a"
-        " request and p99 at every point, with its 95% interval, a verdict, and the smallest difference that the"
-        " runs would have shown with 80% power.",
+        description="Compares two results folders: the ratio B / A of throughput, server CPU per request and p99 at every"
+        " point, with its 95% interval, a verdict, and the minimum detectable effect (MDE) at 80% power.",
         epilog="Exit status: 0 no difference was found, 1 some ratio differs from 1 (better or worse), 2 the folders"
         " cannot be read or must not be compared.",
     )
@@ -65,8 +65,8 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def main(arguments):
-    """The command; returns its exit status. Prints, never raises Failure."""
+def main(arguments: list[str]) -> int:
+    """The command; returns its exit status. Never raises Failure."""
     given = parse(arguments)
     if not given.a or not given.b:
         return _refuse("name two results folders: make compare A=results/... B=results/...")
@@ -87,12 +87,12 @@ def main(arguments):
     return 1 if any(line.verdict in (stats.FASTER, stats.SLOWER) for line in found) else 0
 
 
-def _refuse(sentence):
+def _refuse(sentence: str) -> int:
     print(f"loadtest/compare: {sentence}", file=sys.stderr)
     return 2
 
 
-def _whence(path, found):
+def _whence(path: str, found: summary.Summary) -> str:
     fewest, most = found.blocks
     revision = (comparison.fact(found.environment, "git.revision") or "unknown")[:12]
     changed = ", with changes" if comparison.fact(found.environment, "git.changed") else ""

@@ -1,21 +1,22 @@
-"""The answer in words, from the numbers alone: nothing here knows how it comes out.
+"""The findings in sentences, from the numbers alone: no sentence presumes a result.
 
-For each server against the base: all points together, then each axis (queries, bytes, ...) with the
-ratios at its ends, and in between where it goes beyond them, its order of magnitude, and where it
-flips from one side to the other. Along an axis a value stands for the points that are alike but for it:
-only those combinations of the other axes count that were measured at every value shown, each of them
-once (stats.combined).
+For each server against the baseline: all points together, then each axis (queries, bytes, ...) with the ratios at
+its ends, those in between that leave the range of the ends, the order of magnitude, and where the sign of the
+difference flips. The ratio at a value of an axis is the mean of the points with that value. Only those
+combinations of the other axes count that were measured at every value shown, each of them once (stats.combined).
 """
 
 import dataclasses
 import statistics
 import textwrap
+from pathlib import Path
 
 from ..observe import deployment
+from ..plan import matrix
 from ..judge import stats, summary
 from . import formatting
 
-AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of points alike but for it."
+AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of its points."
 
 FLAGS = {
     summary.GENERATOR_BOUND: "* wrk was the bottleneck at {}: throughput is a lower bound there; CPU stands.",
@@ -29,43 +30,43 @@ class Value:
     """One value of an axis."""
 
     value: object
-    points: list  # the entries behind it
+    points: list[summary.Entry]  # whose mean it is
     rps: stats.Estimate
     cpu: stats.Estimate | None
     verdict: str = stats.INCONCLUSIVE
 
     @property
-    def mark(self):
+    def mark(self) -> str:
         return "*" if any(entry.generator_bound for entry in self.points) else ""
 
 
 @dataclasses.dataclass
-class Answer:
-    """Sentences, as long as they are; the terminal and the report lay them out."""
+class Findings:
+    """Sentences of any length; the terminal and the report break them into lines."""
 
-    heading: list
-    servers: list  # of (sentence over all points, [one for each axis])
-    footing: list
-
-
-def text(folder):
-    return in_lines(answer(summary.load(folder)))
+    heading: list[str]
+    servers: list[tuple[str, list[str]]]  # (sentence over all points, [one for each axis])
+    footing: list[str]
 
 
-def answer(found):
+def text(folder: str | Path) -> str:
+    return in_lines(find(summary.load(folder)))
+
+
+def find(found: summary.Summary) -> Findings:
     servers = [_server(found, server) for server in found.servers[1:]]
     if not servers:
-        servers = [(f"Only {found.base} was measured: there is nothing to compare it with.", [])]
-    return Answer(_heading(found), servers, _footing(found))
+        servers = [(f"Only {found.baseline} was measured: there is nothing to compare it with.", [])]
+    return Findings(_heading(found), servers, _footing(found))
 
 
-def in_lines(said):
-    """For a terminal: at most 25 lines for two servers against a base along all axes."""
-    lines = [line for sentence in said.heading for line in _wrapped(sentence, "", "")]
-    for overall, axes in said.servers:
+def in_lines(findings: Findings) -> str:
+    """For a terminal: at most 25 lines for two servers and a baseline along all axes."""
+    lines = [line for sentence in findings.heading for line in _wrapped(sentence, "", "")]
+    for overall, axes in findings.servers:
         lines += _wrapped(overall, "", "  ")
         lines += [line for axis in axes for line in _wrapped(axis, "  ", "    ")]
-    return "\n".join(lines + [line for sentence in said.footing for line in _wrapped(sentence, "", "  ")])
+    return "\n".join(lines + [line for sentence in findings.footing for line in _wrapped(sentence, "", "  ")])
 
 
 def _wrapped(sentence, first, others):
@@ -77,7 +78,9 @@ def _wrapped(sentence, first, others):
 def _heading(found):
     fewest, most = found.blocks
     blocks = _count(most, "block") if fewest == most else f"{fewest} to {most} blocks"
-    kind = f"exploratory: fewer than {stats.BLOCKS} blocks a point" if found.exploratory else "95% confidence"
+    kind = (
+        f"exploratory: fewer than {stats.BLOCKS} blocks per point" if found.exploratory else "95% confidence"
+    )
     points = _count(len(found.points), "point")
     ran = deployment.sentence(found.environment.get("ran"))
     lines = [f"The answer, from {points}, {blocks} each ({kind}){'; ' if ran else ''}{ran}."]
@@ -90,8 +93,8 @@ def _footing(found):
     if seen:
         middle, worst = formatting.percent(statistics.median(seen)), formatting.percent(max(seen))
         lines.append(
-            f"Had throughputs differed by {middle} (the median point) or {worst} (the worst), 4 runs in 5 would have"
-            " shown it."
+            f"The minimum detectable effect on throughput (with 80% power) was {middle} at the median point and"
+            f" {worst} at the worst."
         )
     return lines + [
         sentence.format(_where(found, flag)) for flag, sentence in FLAGS.items() if _flagged(found, flag)
@@ -120,7 +123,7 @@ def _server(found, server):
     """(the sentence over all points, those along the axes)"""
     entries = [entry for entry in found.at(server) if entry.estimates.get("rps")]
     if not entries:
-        return f"{server} and {found.base} never ran in the same block: nothing to compare.", []
+        return f"{server} and {found.baseline} never ran in the same block: nothing to compare.", []
     axes = {axis: along(entries, axis) for axis in formatting.varying(found.points)}
     axes = {axis: values for axis, values in axes.items() if len(values) > 1}
     overall = _overall(found, server, entries)
@@ -132,13 +135,13 @@ def _server(found, server):
 
 
 def _overall(found, server, entries):
-    """One point: what was found there. More: how many went which way, and the extremes."""
+    """One point: its ratio. Several points: the extremes, and how many have which verdict."""
     best = max(entries, key=lambda entry: entry.estimates["rps"].ratio)
     worst = min(entries, key=lambda entry: entry.estimates["rps"].ratio)
     axes = formatting.varying(found.points)
     if len(entries) == 1:
         estimate = best.estimates["rps"]
-        said = (
+        ratios = (
             f"{_ratio(estimate)}: {formatting.verdict('rps', best.verdicts['rps'])}, {_magnitude([estimate])}"
         )
     else:
@@ -146,13 +149,13 @@ def _overall(found, server, entries):
             f"{_ratio(entry.estimates['rps'])} ({formatting.label(entry.point, axes)})"
             for entry in (worst, best)
         )
-        said = f"{low} to {high}: {_magnitude([e.estimates['rps'] for e in entries])}; {_tally(entries)}"
-    return f"{server.upper()} against {found.base}, throughput: {said}. {_cpu(found, entries)}"
+        ratios = f"{low} to {high}: {_magnitude([e.estimates['rps'] for e in entries])}; {_tally(entries)}"
+    return f"{server.upper()} against {found.baseline}, throughput: {ratios}. {_cpu(found, entries)}"
 
 
 def _tally(entries):
     """faster at 3, slower at 1, cannot tell at 2 of 6 points"""
-    counts = {}
+    counts: dict[str, int] = {}
     for word in (stats.FASTER, stats.SLOWER, stats.SAME, stats.INCONCLUSIVE):
         count = sum(entry.verdicts["rps"] == word for entry in entries)
         if count:
@@ -163,27 +166,28 @@ def _tally(entries):
 
 
 def _cpu(found, entries):
-    """Its own cost: the ratio, and microseconds at the first and the last point."""
+    """The server's own cost: the ratio, and microseconds at the first and the last point."""
     known = [entry for entry in entries if entry.estimates["cpu"]]
     if not known:
-        return "CPU a request is not known."
+        return "CPU per request is not known."
     combined = stats.combined([entry.logs["cpu"] for entry in known])
-    # A mean of points is no test of its own: it is judged by its interval alone.
-    verdict = formatting.verdict("cpu", stats.verdict(combined, combined.p, more_is_better=False))
+    # A mean of points is not a test of its own: only its interval decides.
+    p = combined.p if combined else None
+    verdict = formatting.verdict("cpu", stats.verdict(combined, p, more_is_better=False))
     axes, spans = formatting.varying(found.points), []
     for entry in known if len(known) == 1 else (known[0], known[-1]):
-        base = found.entries[entry.point, found.base]
-        own, its = (formatting.significant(e.median(summary.CPU)) for e in (entry, base))
-        spans.append(f"{own} for {its} us" + (f" at {formatting.label(entry.point, axes)}" if axes else ""))
+        baseline = found.entries[entry.point, found.baseline]
+        own, other = (formatting.significant(e.median(summary.CPU)) for e in (entry, baseline))
+        spans.append(f"{own} for {other} us" + (f" at {formatting.label(entry.point, axes)}" if axes else ""))
     average = " on average" if len(known) > 1 else ""
-    return f"Server CPU a request: {_ratio(combined)}{average}, {verdict} ({', '.join(spans)})."
+    return f"Server CPU per request: {_ratio(combined)}{average}, {verdict} ({', '.join(spans)})."
 
 
-def along(entries, axis):
+def along(entries: list[summary.Entry], axis: str) -> list[Value]:
     """The values of an axis, in order, each with the entries that are matched over all of them."""
-    rest = {}
+    rest: dict[matrix.Point, dict] = {}
     for entry in entries:
-        key = entry.point._replace(**{axis: None})
+        key = entry.point.without(axis)
         rest.setdefault(key, {})[_value(entry.point, axis)] = entry
     widest = max(len(values) for values in rest.values())
     shown = next(set(values) for values in rest.values() if len(values) == widest)
@@ -193,7 +197,9 @@ def along(entries, axis):
         points = [values[value] for values in matched]
         known = all(entry.logs["cpu"] for entry in points)
         cpu = stats.combined([entry.logs["cpu"] for entry in points]) if known else None
-        found.append(Value(value, points, stats.combined([entry.logs["rps"] for entry in points]), cpu))
+        rps = stats.combined([entry.logs["rps"] for entry in points])
+        assert rps is not None  # there is at least one point
+        found.append(Value(value, points, rps, cpu))
     # The values of one axis are one family.
     for value, word in zip(found, stats.verdicts([value.rps for value in found])):
         value.verdict = word
@@ -222,8 +228,8 @@ def _axis(axis, values):
     return "; ".join(parts + [_magnitude([value.rps for value in values])] + flips(axis, values))
 
 
-def flips(axis, values):
-    """Where the sign of the difference changes; only differences that were found count."""
+def flips(axis: str, values: list[Value]) -> list[str]:
+    """Where the sign of the difference changes; values without a significant difference are skipped."""
     axis = axis.upper()
     sided = [value for value in values if value.verdict in (stats.FASTER, stats.SLOWER)]
     return [

@@ -1,12 +1,14 @@
-"""How numbers and verdicts are put into words, the same in the terminal, the answer and the report."""
+"""Numbers, verdicts and points as text, the same on the terminal and in the report."""
 
 import math
+from typing import Collection, Sequence
 
 from ..judge import stats
+from ..plan.matrix import Point
 
 WIDTH = 120  # of a terminal's line of text
 
-# `faster` is better, whatever the measure; a person reads what that means.
+# `faster` means better, whatever the measure; a reader sees what that is for the measure.
 VERDICTS = {
     "rps": {stats.FASTER: "faster", stats.SLOWER: "slower"},
     "cpu": {stats.FASTER: "less", stats.SLOWER: "more"},
@@ -14,21 +16,22 @@ VERDICTS = {
 }
 AXES = {
     "proxy": "proxy",
-    "n": "queries a request (N)",
-    "m": "bytes of a reply (M)",
+    "n": "queries per request (N)",
+    "m": "bytes of a response (M)",
     "w": "updates among the queries (W)",
-    "d": "ms added to a query (D)",
+    "d": "ms added to each query (D)",
     "c": "connections (C)",
 }
-UNDECIDED = {stats.SAME: "no difference", stats.INCONCLUSIVE: "cannot tell"}
+UNDECIDED = {stats.SAME: "equivalent", stats.INCONCLUSIVE: "cannot tell"}
 
 
-def verdict(measure, word):
-    return UNDECIDED.get(word) or VERDICTS[measure].get(word, "not compared")
+def verdict(measure: str, word: str | None) -> str:
+    known = UNDECIDED | VERDICTS[measure]
+    return known[word] if word in known else "not compared"
 
 
-def significant(value, digits=3):
-    """Three digits that count, thousands written out: 12340, 1.23, 0.0123; `?` when not known."""
+def significant(value: float | None, digits: int = 3) -> str:
+    """Three significant digits, thousands written out: 12300, 1.23, 0.0123; `?` when not known."""
     if value is None:
         return "?"
     if value == 0 or not math.isfinite(value):
@@ -37,8 +40,8 @@ def significant(value, digits=3):
     return f"{round(value, places):.{max(0, places)}f}"
 
 
-def ratio(value):
-    """1.05x. Two decimals below ten: the third was never measured."""
+def ratio(value: float | None) -> str:
+    """1.05x. Two decimals below ten: the noise is larger than the third."""
     if value is None:
         return "?"
     if value >= 1e6 or 0 < value < 1e-4:
@@ -46,31 +49,31 @@ def ratio(value):
     return f"{value:.2f}x" if 0.095 <= value < 10 else f"{significant(value)}x"
 
 
-def interval(estimate):
-    """[1.02, 1.08], or that there is none."""
+def interval(estimate: stats.Estimate) -> str:
+    """[1.02, 1.08]; of a single block, [one block]."""
     if estimate.low is None:
         return "[one block]"
     return f"[{ratio(estimate.low)[:-1]}, {ratio(estimate.high)[:-1]}]"
 
 
-def smallest_seen(estimate):
-    """The smallest effect that could have been seen, for a table: 2.5%, 4.2x, >10x."""
+def detectable(estimate: stats.Estimate | None) -> str:
+    """The minimum detectable effect, for a table: 2.5%, 4.2x, >10x."""
     value = estimate.detectable if estimate else None
     if value is None:
         return ""
     return percent(value) if value < 2 else f"{significant(value, 2)}x" if value < 10 else ">10x"
 
 
-def percent(value):
-    """How far a ratio above 1 is from it."""
+def percent(value: float) -> str:
+    """How far a ratio above 1 is from 1."""
     if value < 2:
         return f"{significant((value - 1) * 100, 2)}%"
     return f"a factor of {significant(value, 2)}" if value < 10 else "more than a factor of 10"
 
 
-def magnitude(low, high):
-    """The order of magnitude of a ratio (or of several) that lies between low and high, whichever way
-    round: said only as far as both ends support it."""
+def magnitude(low: float, high: float) -> str:
+    """The order of magnitude of a ratio (or of several) between low and high, in either direction. It claims no
+    more than both ends support."""
     far = max(high, 1 / low)
     near = 1.0 if low <= 1 <= high else min(abs(math.log(low)), abs(math.log(high)))
     near = near if near == 1.0 else math.exp(near)
@@ -91,31 +94,32 @@ def magnitude(low, high):
     return f"{min(orders)} to {max(orders)} orders of magnitude"
 
 
-def label(point, axes):
+def label(point: Point, axes: Sequence[str]) -> str:
     """A point by the axes that vary: n=1 c=16. Updates, delay and proxy are named where there are any."""
     quiet = {"w": 0, "d": 0, "proxy": "none"}
     named = [axis for axis in axes if getattr(point, axis) != quiet.get(axis)]
     return " ".join(f"{axis}={getattr(point, axis)}" for axis in named or axes)
 
 
-def varying(points):
+def varying(points: Sequence[Point]) -> list[str]:
     """The axes along which the points differ, in the order of the columns."""
     if not points:
         return []
     return [axis for axis in points[0]._fields if len({getattr(point, axis) for point in points}) > 1]
 
 
-def fixed(points):
-    """What is the same at all points: m=1024 w=0 d=0. The proxy is named only when there is one."""
+def fixed(points: Sequence[Point]) -> str:
+    """The parameters that are the same at all points: m=1024 w=0 d=0. The proxy is named only when there is
+    one."""
     free = varying(points)
     same = [axis for axis in points[0]._fields if axis not in free]
     named = [axis for axis in same if axis != "proxy" or points[0].proxy != "none"]
     return " ".join(f"{axis}={getattr(points[0], axis)}" for axis in named)
 
 
-def columns(lines, left):
-    """Lines of cells, aligned: the columns in `left` are words, the others numbers. The first line is
-    the heads, under which a line is drawn; a first cell that repeats (the point) is shown once."""
+def columns(lines: Sequence[tuple], left: Collection[int]) -> list[str]:
+    """Lines of cells, aligned: the columns in `left` are words, the others numbers. The first line has the
+    heads, and is underlined; a first cell that repeats (the point) is shown once."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     out, last = [], None
     for line in lines:

@@ -8,7 +8,8 @@ from ..plan import settings
 INTRODUCTION = """\
 loadtest/run measures the servers of this project against each other with wrk, and writes a results
 folder. Every setting is an environment variable and a flag of the same name (--n "1 5 20"); lists are
-separated by spaces, and the matrix is the product of N, M, W, D, C and PROXY.
+separated by spaces, and the matrix is the product of N, M, W, D, C and PROXY. A point is one combination
+of them.
 """
 CONCLUSION = """\
 A block runs every server once at one point in random order; the blocks of all points are interleaved.
@@ -20,7 +21,7 @@ Exit status: 0 done, 1 stopped by what the last line says (finished rows are kep
 """
 
 
-def text():
+def text() -> str:
     lines = [INTRODUCTION]
     for name, (_, default, words) in settings.SETTINGS.items():
         if default is None and name in settings.PRESETS["quick"]:
@@ -32,12 +33,12 @@ def text():
         lines.append(_entry(name, words))
     lines.append("\nWhere one of N M W D C is given, `full` leaves out its extra points along D and W.\n")
     lines.append(CONCLUSION)
-    lines.append("A run is thrown away, and its block run again, when (the word is in unsound.csv)")
+    lines.append("A run is discarded, and its block run again, when (the word is in unsound.csv)")
     lines += [_entry(word, why) for word, why in soundness.REASONS.items()]
     lines.append("\nA run is kept, but flagged:")
     lines += [_entry(word, why) for word, why in soundness.FLAGS.items()]
     return "\n".join(lines)
 
 
-def _entry(word, text):
+def _entry(word: str, text: str) -> str:
     return textwrap.fill(text, 100, initial_indent=f"  {word:<15} ", subsequent_indent=" " * 18)

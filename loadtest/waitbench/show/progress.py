@@ -1,16 +1,19 @@
-"""What a person sees while it runs: a line that stays current on a terminal, plain lines elsewhere."""
+"""The progress of a run: one line that stays current on a terminal, plain lines elsewhere."""
 
 import os
 import sys
 import time
+from typing import TextIO
 
-OVERHEAD_S = 0.4  # of a run: start, proof, stop; until this experiment's own is known
+from ..plan import matrix
+
+OVERHEAD_S = 0.4  # of a run: start, proof, stop; used until KNOWN_RUNS runs have been timed
 START_S = 3  # of the database
-KNOWN_RUNS = 10  # from which on the pace so far says how long the rest takes
+KNOWN_RUNS = 10  # from which on the runs so far predict how long the others take
 PLAIN_EVERY_S = 30
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(max(0, seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -18,13 +21,13 @@ def duration(seconds):
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
-def count(number, word):
+def count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 class Progress:
-    def __init__(self, runs, seconds_each, extra_s=0.0, stream=None):
-        """`seconds_each`: of load in a run; `extra_s`: what is done once."""
+    def __init__(self, runs: int, seconds_each: float, extra_s: float = 0.0, stream: TextIO | None = None):
+        """`seconds_each`: of load in a run; `extra_s`: of everything that happens once."""
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
         self.total, self.done = runs, 0
@@ -34,14 +37,14 @@ class Progress:
         self.last_plain = self.begin
         self.shown = False
 
-    def estimate(self):
-        """Seconds that are left, by what runs have taken so far."""
+    def estimate(self) -> float:
+        """Seconds that are left, as the runs so far predict."""
         spent = time.monotonic() - self.begin
         if self.done < KNOWN_RUNS:
             return self.extra + self.expected * self.total - spent
         return spent / self.done * (self.total - self.done)
 
-    def running(self, block, server, attempt):
+    def running(self, block: matrix.Block, server: str, attempt: int) -> None:
         again = f", attempt {attempt}" if attempt > 1 else ""
         words = f"run {self.done + 1} of {self.total}: {server} at {block.point}{again};"
         words += f" {duration(self.estimate())} left"
@@ -54,17 +57,17 @@ class Progress:
             self.last_plain = time.monotonic()
             self.say(words)
 
-    def finished(self):
+    def finished(self) -> None:
         self.done += 1
 
-    def more(self, runs):
+    def more(self, runs: int) -> None:
         self.total += runs
 
-    def say(self, words):
+    def say(self, words: str) -> None:
         self.clear()
         print(words, file=self.stream, flush=True)
 
-    def clear(self):
+    def clear(self) -> None:
         if self.shown:
             self.stream.write("\r\x1b[K")
             self.stream.flush()

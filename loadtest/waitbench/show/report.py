@@ -1,13 +1,14 @@
-"""report.html: one page that needs nothing else, neither network nor script. The answer first, then what
-it rests on: pictures, every number, and where it was measured."""
+"""report.html: one page that needs nothing else, neither network nor script. The answer comes first, then its
+evidence: pictures, every number, and where it was measured."""
 
 import html
 import json
 from pathlib import Path
+from typing import Iterable
 
 from ..base import results
 from ..judge import stats, summary
-from . import charts, findings, formatting, proxy_comparison
+from . import charts, colours, findings, formatting, proxy_comparison
 
 STYLE = (Path(__file__).with_name("report.css")).read_text
 TABLE = (
@@ -18,7 +19,7 @@ TABLE = (
 HEADS = {"rps": "throughput", "cpu": "CPU", "p99": "p99"}
 
 
-def write(folder):
+def write(folder: str | Path) -> Path:
     """Writes report.html into a results folder and returns its path."""
     folder = Path(folder)
     path = folder / "report.html"
@@ -26,11 +27,11 @@ def write(folder):
     return path
 
 
-def page(found, name):
+def page(found: summary.Summary, name: str) -> str:
     sections = [
         _answer(found),
         _ratios(found),
-        _behind(found),
+        _proxy(found),
         _axes(found),
         _latencies(found),
         _memory(found),
@@ -47,7 +48,7 @@ def page(found, name):
 <meta name="color-scheme" content="light dark">
 <title>waitbench: {_text(name)}</title>
 <style>
-{STYLE()}</style>
+{STYLE()}{colours.style(found.servers, found.colours)}</style>
 </head>
 <body>
 <main>
@@ -59,30 +60,30 @@ def page(found, name):
 """
 
 
-def _text(value):
+def _text(value: object) -> str:
     return html.escape(str(value))
 
 
-def _section(title, body, note=""):
+def _section(title: str, body: str, note: str = "") -> str:
     note = f"<p class='note'>{note}</p>" if note else ""
     return f"<section>\n<h2>{_text(title)}</h2>\n{note}{body}\n</section>\n"
 
 
-def _answer(found):
-    said = findings.answer(found)
-    parts = [f"<p>{_text(sentence)}</p>" for sentence in said.heading]
-    for overall, axes in said.servers:
+def _answer(found: summary.Summary) -> str:
+    answer = findings.find(found)
+    parts = [f"<p>{_text(sentence)}</p>" for sentence in answer.heading]
+    for overall, axes in answer.servers:
         items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
-        who, colon, what = overall.partition(":")
+        subject, colon, rest = overall.partition(":")
         parts.append(
-            f"<p><strong>{_text(who + colon)}</strong>{_text(what)}</p>"
+            f"<p><strong>{_text(subject + colon)}</strong>{_text(rest)}</p>"
             + (f"<ul>{items}</ul>" if items else "")
         )
-    parts += [f"<p class='note'>{_text(sentence)}</p>" for sentence in said.footing]
+    parts += [f"<p class='note'>{_text(sentence)}</p>" for sentence in answer.footing]
     return _section("Answer", "\n".join(parts))
 
 
-def _legend(found, names=None):
+def _legend(found: summary.Summary, names: list[str] | None = None) -> str:
     marks = []
     for server in names or found.servers:
         class_, shape = charts.style(found, server)
@@ -93,12 +94,12 @@ def _legend(found, names=None):
     return f"<ul class='legend'>{''.join(marks)}</ul>"
 
 
-def _figures(drawings, class_="figures"):
+def _figures(drawings: Iterable, class_: str = "figures") -> str:
     shown = "".join(f"<figure>{drawing}</figure>" for drawing in drawings if drawing)
     return f"<div class='{class_}'>{shown}</div>" if shown else ""
 
 
-def _ratios(found):
+def _ratios(found: summary.Summary) -> str:
     pictures = []
     for measure in summary.MEASURES:
         drawing = charts.forest(found, measure)
@@ -116,7 +117,7 @@ def _ratios(found):
     )
 
 
-def _behind(found):
+def _proxy(found: summary.Summary) -> str:
     rows = proxy_comparison.rows(found)
     if not rows:
         return ""
@@ -126,8 +127,8 @@ def _behind(found):
         values = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
         body += f"<tr><td>{_text(point)}</td><th scope='row'>{_text(server)}</th>{values}</tr>"
     note = (
-        f"Ratios and CPU ratios are to {_text(found.base)} with the same in front, paired in blocks. Behind / direct is one"
-        " server's throughput behind nginx to its own without; those runs share no block, so it is not paired. The CPU is"
+        f"Ratios and CPU ratios are to {_text(found.baseline)} at the same point, paired in blocks. nginx / direct is"
+        " one server's throughput behind nginx to its own without; those runs share no block, so it is not paired. The CPU is"
         " the server's own, without nginx's."
     )
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
@@ -137,7 +138,7 @@ def _behind(found):
     return _section("What nginx in front changes", scroll, note)
 
 
-def _axes(found):
+def _axes(found: summary.Summary) -> str:
     parts = []
     for axis in formatting.varying(found.points):
         rows = [_figures(charts.along(found, axis, column), "small") for column in ("rps", summary.CPU)]
@@ -149,16 +150,16 @@ def _axes(found):
     return _section("Throughput and CPU", _legend(found) + "".join(parts), note)
 
 
-def _latencies(found):
+def _latencies(found: summary.Summary) -> str:
     drawing = charts.latencies(found)
     note = (
-        "Every mark is one run: percentiles are neither pooled nor averaged. Pale: not to be compared, since wrk was"
+        "Every mark is one run: percentiles are neither pooled nor averaged. Pale: not compared, since wrk was"
         " the bottleneck or the window too short."
     )
     return _section("Latency", _legend(found) + _figures([drawing], "wide"), note) if drawing else ""
 
 
-def _memory(found):
+def _memory(found: summary.Summary) -> str:
     drawings = charts.along(found, "c", "rss_kib", most=2) + charts.along(found, "c", "kernel_kib", most=2)
     note = (
         "In the middle of a run. Kernel memory (thread stacks, page tables, sockets) is in no process's resident"
@@ -171,41 +172,41 @@ def _memory(found):
     )
 
 
-def _shares(found):
+def _shares(found: summary.Summary) -> str:
     drawing = charts.shares(found)
     if not drawing:
         return ""
     names = "".join(
-        f"<li><i class='share-{who}'></i> {who}</li>"
-        for who in ("server", "database", "wrk", "others", "idle")
+        f"<li><i class='share-{part}'></i> {part}</li>"
+        for part in ("server", "database", "wrk", "others", "idle")
     )
     note = (
         "Where the database takes most of the machine, a difference between servers shows little in throughput: look"
-        " at the CPU a request."
+        " at the CPU per request."
     )
     return _section(
         "Where the CPU went", f"<ul class='legend'>{names}</ul>" + _figures([drawing], "wide"), note
     )
 
 
-def _table(found):
+def _table(found: summary.Summary) -> str:
     heads = "".join(f"<th scope='col'>{_text(title)}</th>" for title, _ in TABLE)
     heads += "".join(
         f"<th scope='col'>{HEADS[m.name]} ratio</th><th scope='col'>verdict</th>" for m in summary.MEASURES
     )
-    rows = "".join(_table_row(found, entry) for point in found.points for entry in charts.at(found, point))
+    rows = "".join(_table_row(entry) for point in found.points for entry in charts.at(found, point))
     body = (
         "<div class='scroll' tabindex='0' role='region' aria-label='All numbers'><table><thead><tr>"
         f"<th scope='col'>point</th><th scope='col'>server</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
     note = (
-        f"Medians over the blocks; ratios to {_text(found.base)} with their 95% interval."
+        f"Medians over the blocks; ratios to {_text(found.baseline)} with their 95% interval."
         " <code>summary.csv</code> has more columns, <code>runs.csv</code> every run."
     )
     return _section("Numbers", body, note)
 
 
-def _table_row(found, entry):
+def _table_row(entry: summary.Entry) -> str:
     cells = "".join(f"<td>{_text(formatting.significant(entry.median(column)))}</td>" for _, column in TABLE)
     for measure in summary.MEASURES:
         estimate = entry.estimates.get(measure.name)
@@ -219,20 +220,20 @@ def _table_row(found, entry):
     return f"<tr><td>{_text(entry.point)}{mark}</td><th scope='row'>{_text(entry.server)}</th>{cells}</tr>"
 
 
-def _method(found):
-    """What stands behind a ratio, in as few words as it takes."""
+def _method(found: summary.Summary) -> str:
+    """How a ratio and its verdict come about."""
     sentences = (
-        f"A block runs every server once at one point in random order; a ratio to {found.base} is taken inside a"
+        f"A block runs every server once at one point in random order; a ratio to {found.baseline} is taken inside a"
         " block, and what is shown is the mean of the log ratios with Student's t interval.",
         "Faster or slower: the test of that ratio rejects 1 with Holm's adjustment over the points of one server and"
-        " measure. No difference: the 90% interval lies within 5% of 1. Anything else: cannot tell.",
-        f"With fewer than {stats.BLOCKS} blocks a result is exploratory. Unsound runs were done again; nothing is"
-        " filled in.",
+        " measure. Equivalent (TOST): the 90% interval lies within 5% of 1. Anything else: cannot tell.",
+        f"With fewer than {stats.BLOCKS} blocks a result is exploratory. Unsound runs were repeated; missing values"
+        " are not filled in.",
     )
     return _section("How to read it", "".join(f"<p>{_text(sentence)}</p>" for sentence in sentences))
 
 
-def _environment(found):
+def _environment(found: summary.Summary) -> str:
     if not found.environment:
         return ""
     items = []
@@ -249,7 +250,7 @@ def _environment(found):
     return _section("Environment", f"<dl>{''.join(items)}</dl>")
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     if value is None:
         return "not known"
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,5 +1,6 @@
 """The table at the end of a run, for a terminal."""
 
+from ..judge import summary
 from ..observe import deployment
 from . import formatting, proxy_comparison
 
@@ -16,30 +17,30 @@ HEADS = (
     "p99 ms",
     "RSS MiB",
 )
-LEFT = (0, 1, 3, 4, 6, 7)  # these columns are words; the others are numbers and stand to the right
+LEFT = (0, 1, 3, 4, 6, 7)  # these columns are words; the others are numbers, aligned to the right
 
 
-def text(summary):
-    axes = formatting.varying(summary.points) or ["n", "c"]
-    lines = [HEADS]
-    for point in summary.points:
-        for server in summary.servers:
-            entry = summary.entries.get((point, server))
+def text(found: summary.Summary) -> str:
+    axes = formatting.varying(found.points) or ["n", "c"]
+    lines: list[tuple] = [HEADS]
+    for point in found.points:
+        for server in found.servers:
+            entry = found.entries.get((point, server))
             if entry:
                 lines.append(_line(entry, formatting.label(point, axes)))
-    ran = deployment.sentence(summary.environment.get("ran"))
+    ran = deployment.sentence(found.environment.get("ran"))
     heading = [
-        f"all at {formatting.fixed(summary.points)}",
-        f"ratios to {summary.base}, paired in blocks",
+        f"all at {formatting.fixed(found.points)}",
+        f"ratios to {found.baseline}, paired in blocks",
         ran,
     ]
     out = ["; ".join(filter(None, heading))] + formatting.columns(lines, LEFT)
-    if any(entry.generator_bound for entry in summary.entries.values()):
+    if any(entry.generator_bound for entry in found.entries.values()):
         out.append("* wrk was the bottleneck: throughput is a lower bound, latencies are not compared")
-    return "\n".join(out + proxy_comparison.text(summary))
+    return "\n".join(out + proxy_comparison.text(found))
 
 
-def _line(entry, label):
+def _line(entry: summary.Entry, label: str) -> tuple:
     mark = "*" if entry.generator_bound else ""
     return (
         label,
@@ -54,7 +55,7 @@ def _line(entry, label):
     )
 
 
-def _ratio(entry, measure):
+def _ratio(entry: summary.Entry, measure: str) -> tuple[str, str]:
     estimate = entry.estimates.get(measure)
     if estimate is None:
         return "", ""
@@ -62,9 +63,9 @@ def _ratio(entry, measure):
     return f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}", verdict
 
 
-def _milliseconds(us):
+def _milliseconds(us: float | None) -> str:
     return formatting.significant(None if us is None else us / 1000)
 
 
-def _mebibytes(kib):
+def _mebibytes(kib: float | None) -> str:
     return formatting.significant(None if kib is None else kib / 1024)
