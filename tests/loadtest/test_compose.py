@@ -1,4 +1,4 @@
-"""loadtest/run finds the servers of docker compose by their ports, and nobody else's."""
+"""loadtest/run finds the servers of docker compose by their ports, and no others."""
 
 import http.server
 import json
@@ -11,7 +11,7 @@ from waitbench.bench import compose
 
 @pytest.fixture
 def serve():
-    """Starts what answers GET /stats with the model it is given; returns its port."""
+    """Starts a server whose GET /stats has the given model; returns its port."""
     running = []
 
     def start(model):
@@ -42,7 +42,7 @@ def nothing_built(tmp_path):
     return {"BUILD": str(tmp_path)}
 
 
-def test_those_that_answer_are_the_targets(serve, nothing_built):
+def test_servers_that_respond_are_the_targets(serve, nothing_built):
     ports = {"THREADED_PORT": serve("threaded"), "CORO_PORT": serve("coro"), "LIBUV_PORT": "1"}
     found = compose.find(settings.load([], nothing_built), ports)
     assert (
@@ -57,7 +57,7 @@ def test_those_that_answer_are_the_targets(serve, nothing_built):
     assert only == f"coro=http://127.0.0.1:{ports['CORO_PORT']}"
 
 
-def test_somebody_elses_port_is_left_alone(serve, nothing_built):
+def test_another_server_at_the_port_is_no_target(serve, nothing_built):
     ports = {"THREADED_PORT": serve("something"), "CORO_PORT": "1", "LIBUV_PORT": "1"}
     assert compose.find(settings.load([], nothing_built), ports) == ""
 

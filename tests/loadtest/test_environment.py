@@ -1,4 +1,4 @@
-"""What is recorded of the machine, and which of its limits are warned of."""
+"""The record of the machine, and the warnings about its limits."""
 
 import json
 import resource
@@ -36,9 +36,9 @@ def test_everything_recorded_is_json_and_holds_no_password(chosen):
 def test_the_image_of_the_load_test_knows_its_revision(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     assert environment.git() == {"revision": None, "changed": False}
-    for text, told in (("01c9a1d", ("01c9a1d", False)), ("v1-2-g01c9a1d-dirty", ("v1-2-g01c9a1d", True))):
+    for text, expected in (("01c9a1d", ("01c9a1d", False)), ("v1-2-g01c9a1d-dirty", ("v1-2-g01c9a1d", True))):
         (tmp_path / "revision").write_text(text + "\n")
-        assert tuple(environment.git().values()) == told
+        assert tuple(environment.git().values()) == expected
 
 
 def test_more_connections_than_the_kernel_has_threads_for_is_warned_of():

@@ -1,4 +1,4 @@
-"""loadtest/generator: what it takes and what it refuses; loadtest/run with two of them, and when one fails."""
+"""loadtest/generator: the jobs that it accepts and refuses; loadtest/run with two of them, and when one fails."""
 
 import http.client
 import json
@@ -46,7 +46,7 @@ def generator():
 
 
 def post(url, body, path="/run", kind="application/json"):
-    """(status, reply) of a generator."""
+    """(status, response) of a generator."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     try:
         text = body if isinstance(body, str) else json.dumps(body)
@@ -74,8 +74,8 @@ def test_what_is_not_a_job_is_refused(generator):
         JOB | {"seconds": float("nan")},
     ]  # fmt: skip
     for body in bad:
-        status, reply = post(url, body)
-        assert status == 400 and len(reply["error"].splitlines()) == 1, body
+        status, response = post(url, body)
+        assert status == 400 and len(response["error"].splitlines()) == 1, body
     assert post(url, JOB | {"path": "/" + "x" * 5000})[0] == 400
     assert post(url, JOB, kind="text/plain")[0] == 415
     assert post(url, JOB, path="/other")[0] == 404
@@ -83,8 +83,8 @@ def test_what_is_not_a_job_is_refused(generator):
 
 def test_a_wrk_that_cannot_connect_is_said(generator):
     url, _ = generator()
-    status, reply = post(url, JOB)
-    assert status == 200 and "unable to connect" in reply["error"]
+    status, response = post(url, JOB)
+    assert status == 200 and "unable to connect" in response["error"]
 
 
 def test_one_run_at_a_time(generator, stub):
@@ -93,8 +93,8 @@ def test_one_run_at_a_time(generator, stub):
     with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as first:
         first.sendall(request(job))
         assert first.recv(100).startswith(b"HTTP/1.0 200 ")  # wrk runs
-        status, reply = post(url, job)
-        assert status == 409 and "one at a time" in reply["error"]
+        status, response = post(url, job)
+        assert status == 409 and "one at a time" in response["error"]
     # The first has gone, and so has its wrk.
     assert eventually(lambda: post(url, JOB | {"url": job["url"]})[0] == 200)
 
@@ -115,7 +115,7 @@ def eventually(holds, seconds=5):
 
 
 @pytest.mark.parametrize("end", ["the load test goes away", "SIGTERM", "SIGKILL"])
-def test_wrk_is_not_left_behind(generator, stub, end):
+def test_wrk_does_not_survive(generator, stub, end):
     url, child = generator()
     target = stub()
     with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as first:

@@ -1,4 +1,4 @@
-"""Which machine is which."""
+"""The machine of each part."""
 
 import os
 

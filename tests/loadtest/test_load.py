@@ -1,4 +1,4 @@
-"""Several generators as one: what is added, what is weighted, and what is judged of each alone."""
+"""Several generators together: what is added, what is weighted, and what is judged for each alone."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def together(*parts, **changes):
     "connections, generators, expected",
     [(16, 2, [8, 8]), (17, 2, [9, 8]), (1, 3, [1, 0, 0]), (10, 4, [3, 3, 2, 2]), (7, 1, [7])],
 )
-def test_connections_are_split_as_evenly_as_can_be(connections, generators, expected):
+def test_connections_are_split_evenly(connections, generators, expected):
     assert load.split(connections, generators) == expected
 
 

@@ -1,4 +1,4 @@
-"""The plan of an experiment: who meets where, and in which order."""
+"""The plan of an experiment: which servers are compared at which points, and in which order."""
 
 import collections
 

@@ -53,32 +53,36 @@ def test_nginx_takes_it(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@needs_nginx
-def test_in_front_of_a_server_and_as_one(stub):
-    server = stub()
-    front = proxy.InFront(test_run.free_port(), int(server.rpartition(":")[2]))
-    alone = proxy.FixedResponse(front.port + 1, 1000)
+def check(nginx, size):
     try:
-        for nginx, size in ((front, 64), (alone, 1000)):
-            nginx.start()
-            http = client.Client(nginx.url)
-            for _ in range(3):
-                status, _, body = http.get("/work?n=0&m=64")
-                assert (status, len(body)) == (200, size)
-            assert http.connects == 1 and nginx.cpu_s() >= 0
-            http.close()
+        nginx.start()
+        http = client.Client(nginx.url)
+        for _ in range(3):
+            status, _, body = http.get("/work?n=0&m=64")
+            assert (status, len(body)) == (200, size)
+        assert http.connects == 1 and nginx.cpu_s() >= 0
+        http.close()
     finally:
-        front.stop()
-        alone.stop()
+        nginx.stop()
 
 
-def test_nobody_else_has_one():
-    """Neither the code nor Compose; the image has the program, and Compose what it is called with."""
+@needs_nginx
+def test_in_front_of_a_server(stub):
+    server = int(stub().rpartition(":")[2])
+    check(proxy.InFront(test_run.free_port(), server), 64)
+
+
+@needs_nginx
+def test_as_a_server_of_its_own():
+    check(proxy.FixedResponse(test_run.free_port(), 1000), 1000)
+
+
+def test_the_configuration_stands_once():
+    """Not in the code nor in Compose: the image has the program, and Compose its arguments."""
     words = "worker_connections|proxy_pass|keepalive_requests"
     files = [*(ROOT / "loadtest").rglob("*"), *ROOT.glob("docker-*.yml"), ROOT / "Dockerfile"]
-    found = {
-        path.name for path in files if path.is_file() and re.search(words, path.read_text(errors="replace"))
-    }
+    texts = {path.name: path.read_text() for path in files if path.is_file() and path.suffix != ".pyc"}
+    found = {name for name, text in texts.items() if re.search(words, text)}
     assert found == {"nginx-conf"}
     image = (ROOT / "Dockerfile").read_text()
     assert "COPY loadtest/nginx-conf " in image and "nginx-conf /tmp auto 8192 $NOFILE $SITES" in image

@@ -1,4 +1,4 @@
-"""Who runs on which CPUs, and that a child process does."""
+"""Which part runs on which CPUs, and that a child process does."""
 
 import os
 import subprocess

@@ -8,7 +8,7 @@ POINT = matrix.Point("nginx", 5, 1024, 0, 0, 16)
 
 
 class Measured:
-    """Plays back what a server counts; each look at it is a request, too."""
+    """Returns recorded counters of a server; each GET /stats is a request, too."""
 
     def __init__(self, looks):
         self.looks = iter(looks)
@@ -51,6 +51,12 @@ def test_behind_a_proxy_it_waits_until_no_request_completes(pauses):
 def test_behind_a_proxy_a_slow_query_has_its_time(pauses):
     quiet.await_quiet(Measured([(17, 100, 500)] * 2), POINT._replace(d=100), connections=1)
     assert min(pauses) > 0.2
+
+
+def test_of_a_server_that_does_not_count_connections_the_requests_tell(pauses):
+    looks = [(17, 100, 500), (17, 110, 550), (17, 110, 550)]
+    quiet.await_quiet(Measured(looks), POINT._replace(proxy="none"), connections=None)
+    assert len(pauses) == 2 and min(pauses) >= 0.05
 
 
 @pytest.mark.parametrize("proxy", ["none", "nginx"])

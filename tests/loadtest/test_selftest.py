@@ -47,7 +47,7 @@ def test_the_noise_of_a_run(tmp_path):
 
 
 def test_names_that_matter_are_seen_as_they_ran(tmp_path):
-    # Relabelling hides what goes with the name, such as who runs first: the check as run is for that.
+    # Relabelling hides an effect of the name itself, such as of running first: the check as run finds that one.
     found = twins(tmp_path, {"libuv-a": 1000, "libuv-b": 950})
     assert all(selftest.as_run(blocks, RPS).p < selftest.AS_RUN_ALPHA for blocks in found.values())
 

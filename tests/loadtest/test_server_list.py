@@ -157,14 +157,14 @@ def test_compose_has_the_servers_of_the_list_at_their_ports():
     text = (ROOT / "docker-compose.yml").read_text()
     expected = expected_of_compose(server_list.read())
     assert of_compose(text) == expected
-    for was, planted in (
+    for was, injected in (
         ("LIBUV_PORT:-8082}:$", "LIBUV_PORT:-8085}:$"),
         ("8082=server-libuv", "8085=server-libuv"),
         ("command: [server-coro]", "command: [server-libuv]"),
         ("  server-coro:\n", "  other:\n"),
         ("coro@nginx=http://proxy:8083", ""),
     ):
-        assert was in text and of_compose(text.replace(was, planted)) != expected
+        assert was in text and of_compose(text.replace(was, injected)) != expected
 
 
 def test_stack_has_the_servers_of_the_list():

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and one line for each that cannot be."""
+"""Settings: where they come from, and one line for each that is not possible."""
 
 import pytest
 
@@ -98,7 +98,7 @@ def test_full_with_a_list_of_ones_own_is_their_product():
         ["--targets", "a=http://h:1 a@nginx=http://h:2 b=http://h:3", "--proxy", "nginx"],
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_said_in_one_line(arguments):
+def test_an_impossible_setting_is_reported_in_one_line(arguments):
     with pytest.raises(settings.Usage) as caught:
         settings.load(arguments, {})
     assert len(str(caught.value).splitlines()) == 1

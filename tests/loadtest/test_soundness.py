@@ -4,7 +4,7 @@ import pytest
 
 from waitbench.base import results
 from waitbench.plan import matrix
-from waitbench.observe import hosts, sampling, wrk_output
+from waitbench.observe import hosts, sampling, server_stats, wrk_output
 from waitbench.judge import figures, load, soundness
 
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
@@ -28,7 +28,7 @@ def part(
 
 
 def observation(stats=None, result=None, spent=None, server="threaded", point=POINT, **changes):
-    """A sound run, but for what a test changes."""
+    """A sound run, except for what a test changes."""
     served = REQUESTS + 5  # five were under way when wrk stopped
     grown = {
         "requests": served + 2, "queries": served * 20, "connections_accepted": 17, "cpu_user_s": 0.2, "cpu_system_s": 0.6,
@@ -118,7 +118,7 @@ def test_littles_law(mean, sound, flags):
 
 
 def test_few_slow_requests_are_no_sign_of_a_slow_generator():
-    """16 connections, 0.5 s a request, 1.9 s: three rounds are finished, the fourth is under way."""
+    """16 connections, 0.5 s per request, 1.9 s: three rounds are finished, the fourth is under way."""
     served = {"requests": 1000 + 48 + 2, "queries": 20000 + 48 * 20}
     result = {"requests": 48, "bytes": 48 * 1134, "histogram": [(500_000, 48)]}
     seen = observation(stats=served, result=result)
@@ -160,6 +160,29 @@ def test_others_may_connect_to_a_server_that_runs_elsewhere():
     [target] = matrix.servers([matrix.parse_target("threaded=http://db.example:8080")])
     assert words(observation(server=target, stats={"connections_accepted": 59})) == []
     assert words(observation(server=target, stats={"connections_accepted": 56})) == ["connections"]
+
+
+@pytest.mark.parametrize("proxy", ["none", "nginx"])
+def test_a_server_with_only_the_required_members_is_judged_by_them(proxy):
+    """Columns without a member are empty, and nothing fails."""
+    seen = observation(point=POINT._replace(proxy=proxy))
+    for snapshot in (seen.first, seen.last):
+        snapshot.stats = {name: snapshot.stats[name] for name in server_stats.REQUIRED}
+    seen.watched.stats = {name: STATS[name] for name in server_stats.REQUIRED}
+    assert soundness.judge(seen) == ([], [])
+    row, detail = figures.row(seen, []), figures.detail(seen)
+    assert {name for name, value in row.items() if value is None} == {
+        "cpu_user_us_per_req", "cpu_sys_us_per_req", "ctx_voluntary_per_req", "ctx_involuntary_per_req", "rss_kib",
+        "rss_peak_kib", "threads", "server_cpu_share",
+    }  # fmt: skip
+    assert (detail["queries_per_req"], detail["query_us_per_req"], detail["other_share"]) == (20, None, None)
+    seen.last.stats["queries"] += 20 * 16 + 1
+    assert words(seen) == ["queries"]
+
+
+def test_a_server_that_counts_no_request_has_no_figures_per_request():
+    seen = observation(stats={"requests": STATS["requests"] + 2, "queries": STATS["queries"]})
+    assert words(seen) == ["requests"] and figures.row(seen, [])["ctx_voluntary_per_req"] is None
 
 
 def test_every_flag_is_explained_with_the_columns():

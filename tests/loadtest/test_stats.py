@@ -243,18 +243,18 @@ def test_power_is_what_detectable_promises():
     # Twelve blocks at 2% noise promise 80% power for about 2.5%. Plant just that.
     random = numpy.random.default_rng(8)
     freedom, error = BLOCKS - 1, NOISE * math.sqrt(2 / BLOCKS)
-    planted = math.log(stats.detectable(error, freedom))
-    assert 0.020 < planted < 0.030
+    shift = math.log(stats.detectable(error, freedom))
+    assert 0.020 < shift < 0.030
     found = 0
     for _ in range(2000):
-        differences = planted + noise(random, BLOCKS) - noise(random, BLOCKS)
+        differences = shift + noise(random, BLOCKS) - noise(random, BLOCKS)
         estimate = stats.paired(exp(differences), [1.0] * BLOCKS)
         found += stats.verdict(estimate, estimate.p) == "faster"
     assert found / 2000 == pytest.approx(0.80, abs=0.03)
 
 
-def test_a_planted_five_percent_is_found():
-    # At 2% noise, with a family of eight points of which all are planted: 1/1.05 is found slower
+def test_an_effect_of_five_percent_is_found():
+    # At 2% noise, with a family of eight points that all have the effect: 1/1.05 is found slower
     # at more than 98% of the points.
     random = numpy.random.default_rng(9)
     found = []

@@ -152,7 +152,7 @@ def test_what_ended_is_explained(up, logs, words):
     assert words in sentence(up(EXITED="6ae1b2", LOGS=logs))
 
 
-def test_where_they_are(up):
+def test_addresses(up):
     """A port that our own container has is not taken, and a second start is none."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready) as ready:
         threading.Thread(target=ready.serve_forever, daemon=True).start()
