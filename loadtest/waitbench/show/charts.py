@@ -3,6 +3,7 @@ picture for which the run has no data is not drawn (None, or an empty list)."""
 
 import math
 import statistics
+from typing import Iterator
 
 from ..judge import stats, summary
 from ..plan import matrix
@@ -35,19 +36,14 @@ FORESTS = {
 
 def forest(found: summary.Summary, measure: summary.Measure) -> svg.Drawing | None:
     """The ratio to the baseline at every point with its interval, the line of 1 and the 5% band."""
-    entries = [
-        entry for point in found.points for entry in at(found, point) if entry.estimates.get(measure.name)
-    ]
+    entries = [entry for entry in _entries(found) if entry.estimates.get(measure.name)]
     if not entries:
         return None
     title, better = FORESTS[measure.name]
-    title, about = (
-        f"{title}, ratio to {found.baseline}",
-        f"{len(entries)} ratios; {better}; the table has them all",
-    )
-    rows = _rows(entries)
-    left, right, bottom = _room(found), NARROW - 48, rows[-1][0] + 12
-    drawing = svg.Drawing(NARROW, bottom + 32, title, about)
+    about = f"{len(entries)} ratios; {better}; the table has them all"
+    rows = _Rows(found, entries)
+    drawing = rows.drawing(NARROW, 32, f"{title}, ratio to {found.baseline}", about)
+    left, right, bottom = _room(found), NARROW - 48, rows.bottom
     estimates = [entry.estimates[measure.name] for entry in entries]
     scale = svg.RatioScale(
         _without_extremes([end for e in estimates for end in (e.low, e.high, e.ratio)]), left, right
@@ -58,8 +54,8 @@ def forest(found: summary.Summary, measure: summary.Measure) -> svg.Drawing | No
         drawing.line(scale(tick), 8, scale(tick), bottom, "one" if tick == 1 else "grid")
         drawing.text(scale(tick), bottom + 14, f"{tick:.2g}", "tick", "middle")
     drawing.text((left + right) / 2, bottom + 28, f"ratio to {found.baseline}, {better}", "tick", "middle")
-    _point_labels(drawing, found, rows)
-    for (y, _), entry in zip(rows, entries):
+    rows.label(drawing)
+    for y, entry in rows:
         _ratio(drawing, scale, y, entry, measure.name, style(found, entry.server))
     return drawing
 
@@ -166,21 +162,16 @@ def _positive(entry, column):
 
 def latencies(found: summary.Summary) -> svg.Drawing | None:
     """The 50th and the 99th percentile of every run, run by run: never pooled, never averaged."""
-    entries = [entry for point in found.points for entry in at(found, point)]
+    entries = _entries(found)
     values = [
         run[name] / 1000 for e in entries for run in e.runs for name in ("p50_us", "p99_us") if run[name]
     ]
     if not values:
         return None
-    rows = _rows(entries)
-    bottom = rows[-1][0] + 12
-    drawing = svg.Drawing(
-        WIDE,
-        bottom + 36,
-        "Latency by point, run by run",
-        "Hollow: 50th percentile; filled: 99th; milliseconds",
-    )
-    left = _room(found)
+    rows = _Rows(found, entries)
+    about = "Hollow: 50th percentile; filled: 99th; milliseconds"
+    drawing = rows.drawing(WIDE, 36, "Latency by point, run by run", about)
+    left, bottom = _room(found), rows.bottom
     scale = svg.Scale(values, left, WIDE - 12, least_span=3)
     for tick in scale.ticks(8):
         drawing.line(scale(tick), 8, scale(tick), bottom, "grid")
@@ -192,8 +183,8 @@ def latencies(found: summary.Summary) -> svg.Drawing | None:
         "tick",
         "middle",
     )
-    _point_labels(drawing, found, rows)
-    for (y, _), entry in zip(rows, entries):
+    rows.label(drawing)
+    for y, entry in rows:
         class_, shape = style(found, entry.server)
         faint = " faint" if entry.latencies_spoilt else ""
         note = f", {' '.join(entry.flags)}: not compared" if faint else ""
@@ -208,25 +199,16 @@ def latencies(found: summary.Summary) -> svg.Drawing | None:
 
 def shares(found: summary.Summary) -> svg.Drawing | None:
     """Where the machine's CPU time went: one bar per point and server."""
-    entries = [
-        entry
-        for point in found.points
-        for entry in at(found, point)
-        if all(entry.median(name) is not None for _, name in SHARES[:2])
-    ]
+    needed = [name for _, name in SHARES[:2]]
+    entries = [e for e in _entries(found) if all(e.median(name) is not None for name in needed)]
     if not entries:
         return None
-    rows = _rows(entries)
-    bottom = rows[-1][0] + 12
-    drawing = svg.Drawing(
-        WIDE,
-        bottom + 22,
-        "Shares of the machine's CPU time",
-        "One bar per point and server: server, database, wrk, others, idle",
-    )
+    rows = _Rows(found, entries)
+    about = "One bar per point and server: server, database, wrk, others, idle"
+    drawing = rows.drawing(WIDE, 22, "Shares of the machine's CPU time", about)
     left, right = _room(found) + LETTER * max(map(len, found.servers)), WIDE - 12
-    _point_labels(drawing, found, rows)
-    for (y, _), entry in zip(rows, entries):
+    rows.label(drawing)
+    for y, entry in rows:
         drawing.text(left - 8, y + 4, entry.server, "tick", "end")
         parts = [(part, entry.median(name) or 0) for part, name in SHARES]
         parts.insert(3, ("others", max(0.0, 1 - sum(share for _, share in parts))))
@@ -245,7 +227,7 @@ def shares(found: summary.Summary) -> svg.Drawing | None:
             )
             x += width
     for share in (0, 0.25, 0.5, 0.75, 1):
-        drawing.text(left + share * (right - left), bottom + 14, f"{share:.0%}", "tick", "middle")
+        drawing.text(left + share * (right - left), rows.bottom + 14, f"{share:.0%}", "tick", "middle")
     return drawing
 
 
@@ -253,14 +235,37 @@ def at(found: summary.Summary, point: matrix.Point) -> list[summary.Entry]:
     return [found.entries[point, server] for server in found.servers if (point, server) in found.entries]
 
 
-def _rows(entries):
-    """[(y, whether a new point begins)], with room between the points."""
-    rows, y, last = [], 4, None
-    for entry in entries:
-        y += ROW + (5 if entry.point != last else 0)
-        rows.append((y, entry.point if entry.point != last else None))
-        last = entry.point
-    return rows
+class _Rows:
+    """A row of a picture for each entry, with room between the points."""
+
+    def __init__(self, found: summary.Summary, entries: list[summary.Entry]):
+        self.found, self.entries = found, entries
+        self.places: list[int] = []  # y of each entry
+        self.begins: list[tuple[int, matrix.Point]] = []  # y of the first entry of each point
+        y, last = 4, None
+        for entry in entries:
+            y += ROW + (5 if entry.point != last else 0)
+            self.places.append(y)
+            if entry.point != last:
+                self.begins.append((y, entry.point))
+            last = entry.point
+        self.bottom = y + 12
+
+    def __iter__(self) -> Iterator[tuple[int, summary.Entry]]:
+        return iter(zip(self.places, self.entries))
+
+    def drawing(self, width: int, below: int, title: str, description: str) -> svg.Drawing:
+        return svg.Drawing(width, self.bottom + below, title, description)
+
+    def label(self, drawing: svg.Drawing) -> None:
+        """Names the points; drawn after the background and before the marks."""
+        for y, point in self.begins:
+            drawing.line(0, y - 10, drawing.width, y - 10, "rule")
+            drawing.text(4, y + 4, _label(self.found, point), "point")
+
+
+def _entries(found: summary.Summary) -> list[summary.Entry]:
+    return [entry for point in found.points for entry in at(found, point)]
 
 
 def _label(found, point):
@@ -270,13 +275,6 @@ def _label(found, point):
 def _room(found):
     """px that the names of the points take."""
     return 16 + LETTER * max(len(_label(found, point)) for point in found.points)
-
-
-def _point_labels(drawing, found, rows):
-    for y, point in rows:
-        if point:
-            drawing.line(0, y - 10, drawing.width, y - 10, "rule")
-            drawing.text(4, y + 4, _label(found, point), "point")
 
 
 def _without_extremes(ends):
