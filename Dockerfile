@@ -2,7 +2,9 @@
 #
 #   server     all three servers, one chosen by the command: docker run ... server-coro
 #   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
-#   proxy      nginx; docker-compose.yml has its settings
+#   proxy      nginx; docker-compose.yml has its settings, loadtest/nginx-conf its configuration
+#
+# servers.csv lists the servers; tests/loadtest/test_server_list.py holds this file against it.
 
 # What git calls these sources. Without .git they are of an unknown revision, unless VERSION says which.
 FROM debian:trixie-slim AS revision
@@ -20,7 +22,7 @@ FROM debian:trixie-slim AS build
 WORKDIR /waitbench
 COPY .ci/deps .ci/deps
 RUN .ci/deps build && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
-COPY Makefile .
+COPY Makefile servers.csv ./
 COPY common common
 COPY server-threaded server-threaded
 COPY server-libuv server-libuv
@@ -46,8 +48,11 @@ FROM debian:trixie-slim AS proxy
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx-light \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
+COPY loadtest/nginx-conf /usr/local/bin/
 USER nobody
-CMD ["nginx", "-e", "stderr"]
+# SITES has a word for each server, and is split into them.
+CMD ["sh", "-c", "\
+    nginx-conf /tmp auto 8192 $NOFILE $SITES >/tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf"]
 
 FROM debian:trixie-slim AS loadtest
 RUN apt-get update \
@@ -55,6 +60,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 WORKDIR /waitbench
 COPY db db
+COPY servers.csv .
 COPY loadtest loadtest
 COPY --from=revision /revision .
 ENV PYTHONDONTWRITEBYTECODE=1

@@ -1,14 +1,14 @@
--- wrk's side of a run: requests made once, and the whole histogram handed out at the end.
+-- wrk's side of a run: requests are formatted once, and the whole histogram is printed at the end.
 --
 --   wrk ... -s wrk.lua URL -- PATH [OTHER EVERY] [burn=MICROSECONDS]
 --
 -- Every connection asks for PATH. For the self-test one request in EVERY asks for OTHER instead, and
--- `burn` keeps the generator busy before each request. Without them no Lua runs per request, since
--- wrk looks for a global `request` only after init().
+-- `burn` keeps the generator busy before each request. Without these faults no Lua runs per request,
+-- since wrk looks for a global `request` only after init().
 
 local ffi = require("ffi")
 
-local function plant(path, other, every, burn)
+local function inject(path, other, every, burn)
     local usual = wrk.format("GET", path)
     local odd = other and wrk.format("GET", other)
     local count = 0
@@ -36,12 +36,12 @@ function init(args)
         end
     end
     if other or burn then
-        plant(args[1], other, every, burn)
+        inject(args[1], other, every, burn)
     end
 end
 
--- struct stats of wrk 4.1.0: uint64_t count, limit, min, max, data[]. latency(i) would scan it from
--- the start for each i.
+-- struct stats of wrk 4.1.0: uint64_t count, limit, min, max, data[]. latency(i) would scan the array
+-- from the start for each i.
 function done(summary, latency, requests)
     local stats = ffi.cast("uint64_t **", latency)[0]
     local errors = summary.errors

@@ -1,8 +1,8 @@
-"""A server that speaks the contract at n=0, and can be told to break it: for tests of the load test.
+"""A server that keeps the contract at n=0, or breaks it as its arguments say: for tests of the load test.
 
     stub_server.py PORT [short=EVERY] [die=REQUESTS] [error=EVERY] [burn=MILLISECONDS]
 
-burn: of CPU, in every tenth of a second, whether it is asked anything or not.
+burn: CPU time in every tenth of a second, with requests or without.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class Stub:
         self.open += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                writer.write(self.reply(head.split()[1].decode()))
+                writer.write(self.response(head.split()[1].decode()))
                 self.requests += 1
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -33,17 +33,17 @@ class Stub:
             self.open -= 1
             writer.close()
 
-    def reply(self, target):
+    def response(self, target):
         parts = urllib.parse.urlsplit(target)
         status, body = 200, '{"status":"ready"}'
         if parts.path == "/work":
-            status, body = self.answer_work(urllib.parse.parse_qs(parts.query))
+            status, body = self.work_response(urllib.parse.parse_qs(parts.query))
         elif parts.path == "/stats":
             body = json.dumps(self.stats())
         head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n\r\n"
         return (head + body).encode()
 
-    def answer_work(self, query):
+    def work_response(self, query):
         self.work += 1
         if self.work == self.faults.get("die"):
             os._exit(9)

@@ -4,7 +4,7 @@ import csv
 import json
 
 import numpy
-from waitbench import results
+from waitbench.base import results
 
 ENVIRONMENT = {
     "machine": {
@@ -32,8 +32,8 @@ POINT = {"proxy": "none", "n": 1, "m": 1024, "w": 0, "d": 0, "c": 16}
 
 
 def runs(points, speeds, blocks=12, noise=0.01, seed=1, flags=lambda server, point: ""):
-    """Rows as runs.csv has them. points: dicts of what differs from POINT; speeds: server -> requests
-    a second, or a function of the point. CPU a request and latencies follow from them."""
+    """Rows as runs.csv has them. points: dicts of what differs from POINT; speeds: server -> requests per second,
+    or a function of the point. CPU per request and latencies follow from them."""
     random = numpy.random.default_rng(seed)
     rows, block = [], 0
     for _ in range(blocks):

@@ -1,16 +1,17 @@
-"""loadtest/run finds the servers of docker compose by their ports, and nobody else's."""
+"""loadtest/run finds the servers of docker compose by their ports, and no others."""
 
 import http.server
 import json
 import threading
 
 import pytest
-from waitbench import compose, settings
+from waitbench.plan import settings
+from waitbench.bench import compose
 
 
 @pytest.fixture
 def serve():
-    """Starts what answers GET /stats with the model it is given; returns its port."""
+    """Starts a server whose GET /stats has the given model; returns its port."""
     running = []
 
     def start(model):
@@ -41,16 +42,22 @@ def nothing_built(tmp_path):
     return {"BUILD": str(tmp_path)}
 
 
-def test_those_that_answer_are_the_targets(serve, nothing_built):
+def test_servers_that_respond_are_the_targets(serve, nothing_built):
     ports = {"THREADED_PORT": serve("threaded"), "CORO_PORT": serve("coro"), "LIBUV_PORT": "1"}
     found = compose.find(settings.load([], nothing_built), ports)
-    assert found == f"threaded=http://127.0.0.1:{ports['THREADED_PORT']} coro=http://127.0.0.1:{ports['CORO_PORT']}"
-    assert [spec.name for spec in settings.load(["--targets", found], nothing_built).servers] == ["threaded", "coro"]
+    assert (
+        found
+        == f"threaded=http://127.0.0.1:{ports['THREADED_PORT']} coro=http://127.0.0.1:{ports['CORO_PORT']}"
+    )
+    assert [spec.name for spec in settings.load(["--targets", found], nothing_built).servers] == [
+        "threaded",
+        "coro",
+    ]
     only = compose.find(settings.load(["--servers", "coro"], nothing_built), ports)
     assert only == f"coro=http://127.0.0.1:{ports['CORO_PORT']}"
 
 
-def test_somebody_elses_port_is_left_alone(serve, nothing_built):
+def test_another_server_at_the_port_is_no_target(serve, nothing_built):
     ports = {"THREADED_PORT": serve("something"), "CORO_PORT": "1", "LIBUV_PORT": "1"}
     assert compose.find(settings.load([], nothing_built), ports) == ""
 

@@ -1,4 +1,4 @@
-"""What the load test asks of PostgreSQL, of one whose processes it does not see, too."""
+"""What the load test reads from PostgreSQL, also where its processes run elsewhere."""
 
 import os
 import re
@@ -6,7 +6,8 @@ import re
 import psycopg2
 import pytest
 
-from waitbench import database, sample
+from waitbench.observe import sampling
+from waitbench.bench import database
 
 URL = os.environ.get("DATABASE_URL")
 
@@ -22,7 +23,7 @@ def db():
 
 @pytest.fixture
 def stranger(db):
-    """The URL of a user who may do nothing but read."""
+    """The URL of a user with no right but to read."""
     db.rows("CREATE ROLE stranger LOGIN PASSWORD 'stranger'; GRANT SELECT ON world TO stranger")
     yield re.sub(r"//[^@]*@", "//stranger:stranger@", URL)
     db.rows("DROP OWNED BY stranger; DROP ROLE stranger")
@@ -32,22 +33,26 @@ def test_its_machine_is_this_one(db):
     assert db.host.here and db.host.cpus == os.cpu_count()
 
 
-def test_it_tells_of_its_processes_what_is_seen_from_here(db):
+def test_it_reports_the_cpu_time_that_is_seen_from_here(db):
     """With one more process that works meanwhile, and one that has ended."""
     first = database.Database(URL)
     first.rows("SELECT sum(sqrt(i)) FROM generate_series(1, 1000000) i")
     first.close()
-    before, told, after = sample.tree_cpu(db.postmaster), db._own_cpu_s(), sample.tree_cpu(db.postmaster)
+    before, reported, after = (
+        sampling.tree_cpu(db.postmaster),
+        db._own_cpu_s(),
+        sampling.tree_cpu(db.postmaster),
+    )
     assert before > 0.05
-    assert before - 2 * sample.TICK_S <= told <= after + 2 * sample.TICK_S
+    assert before - 2 * sampling.TICK_S <= reported <= after + 2 * sampling.TICK_S
 
 
-def test_where_its_processes_are_not_seen_it_is_asked(db):
+def test_where_its_processes_are_not_seen_it_reports_their_cpu_time(db):
     db.postmaster = None
     assert db.cpu_s() == pytest.approx(db._own_cpu_s(), abs=0.05)
 
 
-def test_who_may_not_read_files_knows_nothing_of_another_machine(stranger):
+def test_a_user_without_the_right_learns_nothing_of_another_machine(stranger):
     db = database.Database(stranger)
     try:
         assert db.host.here and db.cpu_s() > 0  # its processes are seen from here
@@ -55,6 +60,6 @@ def test_who_may_not_read_files_knows_nothing_of_another_machine(stranger):
         db.host = db._find_host()
         assert (db.host.boot_id, db.host.cpus, db.cpu_s()) == ("", None, None)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            db._files(sample.PROC / "stat")
+            db._files(sampling.PROC / "stat")
     finally:
         db.close()

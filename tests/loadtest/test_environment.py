@@ -1,11 +1,13 @@
-"""What is recorded of the machine, and which of its limits are warned of."""
+"""The record of the machine, and the warnings about its limits."""
 
 import json
 import resource
 
 import pytest
 
-from waitbench import Failure, environment, settings
+from waitbench import Failure
+from waitbench.plan import settings
+from waitbench.bench import environment
 
 
 STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2, "pool_size": 8, "pid": 1}
@@ -13,7 +15,9 @@ STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2,
 
 @pytest.fixture
 def chosen():
-    return settings.load(["--targets", "a=http://127.0.0.1:1", "--database-url", "postgresql://me:secret@db/x"], {})
+    return settings.load(
+        ["--targets", "a=http://127.0.0.1:1", "--database-url", "postgresql://me:secret@db/x"], {}
+    )
 
 
 def test_everything_recorded_is_json_and_holds_no_password(chosen):
@@ -32,9 +36,9 @@ def test_everything_recorded_is_json_and_holds_no_password(chosen):
 def test_the_image_of_the_load_test_knows_its_revision(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     assert environment.git() == {"revision": None, "changed": False}
-    for text, told in (("01c9a1d", ("01c9a1d", False)), ("v1-2-g01c9a1d-dirty", ("v1-2-g01c9a1d", True))):
+    for text, expected in (("01c9a1d", ("01c9a1d", False)), ("v1-2-g01c9a1d-dirty", ("v1-2-g01c9a1d", True))):
         (tmp_path / "revision").write_text(text + "\n")
-        assert tuple(environment.git().values()) == told
+        assert tuple(environment.git().values()) == expected
 
 
 def test_more_connections_than_the_kernel_has_threads_for_is_warned_of():

@@ -1,4 +1,4 @@
-"""loadtest/generator: what it takes and what it refuses; loadtest/run with two of them, and when one fails."""
+"""loadtest/generator: the jobs that it accepts and refuses; loadtest/run with two of them, and when one fails."""
 
 import http.client
 import json
@@ -11,7 +11,9 @@ import time
 import pytest
 import test_run
 
-from waitbench import Failure, generators, matrix, wrk
+from waitbench import Failure
+from waitbench.plan import matrix
+from waitbench.bench import generators, wrk
 
 GENERATOR = test_run.RUN.with_name("generator")
 JOB = {"url": "http://127.0.0.1:1", "path": "/work?n=0&m=64", "connections": 4, "seconds": 0.3}
@@ -29,7 +31,9 @@ def generator():
     def start(environment=None):
         port = test_run.free_port()
         words = [test_run.PYTHON, "-S", GENERATOR, "--port", str(port)]  # -S: no library but Python's own
-        child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment or test_run.clean())
+        child = subprocess.Popen(
+            words, stdout=subprocess.PIPE, text=True, env=environment or test_run.clean()
+        )
         running.append(child)
         assert child.stdout.readline() == f"generator: listening on http://127.0.0.1:{port}\n"
         return f"http://127.0.0.1:{port}", child
@@ -42,7 +46,7 @@ def generator():
 
 
 def post(url, body, path="/run", kind="application/json"):
-    """(status, reply) of a generator."""
+    """(status, response) of a generator."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     try:
         text = body if isinstance(body, str) else json.dumps(body)
@@ -70,8 +74,8 @@ def test_what_is_not_a_job_is_refused(generator):
         JOB | {"seconds": float("nan")},
     ]  # fmt: skip
     for body in bad:
-        status, reply = post(url, body)
-        assert status == 400 and len(reply["error"].splitlines()) == 1, body
+        status, response = post(url, body)
+        assert status == 400 and len(response["error"].splitlines()) == 1, body
     assert post(url, JOB | {"path": "/" + "x" * 5000})[0] == 400
     assert post(url, JOB, kind="text/plain")[0] == 415
     assert post(url, JOB, path="/other")[0] == 404
@@ -79,8 +83,8 @@ def test_what_is_not_a_job_is_refused(generator):
 
 def test_a_wrk_that_cannot_connect_is_said(generator):
     url, _ = generator()
-    status, reply = post(url, JOB)
-    assert status == 200 and "unable to connect" in reply["error"]
+    status, response = post(url, JOB)
+    assert status == 200 and "unable to connect" in response["error"]
 
 
 def test_one_run_at_a_time(generator, stub):
@@ -89,8 +93,8 @@ def test_one_run_at_a_time(generator, stub):
     with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as first:
         first.sendall(request(job))
         assert first.recv(100).startswith(b"HTTP/1.0 200 ")  # wrk runs
-        status, reply = post(url, job)
-        assert status == 409 and "one at a time" in reply["error"]
+        status, response = post(url, job)
+        assert status == 409 and "one at a time" in response["error"]
     # The first has gone, and so has its wrk.
     assert eventually(lambda: post(url, JOB | {"url": job["url"]})[0] == 200)
 
@@ -111,7 +115,7 @@ def eventually(holds, seconds=5):
 
 
 @pytest.mark.parametrize("end", ["the load test goes away", "SIGTERM", "SIGKILL"])
-def test_wrk_is_not_left_behind(generator, stub, end):
+def test_wrk_does_not_survive(generator, stub, end):
     url, child = generator()
     target = stub()
     with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as first:
@@ -143,7 +147,9 @@ def test_fewer_connections_than_generators(generator, stub):
 def test_the_load_test_merges_two(generator, stub, tmp_path):
     (a, _), (b, _) = generator(), generator()
     folder = tmp_path / "r"
-    done = test_run.run(folder, f"threaded={stub()} libuv={stub()}", generators=f"{a} {b}", c="9", retries="8")
+    done = test_run.run(
+        folder, f"threaded={stub()} libuv={stub()}", generators=f"{a} {b}", c="9", retries="8"
+    )
     assert done.returncode == 0, done.stderr
     found = test_run.rows(folder)
     assert len(found) == 4 and all(float(row["rps"]) > 100 for row in found)
@@ -157,7 +163,9 @@ def test_a_generator_that_is_gone_is_named_and_the_other_ended(generator, stub, 
     target, folder = stub(), tmp_path / "r"
     once = {"duration": "20", "warmup": "0", "retries": "0", "repeats": "1"}
     words = test_run.arguments(folder, f"a={target}", generators=f"{a} {b}", **once)
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=test_run.clean())
+    running = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=test_run.clean()
+    )
     assert eventually(lambda: len(test_run.wrks_at(target)) == 2, 20)
     child.kill()
     _, said = running.communicate(timeout=15)
@@ -170,19 +178,23 @@ def test_a_generator_that_is_gone_is_named_and_the_other_ended(generator, stub, 
 def test_a_load_test_that_is_interrupted_ends_them(generator, stub, tmp_path):
     (a, _), (b, _) = generator(), generator()
     target = stub()
-    words = test_run.arguments(tmp_path / "r", f"a={target}", generators=f"{a} {b}", duration="60", warmup="0")
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=test_run.clean())
+    words = test_run.arguments(
+        tmp_path / "r", f"a={target}", generators=f"{a} {b}", duration="60", warmup="0"
+    )
+    running = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=test_run.clean()
+    )
     assert eventually(lambda: len(test_run.wrks_at(target)) == 2, 20)
     running.send_signal(signal.SIGINT)
     assert running.wait(15) == 130
     assert eventually(lambda: test_run.wrks_at(target) == [])
 
 
-def test_where_no_generator_answers_is_a_sentence(stub, tmp_path):
+def test_where_no_generator_responds_is_a_sentence(stub, tmp_path):
     closed = f"http://127.0.0.1:{test_run.free_port()}"
     done = test_run.run(tmp_path / "r", f"a={stub()}", generators=closed)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"loadtest/run: no generator answers at {closed} (")
+    assert done.stderr.splitlines()[-1].startswith(f"loadtest/run: no generator responds at {closed} (")
 
 
 def test_another_server_is_no_generator(stub):
@@ -206,7 +218,9 @@ def test_a_generator_has_the_number_of_files_that_the_hard_limit_allows(generato
     assert soft == hard and str(generators.Generator(url).facts["files"]) in (hard, "None")
 
 
-def test_a_name_with_several_addresses_is_several_generators_and_one_is_not_asked_twice(generator, monkeypatch):
+def test_a_name_with_several_addresses_is_several_generators_and_one_is_not_asked_twice(
+    generator, monkeypatch
+):
     """As Swarm's tasks.generator; both addresses here are of one generator."""
     url, _ = generator()
     port = int(url.rpartition(":")[2])
@@ -225,7 +239,10 @@ def test_wrk_is_missing(tmp_path):
     done = subprocess.run(
         [test_run.PYTHON, GENERATOR], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=10
     )
-    assert done.returncode == 1 and done.stderr == "loadtest/generator: wrk is not installed: apt-get install wrk\n"
+    assert (
+        done.returncode == 1
+        and done.stderr == "loadtest/generator: wrk is not installed: apt-get install wrk\n"
+    )
 
 
 def test_a_port_in_use_is_said(generator):

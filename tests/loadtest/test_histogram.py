@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy
 import pytest
 
-from waitbench import histogram, wrk
+from waitbench.judge import histogram
+from waitbench.observe import wrk_output
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -39,7 +40,7 @@ def test_correction_does_invent():
 
 
 def test_real_output_keeps_one_sample_a_request():
-    result = wrk.parse((GOLDEN / "wrk-4.1.0.txt").read_text())
+    result = wrk_output.parse((GOLDEN / "wrk-4.1.0.txt").read_text())
     assert sum(count for _, count in result.histogram) == 973  # with what wrk invented
     values, counts = histogram.measured(result.histogram, result.requests, result.duration_us, 8)
     assert counts.sum() == result.requests == 671
@@ -51,7 +52,7 @@ def test_real_output_keeps_one_sample_a_request():
 
 
 def test_a_histogram_of_another_number_of_requests_is_refused():
-    result = wrk.parse((GOLDEN / "wrk-4.1.0.txt").read_text())
+    result = wrk_output.parse((GOLDEN / "wrk-4.1.0.txt").read_text())
     with pytest.raises(histogram.Damaged, match="670 requests"):
         histogram.measured(result.histogram, 670, result.duration_us, 8)
 

@@ -1,10 +1,10 @@
-"""Which machine is which."""
+"""The machine of each part."""
 
 import os
 
 import pytest
 
-from waitbench import hosts
+from waitbench.observe import hosts
 
 
 def test_this_machine():

@@ -1,4 +1,4 @@
-"""Several generators as one: what is added, what is weighted, and what is judged of each alone."""
+"""Several generators together: what is added, what is weighted, and what is judged for each alone."""
 
 import dataclasses
 
@@ -6,17 +6,25 @@ import numpy
 import pytest
 from test_soundness import REQUESTS, US, observation, part, words
 
-from waitbench import figures, histogram, hosts, load, matrix, soundness, wrk
+from waitbench.plan import matrix
+from waitbench.observe import hosts, wrk_output
+from waitbench.judge import figures, histogram, load, soundness
 
 TARGET = matrix.servers([matrix.parse_target("threaded=http://server.example:8080")])[0]
 ELSEWHERE = hosts.Host("far", "another-boot", 8, "6.1")
-NONE = dict.fromkeys(wrk.ERRORS, 0)
+NONE = dict.fromkeys(wrk_output.ERRORS, 0)
 
 
 def half(name, **changes):
     """One of two generators with 8 of the 16 connections, of a sound run."""
     fields = {"connections": 8, "host": ELSEWHERE._replace(boot_id=name), "steal_share": 0.001}
-    fields |= {"requests": REQUESTS // 2, "duration_us": 1_900_000, "bytes": REQUESTS // 2 * 1134 + 100, "errors": NONE, "cpu_s": 0.25}
+    fields |= {
+        "requests": REQUESTS // 2,
+        "duration_us": 1_900_000,
+        "bytes": REQUESTS // 2 * 1134 + 100,
+        "errors": NONE,
+        "cpu_s": 0.25,
+    }
     fields["histogram"] = [(US, fields["requests"])]
     return part(f"http://{name}:18090", **(fields | changes))
 
@@ -36,7 +44,7 @@ def together(*parts, **changes):
     "connections, generators, expected",
     [(16, 2, [8, 8]), (17, 2, [9, 8]), (1, 3, [1, 0, 0]), (10, 4, [3, 3, 2, 2]), (7, 1, [7])],
 )
-def test_connections_are_split_as_evenly_as_can_be(connections, generators, expected):
+def test_connections_are_split_evenly(connections, generators, expected):
     assert load.split(connections, generators) == expected
 
 
@@ -78,7 +86,14 @@ def test_sums_are_sums_and_the_rate_is_that_of_all_connections():
     """5 and 3 connections of equal speed for 2.0 and 2.1 s: the rate is 8 connections' worth."""
     parts = [
         half("a", connections=5, requests=1000, duration_us=2_000_000, bytes=7, errors=NONE | {"read": 2}),
-        half("b", connections=3, requests=630, duration_us=2_100_000, bytes=5, errors=NONE | {"read": 1, "status": 4}),
+        half(
+            "b",
+            connections=3,
+            requests=630,
+            duration_us=2_100_000,
+            bytes=5,
+            errors=NONE | {"read": 1, "status": 4},
+        ),
     ]
     both = load.Load(parts)
     assert (both.requests, both.bytes, both.cpu_s, both.connections) == (1630, 12, 0.5, 8)
@@ -91,7 +106,10 @@ def test_a_single_part_is_what_it_was():
     one = load.Load([half("a", duration_us=1_900_001)])
     assert one.duration_us == 1_900_001 and one.apart_s == 0
     assert (one.latencies[0] == [US]).all() and (one.latencies[1] == [REQUESTS // 2]).all()
-    assert one.littles_ratio == one.parts[0].littles_ratio and one.in_flight_ratio == one.parts[0].in_flight_ratio
+    assert (
+        one.littles_ratio == one.parts[0].littles_ratio
+        and one.in_flight_ratio == one.parts[0].in_flight_ratio
+    )
 
 
 def test_a_sound_run_of_two_is_sound():
@@ -171,8 +189,19 @@ def test_nothing_of_this_machine_stands_in_for_another():
     assert row["server_cpu_share"] == pytest.approx(0.8 / (2.0 * 4))
     assert row["wrk_cpu_share"] == pytest.approx(0.5 / (2.0 * 16))
     assert row["steal_share"] == 0.001
-    assert {name for name, value in row.items() if value is None} == {"kernel_kib", "idle_share", "db_cpu_share"}
-    unseen = {"other_share", "cpu_pressure_share", "kernel_stack_kib", "page_tables_kib", "slab_kib", "tcp_kib"}
+    assert {name for name, value in row.items() if value is None} == {
+        "kernel_kib",
+        "idle_share",
+        "db_cpu_share",
+    }
+    unseen = {
+        "other_share",
+        "cpu_pressure_share",
+        "kernel_stack_kib",
+        "page_tables_kib",
+        "slab_kib",
+        "tcp_kib",
+    }
     assert all(detail[name] is None for name in unseen | {"db_cpu_us_per_req"})
     assert detail["wrk_cpu_us_per_req"] == pytest.approx(0.5e6 / (REQUESTS + 5))
     assert detail["generators_apart_ms"] == 0

@@ -1,10 +1,10 @@
-"""The plan of an experiment: who meets where, and in which order."""
+"""The plan of an experiment: which servers are compared at which points, and in which order."""
 
 import collections
 
 import pytest
 
-from waitbench import matrix
+from waitbench.plan import matrix
 
 SERVERS = [matrix.parse_server(name) for name in ("threaded", "libuv", "coro")]
 POINTS = matrix.product(["none"], [0, 1, 20], [1024], [0], [0], [16, 256])
@@ -30,14 +30,15 @@ def test_every_server_is_first_about_as_often():
     assert all(320 < count < 480 for count in first.values())
 
 
-def test_server_with_another_name_and_a_plant():
-    server = matrix.parse_server("threaded:slow+n=21+plant=error")
-    assert (server.model, server.name, server.plant) == ("threaded", "slow", "error")
+def test_server_with_another_name_and_an_injected_fault():
+    for option in ("plant", "inject"):
+        server = matrix.parse_server(f"threaded:slow+n=21+{option}=error")
+        assert (server.model, server.name, server.fault) == ("threaded", "slow", "error")
     assert server.parameters(POINTS[-1]) == {"n": 21, "m": 1024, "w": 0, "d": 0}
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":b", "a b", "a+x=1", "a+n=", "a+n=-1", "a+plant=fire", "a/../b", "a:b:c"]
+    "text", ["", ":b", "a b", "a+x=1", "a+n=", "a+n=-1", "a+plant=fire", "a+inject=fire", "a/../b", "a:b:c"]
 )
 def test_bad_server(text):
     with pytest.raises(ValueError):
@@ -46,7 +47,16 @@ def test_bad_server(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["a", "a=", "a=https://h", "a=http://h:1/path", "=http://h:1", "a=http://h:x", "a@x=http://h:1", "@nginx=http://h"],
+    [
+        "a",
+        "a=",
+        "a=https://h",
+        "a=http://h:1/path",
+        "=http://h:1",
+        "a=http://h:x",
+        "a@x=http://h:1",
+        "@nginx=http://h",
+    ],
 )
 def test_bad_target(text):
     with pytest.raises(ValueError):

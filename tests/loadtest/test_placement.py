@@ -1,11 +1,12 @@
-"""Who runs on which CPUs, and that a child process does."""
+"""Which part runs on which CPUs, and that a child process does."""
 
 import os
 import subprocess
 
 import pytest
 
-from waitbench import placement, process
+from waitbench.base import process
+from waitbench.bench import placement
 
 
 @pytest.mark.parametrize("count", range(4, 130))

@@ -6,7 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 import synthetic
-from waitbench import charts, report, summary, svg
+from waitbench.judge import summary
+from waitbench.plan import server_list
+from waitbench.show import charts, colours, report, svg, table
 
 POINTS = [{"n": n, "c": c} for n in (0, 1, 20) for c in (16, 256)]
 SPEEDS = {"threaded": 1000, "libuv": 1300, "coro": lambda point: 1200 - 20 * point["n"]}
@@ -40,7 +42,9 @@ class Page(html.parser.HTMLParser):
 
 
 def folder(tmp_path, points=POINTS, speeds=SPEEDS, environment=synthetic.ENVIRONMENT, **kwargs):
-    return synthetic.write(tmp_path / "run", synthetic.runs(points, speeds, **({"blocks": 4} | kwargs)), environment)
+    return synthetic.write(
+        tmp_path / "run", synthetic.runs(points, speeds, **({"blocks": 4} | kwargs)), environment
+    )
 
 
 def text(tmp_path, *arguments, **kwargs):
@@ -78,16 +82,24 @@ def test_with_and_without_nginx_stand_side_by_side(tmp_path):
     folder = synthetic.write(tmp_path / "both", synthetic.runs(both, speeds, noise=1e-4))
     made = report.write(folder).read_text()
     assert "What nginx in front changes" in Page(made).words
-    rows = re.findall(r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>", made.split("What nginx")[1])
-    assert [row[:2] for row in rows[:4]] == [(f"n={n}", server) for n in (1, 20) for server in ("threaded", "libuv")]
+    rows = re.findall(
+        r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>", made.split("What nginx")[1]
+    )
+    assert [row[:2] for row in rows[:4]] == [
+        (f"n={n}", server) for n in (1, 20) for server in ("threaded", "libuv")
+    ]
     cells = re.findall(r"<td>(.*?)</td>", rows[1][2])
-    assert [cell[:4] for cell in cells[2:5]] == ["0.73", "1.50", "1.10"], "behind / direct, ratio without, ratio with"
-    shown = summary.write(folder).split("what nginx in front changes")[1]
+    assert [cell[:4] for cell in cells[2:5]] == [
+        "0.73",
+        "1.50",
+        "1.10",
+    ], "nginx / direct, ratio without, ratio with"
+    shown = table.text(summary.write(folder)).split("what nginx in front changes")[1]
     assert re.search(r"n=1 +threaded.*\n +libuv .*0\.73x .* 1\.50x .* 1\.10x", shown)
 
 
 @pytest.mark.parametrize("proxy", ["none", "nginx"])
-def test_nothing_is_said_of_nginx_when_there_is_nothing_to_hold_it_against(tmp_path, proxy):
+def test_without_a_comparison_nginx_is_not_mentioned(tmp_path, proxy):
     made = text(tmp_path, [{"n": n, "proxy": proxy} for n in (1, 20)])
     assert "What nginx in front changes" not in made
 
@@ -128,7 +140,7 @@ def test_names_are_escaped(tmp_path):
 
 def test_where_wrk_was_the_bottleneck(tmp_path):
     made = text(tmp_path, flags=lambda server, point: "generator-bound" if point["n"] == 0 else "")
-    assert "not to be compared" in made and "wrk was the bottleneck at 2 of 6 points" in made
+    assert "not compared" in made and "wrk was the bottleneck at 2 of 6 points" in made
     found = summary.load(tmp_path / "run")
     p99 = str(charts.forest(found, charts.MEASURES["p99"]))
     assert "n=0 m=1024" not in p99 and "n=1 m=1024" in p99
@@ -164,3 +176,32 @@ def test_scales():
     for ends in ([0.99, 1.01], [0.5, 3], [1e-3, 1e3], [1.4, 1.6]):
         ratio = svg.RatioScale(ends, 0, 300)
         assert 1 in ratio.ticks() and all(0 <= ratio(tick) <= 300 for tick in ratio.ticks())
+
+
+LISTED = {"threaded": "#0063a8", "libuv": "#ffee00", "coro": "#000000"}
+
+
+def test_colours_are_those_of_the_list_and_legible_on_both_papers(tmp_path):
+    assert colours.contrast("#ffffff", "#000000") == pytest.approx(21)
+    for colour in (*LISTED.values(), *colours.SPARE, "#ffffff", "#777777", "#ff0000"):
+        for paper in (colours.LIGHT, colours.DARK):
+            assert colours.contrast(colours.legible(colour, paper), paper) >= 4.5
+    assert colours.legible("#0063a8", colours.LIGHT) == "#0063a8"
+    style = (
+        charts.__file__.rpartition("/")[0] + "/report.css",
+        f"--paper: {colours.DARK};",
+        "--paper: #fff;",
+    )
+    assert all(words in open(style[0]).read() for words in style[1:])
+    made = text(tmp_path)
+    for index, entry in enumerate(server_list.read()):
+        assert f".s{index} {{ --own: {colours.legible(entry.colour, colours.LIGHT)}; }}" in made
+        assert f"  .s{index} {{ --own: {colours.legible(entry.colour, colours.DARK)}; }}" in made
+
+
+def test_servers_that_are_not_listed_have_colours_of_their_own():
+    names = ["threaded", "a", "libuv", *"bcdef"]
+    found = colours.of_servers(names, LISTED)
+    assert (found[0], found[2]) == ("#0063a8", "#ffee00")
+    assert len(set(found)) == len(names) - 1 and "#0063a8" not in found[1:]
+    assert len(colours.of_servers("abcdefgh", {})) == 8

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from waitbench import Failure, results
+from waitbench import Failure
+from waitbench.base import results
 
 LOADTEST = Path(__file__).resolve().parents[2] / "loadtest"
 
@@ -77,7 +78,8 @@ FILL = """
 import resource, signal, sys
 sys.path.insert(0, {loadtest!r})
 from pathlib import Path
-from waitbench import Failure, results
+from waitbench import Failure
+from waitbench.base import results
 folder = results.Folder({folder!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not inst
 
 
 def free_port():
-    for port in PORTS:
+    # Suites that run at the same time begin at different places.
+    first = os.getpid() % len(PORTS)
+    for port in [*PORTS[first:], *PORTS[:first]]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -123,8 +125,8 @@ def test_a_fault_is_caught_and_nothing_of_it_is_kept(stub, tmp_path, fault, reas
     assert "given up" in done.stderr
 
 
-def test_a_server_that_is_not_under_test_is_proved_idle(stub, tmp_path):
-    """Each is the other's bystander; the one that burns CPU spoils the runs of the other alone."""
+def test_a_server_that_is_not_under_test_is_seen_to_idle(stub, tmp_path):
+    """While one is measured, the other idles; the one that burns CPU makes only the runs of the other unsound."""
     idle, busy = tmp_path / "idle", tmp_path / "busy"
     done = run(idle, f"threaded={stub()} libuv={stub()}", repeats="1")
     assert done.returncode == 0, done.stderr
@@ -137,7 +139,7 @@ def test_a_server_that_is_not_under_test_is_proved_idle(stub, tmp_path):
 
 
 def test_with_and_without_a_proxy_in_one_run(stub, tmp_path):
-    """A target's second address is another way into the same server, and no bystander of it."""
+    """A target's second address is another way into the same server, and not another server."""
     url = stub()
     done = run(tmp_path / "r", f"a={url} a@nginx={url}", repeats="1")
     assert done.returncode == 0, done.stderr
@@ -145,7 +147,7 @@ def test_with_and_without_a_proxy_in_one_run(stub, tmp_path):
     assert [row["bystander_cpu"] for row in rows(tmp_path / "r", "detail.csv")] == ["", ""]
 
 
-def test_a_small_reply_from_the_start_is_not_even_timed(stub, tmp_path):
+def test_a_short_response_to_the_proof_is_not_timed(stub, tmp_path):
     folder = tmp_path / "r"
     done = run(folder, f"bad={stub('short=1')}", repeats="1", retries="0")
     assert done.returncode == 3
@@ -190,7 +192,7 @@ def test_interrupted_and_continued(stub, tmp_path):
     assert other.returncode == 1 and "was begun with C=8" in other.stderr
 
 
-def test_wrk_is_not_left_behind(stub, tmp_path):
+def test_wrk_does_not_survive(stub, tmp_path):
     url = stub()
     words = arguments(tmp_path / "r", f"a={url}", duration="30", warmup="0")
     child = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=clean())
@@ -230,7 +232,7 @@ def wrks_at(url):
         (["--targets", "a=http://127.0.0.1:1", "--out", "/proc/nobody"], 1, "choose another OUT"),
     ],
 )
-def test_what_cannot_be_is_said_at_once_in_one_line(tmp_path, flags, status, words):
+def test_an_impossible_setting_is_reported_at_once_in_one_line(tmp_path, flags, status, words):
     out = [] if "--out" in flags else ["--out", str(tmp_path / "r")]
     done = subprocess.run(
         [PYTHON, RUN, *flags, *out], capture_output=True, text=True, timeout=10, env=clean()

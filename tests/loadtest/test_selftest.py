@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from waitbench import selftest, stats, summary
+from waitbench.judge import stats, summary
+from waitbench.bench import selftest
 
 COMMAND = Path(__file__).resolve().parents[2] / "loadtest" / "selftest"
 POINTS = [{"n": 1}, {"n": 20}]
@@ -26,7 +27,9 @@ def test_twins_are_paired_by_server_point_and_block(tmp_path):
     assert {server for server, _ in found} == {"libuv", "coro"} and len(found) == 4
     assert sorted(len(blocks) for blocks in found.values()) == [2, 3, 3, 3], "half a block is no pair"
     assert all(
-        [run["server"][-1] for run in pair] == ["a", "b"] for blocks in found.values() for pair in blocks.values()
+        [run["server"][-1] for run in pair] == ["a", "b"]
+        for blocks in found.values()
+        for pair in blocks.values()
     )
 
 
@@ -44,7 +47,7 @@ def test_the_noise_of_a_run(tmp_path):
 
 
 def test_names_that_matter_are_seen_as_they_ran(tmp_path):
-    # Relabelling hides what goes with the name, such as who runs first: the check as run is for that.
+    # Relabelling hides an effect of the name itself, such as of running first: the check as run finds that one.
     found = twins(tmp_path, {"libuv-a": 1000, "libuv-b": 950})
     assert all(selftest.as_run(blocks, RPS).p < selftest.AS_RUN_ALPHA for blocks in found.values())
 
@@ -66,13 +69,14 @@ def test_latencies_are_left_out_where_wrk_was_the_bottleneck(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "speed,noise,holds", [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)]
+    "speed,noise,holds",
+    [(1000 / 1.05, 0.01, True), (1000, 0.01, False), (1050, 0.01, False), (950, 0.3, False)],
 )
-def test_the_planted_work(tmp_path, speed, noise, holds):
-    rows = synthetic.runs([{"n": 20}], {"threaded": 1000, "planted": speed}, noise=noise)
-    (entry,) = summary.load(synthetic.write(tmp_path, rows)).at("planted")
-    found, sentence = selftest.planted_found(entry)
-    assert found == holds and "could have been seen" in sentence
+def test_the_extra_work(tmp_path, speed, noise, holds):
+    rows = synthetic.runs([{"n": 20}], {"threaded": 1000, "more": speed}, noise=noise)
+    (entry,) = summary.load(synthetic.write(tmp_path, rows)).at("more")
+    found, sentence = selftest.effect_found(entry)
+    assert found == holds and "minimum detectable effect" in sentence
 
 
 def test_usage():

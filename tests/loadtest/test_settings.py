@@ -1,8 +1,10 @@
-"""Settings: where they come from, and one line for each that cannot be."""
+"""Settings: where they come from, and one line for each that is not possible."""
 
 import pytest
 
-from waitbench import progress, settings, soundness
+from waitbench.plan import settings
+from waitbench.judge import soundness
+from waitbench.show import help, progress
 
 
 def test_flags_go_before_the_environment_and_that_before_the_preset():
@@ -43,7 +45,7 @@ BOTH = "a=http://h:1 b=http://h:2 a@nginx=http://p:1 b@nginx=http://p:2"
         ("a=http://h:1 a@nginx=http://p:1 b=http://h:2", None, ["none"]),
     ],
 )
-def test_targets_are_measured_behind_what_all_of_them_name(targets, proxy, measured):
+def test_targets_are_measured_behind_the_proxies_that_all_of_them_name(targets, proxy, measured):
     chosen = settings.load([], {"TARGETS": targets} | ({"PROXY": proxy} if proxy else {}))
     assert chosen.proxy == measured and chosen.texts["PROXY"] == " ".join(measured)
     assert {point.proxy for point in chosen.points} == set(measured)
@@ -51,10 +53,10 @@ def test_targets_are_measured_behind_what_all_of_them_name(targets, proxy, measu
 
 def test_one_server_has_both_addresses():
     first, second = settings.load([], {"TARGETS": BOTH}).servers
-    assert (first.name, first.url, first.behind_nginx) == ("a", "http://h:1", "http://p:1")
-    assert (second.name, second.url, second.behind_nginx) == ("b", "http://h:2", "http://p:2")
-    behind = settings.load([], {"TARGETS": "a@nginx=http://p:1"}).servers[0]
-    assert behind.url == behind.behind_nginx == "http://p:1"  # its figures come the same way
+    assert (first.name, first.url, first.url_of_proxy) == ("a", "http://h:1", "http://p:1")
+    assert (second.name, second.url, second.url_of_proxy) == ("b", "http://h:2", "http://p:2")
+    proxied = settings.load([], {"TARGETS": "a@nginx=http://p:1"}).servers[0]
+    assert proxied.url == proxied.url_of_proxy == "http://p:1"  # its figures come the same way
 
 
 def seconds(chosen):
@@ -96,7 +98,7 @@ def test_full_with_a_list_of_ones_own_is_their_product():
         ["--targets", "a=http://h:1 a@nginx=http://h:2 b=http://h:3", "--proxy", "nginx"],
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_said_in_one_line(arguments):
+def test_an_impossible_setting_is_reported_in_one_line(arguments):
     with pytest.raises(settings.Usage) as caught:
         settings.load(arguments, {})
     assert len(str(caught.value).splitlines()) == 1
@@ -104,7 +106,7 @@ def test_what_cannot_be_is_said_in_one_line(arguments):
 
 
 def test_help_names_every_setting():
-    text = settings.help_text()
+    text = help.text()
     assert all(f"\n  {name}" in text for name in settings.SETTINGS)
     assert all(f"\n  {word} " in text for word in [*soundness.FLAGS, *soundness.REASONS])
     assert max(map(len, text.splitlines())) <= 110

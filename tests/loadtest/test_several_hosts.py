@@ -15,7 +15,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
-HOSTS = {"database": "10.0.0.1", "server": "10.0.0.2", "load-1": "10.0.0.3", "load-2": "10.0.0.4", "any": "10.0.0.5"}
+HOSTS = {
+    "database": "10.0.0.1",
+    "server": "10.0.0.2",
+    "load-1": "10.0.0.3",
+    "load-2": "10.0.0.4",
+    "any": "10.0.0.5",
+}
 LINE = re.compile(rf"^    ({'|'.join(HOSTS)})\$ (.*)$", re.M)
 POINT = {"N": "1", "M": "1024", "C": "9", "DURATION": "1", "WARMUP": "0.3", "REPEATS": "1"}
 POINT |= {"STEAL_MAX": "1", "RETRIES": "8"}  # the machine that runs the tests may be a busy one
@@ -44,8 +50,12 @@ class Network:
                 f"-n {name} link set lo up",
                 f"-n {self.prefix}switch link set {host} up master bridge",
             ]
-        done = [ip("netns", "add", name) for name in self.made] + [ip(*command.split()) for command in commands]
-        return next((f"no network namespaces here: {one.stderr.strip()}" for one in done if one.returncode), None)
+        done = [ip("netns", "add", name) for name in self.made] + [
+            ip(*command.split()) for command in commands
+        ]
+        return next(
+            (f"no network namespaces here: {one.stderr.strip()}" for one in done if one.returncode), None
+        )
 
     def add(self, host):
         self.made.append(self.prefix + host)

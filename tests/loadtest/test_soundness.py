@@ -2,7 +2,10 @@
 
 import pytest
 
-from waitbench import figures, hosts, load, matrix, results, sample, soundness, wrk
+from waitbench.base import results
+from waitbench.plan import matrix
+from waitbench.observe import hosts, sampling, server_stats, wrk_output
+from waitbench.judge import figures, load, soundness
 
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
 STATS = {
@@ -15,15 +18,17 @@ REQUESTS, US = 3000, 10_000  # 3,000 requests of 10 ms on 16 connections: 1.875 
 
 
 def machine(**seconds):
-    return sample.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sample.Machine._fields})
+    return sampling.Machine(**{name: 100.0 + seconds.get(name, 0.0) for name in sampling.Machine._fields})
 
 
-def part(generator="", host=hosts.own()._replace(cpus=2), connections=16, started=0.0, steal_share=None, **result):
-    return load.Part(generator, host, connections, 2, wrk.Result(**result), started, steal_share)
+def part(
+    generator="", host=hosts.own()._replace(cpus=2), connections=16, started=0.0, steal_share=None, **result
+):
+    return load.Part(generator, host, connections, 2, wrk_output.Result(**result), started, steal_share)
 
 
 def observation(stats=None, result=None, spent=None, server="threaded", point=POINT, **changes):
-    """A sound run, but for what a test changes."""
+    """A sound run, except for what a test changes."""
     served = REQUESTS + 5  # five were under way when wrk stopped
     grown = {
         "requests": served + 2, "queries": served * 20, "connections_accepted": 17, "cpu_user_s": 0.2, "cpu_system_s": 0.6,
@@ -37,16 +42,16 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
     last = figures.Snapshot(
         2.0, after | (stats or {}), machine(**time), 2.0, 5.6, None, 0.51, asked=5, connects=1
     )
-    none = dict.fromkeys(wrk.ERRORS, 0)
+    none = dict.fromkeys(wrk_output.ERRORS, 0)
     fields = {"requests": REQUESTS, "duration_us": 1_900_000, "bytes": REQUESTS * 1134 + 200, "errors": none}
     fields |= {"histogram": [(US, REQUESTS)], "cpu_s": 0.5} | (result or {})
-    memory = sample.Memory(100, 200, 3000, 8)
+    memory = sampling.Memory(100, 200, 3000, 8)
     watched = figures.Watched(
         0.003, STATS | {"connections_open": 17, "threads": 18}, [memory], [(0.0, 1.0), (1.0, 1.5)]
     )
     parts = {
         "server": matrix.parse_server(server) if isinstance(server, str) else server, "point": point, "load": load.Load([part(**fields)]), "first": first,
-        "last": last, "watched": watched, "idle_memory": sample.Memory(50, 150, 2900, 4), "reply_bytes": (1134, 1134),
+        "last": last, "watched": watched, "idle_memory": sampling.Memory(50, 150, 2900, 4), "response_bytes": (1134, 1134),
         "steal_max": 0.02, "cpus": 2, "host": hosts.own(), "db_host": hosts.own(),
     }  # fmt: skip
     return figures.Observation(**(parts | changes))
@@ -60,9 +65,9 @@ def test_a_sound_run_is_sound():
     assert soundness.judge(observation()) == ([], [])
 
 
-@pytest.mark.parametrize("kind", wrk.ERRORS)
+@pytest.mark.parametrize("kind", wrk_output.ERRORS)
 def test_any_error(kind):
-    errors = dict.fromkeys(wrk.ERRORS, 0) | {kind: 1}
+    errors = dict.fromkeys(wrk_output.ERRORS, 0) | {kind: 1}
     samples = [(US, REQUESTS - 1)]  # as wrk leaves it when a connection was closed on it
     assert words(observation(result={"errors": errors, "histogram": samples})) == ["errors"]
 
@@ -81,7 +86,7 @@ def test_any_error(kind):
         ({"queries": 20000 + (REQUESTS + 5) * 19}, "queries"),
     ],
 )
-def test_what_the_server_says_of_itself(stats, word):
+def test_counters_of_the_server(stats, word):
     assert words(observation(stats=stats)) == [word]
 
 
@@ -93,7 +98,7 @@ def test_requests_may_differ_by_those_under_way(difference, sound):
 
 
 @pytest.mark.parametrize("extra, sound", [(0, True), (-1, False), (16 * 1134, True), (16 * 1134 + 1, False)])
-def test_bytes_are_those_of_whole_replies_and_what_was_under_way(extra, sound):
+def test_bytes_are_those_of_whole_responses_and_of_those_under_way(extra, sound):
     assert words(observation(result={"bytes": REQUESTS * 1134 + extra})) == ([] if sound else ["size"])
 
 
@@ -113,7 +118,7 @@ def test_littles_law(mean, sound, flags):
 
 
 def test_few_slow_requests_are_no_sign_of_a_slow_generator():
-    """16 connections, 0.5 s a request, 1.9 s: three rounds are finished, the fourth is under way."""
+    """16 connections, 0.5 s per request, 1.9 s: three rounds are finished, the fourth is under way."""
     served = {"requests": 1000 + 48 + 2, "queries": 20000 + 48 * 20}
     result = {"requests": 48, "bytes": 48 * 1134, "histogram": [(500_000, 48)]}
     seen = observation(stats=served, result=result)
@@ -140,7 +145,7 @@ def test_other_programs_are_flagged():
     assert soundness.judge(observation(spent={"user": 1.9, "idle": 1.0}))[1] == ["machine-busy"]
 
 
-def test_a_planted_server_is_judged_by_its_own_work():
+def test_a_server_with_injected_work_is_judged_by_its_own_work():
     served = {"queries": 20000 + (REQUESTS + 5) * 21}
     assert words(observation(server="threaded:slow+n=21", stats=served)) == []
     assert words(observation(server="threaded", stats=served)) == ["queries"]
@@ -155,6 +160,29 @@ def test_others_may_connect_to_a_server_that_runs_elsewhere():
     [target] = matrix.servers([matrix.parse_target("threaded=http://db.example:8080")])
     assert words(observation(server=target, stats={"connections_accepted": 59})) == []
     assert words(observation(server=target, stats={"connections_accepted": 56})) == ["connections"]
+
+
+@pytest.mark.parametrize("proxy", ["none", "nginx"])
+def test_a_server_with_only_the_required_members_is_judged_by_them(proxy):
+    """Columns without a member are empty, and nothing fails."""
+    seen = observation(point=POINT._replace(proxy=proxy))
+    for snapshot in (seen.first, seen.last):
+        snapshot.stats = {name: snapshot.stats[name] for name in server_stats.REQUIRED}
+    seen.watched.stats = {name: STATS[name] for name in server_stats.REQUIRED}
+    assert soundness.judge(seen) == ([], [])
+    row, detail = figures.row(seen, []), figures.detail(seen)
+    assert {name for name, value in row.items() if value is None} == {
+        "cpu_user_us_per_req", "cpu_sys_us_per_req", "ctx_voluntary_per_req", "ctx_involuntary_per_req", "rss_kib",
+        "rss_peak_kib", "threads", "server_cpu_share",
+    }  # fmt: skip
+    assert (detail["queries_per_req"], detail["query_us_per_req"], detail["other_share"]) == (20, None, None)
+    seen.last.stats["queries"] += 20 * 16 + 1
+    assert words(seen) == ["queries"]
+
+
+def test_a_server_that_counts_no_request_has_no_figures_per_request():
+    seen = observation(stats={"requests": STATS["requests"] + 2, "queries": STATS["queries"]})
+    assert words(seen) == ["requests"] and figures.row(seen, [])["ctx_voluntary_per_req"] is None
 
 
 def test_every_flag_is_explained_with_the_columns():

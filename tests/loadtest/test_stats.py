@@ -5,7 +5,7 @@ import math
 
 import numpy
 import pytest
-from waitbench import stats
+from waitbench.judge import stats
 
 # Hours of sleep gained with two drugs by ten patients (Student 1908). R's t.test documents the
 # paired result (t 4.0621, df 9) and Welch's (t 1.8608, df 17.776).
@@ -221,7 +221,9 @@ def test_a_server_against_itself_is_not_found_different():
 
 def test_nor_with_outliers():
     random = numpy.random.default_rng(6)
-    rate = families_with_a_false_difference(lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5))
+    rate = families_with_a_false_difference(
+        lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5)
+    )
     assert rate <= 0.05 + 2 * 0.007
 
 
@@ -230,7 +232,8 @@ def test_a_server_against_itself_is_called_the_same():
     found = [
         stats.verdict(estimate, estimate.p)
         for estimate in (
-            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS) for _ in range(500)
+            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
+            for _ in range(500)
         )
     ]
     assert found.count("same") > 0.9 * len(found)
@@ -240,18 +243,18 @@ def test_power_is_what_detectable_promises():
     # Twelve blocks at 2% noise promise 80% power for about 2.5%. Plant just that.
     random = numpy.random.default_rng(8)
     freedom, error = BLOCKS - 1, NOISE * math.sqrt(2 / BLOCKS)
-    planted = math.log(stats.detectable(error, freedom))
-    assert 0.020 < planted < 0.030
+    shift = math.log(stats.detectable(error, freedom))
+    assert 0.020 < shift < 0.030
     found = 0
     for _ in range(2000):
-        differences = planted + noise(random, BLOCKS) - noise(random, BLOCKS)
+        differences = shift + noise(random, BLOCKS) - noise(random, BLOCKS)
         estimate = stats.paired(exp(differences), [1.0] * BLOCKS)
         found += stats.verdict(estimate, estimate.p) == "faster"
     assert found / 2000 == pytest.approx(0.80, abs=0.03)
 
 
-def test_a_planted_five_percent_is_found():
-    # At 2% noise, with a family of eight points of which all are planted: 1/1.05 is found slower
+def test_an_effect_of_five_percent_is_found():
+    # At 2% noise, with a family of eight points that all have the effect: 1/1.05 is found slower
     # at more than 98% of the points.
     random = numpy.random.default_rng(9)
     found = []
@@ -279,7 +282,9 @@ def test_combined_coverage():
     random = numpy.random.default_rng(11)
     held = 0
     for _ in range(2000):
-        groups = [list(random.normal(shift, NOISE * size, 5)) for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))]
+        groups = [
+            list(random.normal(shift, NOISE * size, 5)) for shift, size in ((0.0, 1), (0.1, 2), (0.2, 4))
+        ]
         estimate = stats.combined(groups)
         held += estimate.low <= math.exp(0.1) <= estimate.high
     assert 0.93 <= held / 2000 <= 0.97

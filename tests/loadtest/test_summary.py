@@ -6,7 +6,11 @@ import math
 
 import pytest
 import synthetic
-from waitbench import Failure, matrix, results, soundness, stats, summary
+from waitbench import Failure
+from waitbench.base import results
+from waitbench.plan import matrix
+from waitbench.judge import soundness, stats, summary
+from waitbench.show import table
 
 POINTS = [{"n": 0, "c": 16}, {"n": 0, "c": 256}, {"n": 20, "c": 16}]
 SPEEDS = {"threaded": 1000, "libuv": 1100, "coro": 1000}
@@ -16,14 +20,14 @@ def load(tmp_path, rows, **kwargs):
     return summary.load(synthetic.write(tmp_path / "run", rows, **kwargs))
 
 
-def table(found):
+def rows_of(found):
     rows = list(csv.DictReader(io.StringIO(summary.csv_text(found))))
     return {(row["server"], row["n"], row["c"]): row for row in rows}
 
 
 def test_one_row_a_point_and_server_with_the_columns_of_the_design(tmp_path):
     found = load(tmp_path, synthetic.runs(POINTS, SPEEDS))
-    rows = table(found)
+    rows = rows_of(found)
     assert len(rows) == 9
     row = rows["libuv", "20", "16"]
     for name in ("ratio_rps", "ratio_rps_low", "ratio_rps_high", "verdict", "ratio_cpu", "ratio_p99"):
@@ -45,7 +49,7 @@ def test_medians_and_pairs_by_hand(tmp_path):
         for server, values in rps.items()
         for block in (1, 2, 3)
     ]
-    row = table(load(tmp_path, rows))["libuv", "1", "16"]
+    row = rows_of(load(tmp_path, rows))["libuv", "1", "16"]
     assert float(row["rps"]) == 400
     assert float(row["cpu_us_per_req"]) == 10
     # Ratios 2, 2, 4: the mean log ratio is 4/3 of log 2, and the ratio of the medians is nowhere.
@@ -62,7 +66,7 @@ def test_blocks_are_paired_and_their_drift_cancels(tmp_path):
     rows = synthetic.runs([{}], {"threaded": 1000, "libuv": 1020}, noise=0.002)
     for row in rows:
         row["rps"] *= 1 + row["block"] / 4  # the machine gets four times as fast meanwhile
-    row = table(load(tmp_path, rows))["libuv", "1", "16"]
+    row = rows_of(load(tmp_path, rows))["libuv", "1", "16"]
     assert row["verdict"] == "faster"
     assert float(row["ratio_rps_high"]) < 1.03
 
@@ -70,7 +74,7 @@ def test_blocks_are_paired_and_their_drift_cancels(tmp_path):
 def test_a_missing_run_drops_its_pair_and_is_not_filled_in(tmp_path):
     rows = synthetic.runs([{}], {"threaded": 1000, "libuv": 1100})
     kept = [row for row in rows if (row["block"], row["server"]) not in ((3, "threaded"), (5, "libuv"))]
-    row = table(load(tmp_path, kept))["libuv", "1", "16"]
+    row = rows_of(load(tmp_path, kept))["libuv", "1", "16"]
     assert row["pairs_rps"] == "10" and row["runs"] == "11" and row["exploratory"] == "yes"
 
 
@@ -78,14 +82,14 @@ def test_a_missing_value_drops_its_pair_for_that_measure_alone(tmp_path):
     rows = synthetic.runs([{}], {"threaded": 1000, "libuv": 1100})
     rows[0]["cpu_user_us_per_req"] = None
     rows[2]["p99_us"] = 0.0  # has no logarithm
-    row = table(load(tmp_path, rows))["libuv", "1", "16"]
+    row = rows_of(load(tmp_path, rows))["libuv", "1", "16"]
     assert (row["pairs_rps"], row["pairs_cpu"], row["pairs_p99"]) == ("12", "11", "11")
 
 
 def test_a_server_that_never_meets_the_base_is_not_compared(tmp_path):
     rows = synthetic.runs(POINTS, SPEEDS)
     kept = [row for row in rows if row["server"] != "threaded" or row["n"] == 0]
-    row = table(load(tmp_path, kept))["libuv", "20", "16"]
+    row = rows_of(load(tmp_path, kept))["libuv", "20", "16"]
     assert row["ratio_rps"] == row["verdict"] == "" and float(row["rps"]) > 0
 
 
@@ -93,19 +97,21 @@ def test_latencies_are_not_compared_where_wrk_was_the_bottleneck(tmp_path):
     rows = synthetic.runs(POINTS, SPEEDS)
     flagged = [row for row in rows if row["server"] == "threaded" and row["n"] == 20]
     flagged[4]["flags"] = "generator-bound"
-    row = table(load(tmp_path, rows))["libuv", "20", "16"]
+    row = rows_of(load(tmp_path, rows))["libuv", "20", "16"]
     assert row["ratio_p99"] == row["verdict_p99"] == "", "one run is enough: choosing is biased"
     assert row["verdict"] == "faster" and row["verdict_cpu"] == "faster"
-    assert table(load(tmp_path, rows))["libuv", "0", "16"]["verdict_p99"] == "faster"
-    assert table(load(tmp_path, rows))["threaded", "20", "16"]["flags"] == "generator-bound"
+    assert rows_of(load(tmp_path, rows))["libuv", "0", "16"]["verdict_p99"] == "faster"
+    assert rows_of(load(tmp_path, rows))["threaded", "20", "16"]["flags"] == "generator-bound"
 
 
 def test_nor_where_the_window_was_too_short(tmp_path):
     def flags(server, point):
         return "too-short machine-busy" if point["n"] == 20 else "machine-busy"
 
-    rows = table(load(tmp_path, synthetic.runs(POINTS, SPEEDS, flags=flags)))
-    assert rows["libuv", "20", "16"]["verdict_p99"] == "" and rows["libuv", "0", "16"]["verdict_p99"] == "faster"
+    rows = rows_of(load(tmp_path, synthetic.runs(POINTS, SPEEDS, flags=flags)))
+    assert (
+        rows["libuv", "20", "16"]["verdict_p99"] == "" and rows["libuv", "0", "16"]["verdict_p99"] == "faster"
+    )
     assert rows["libuv", "20", "16"]["flags"] == "machine-busy too-short"
 
 
@@ -117,8 +123,8 @@ def test_without_threaded_the_first_server_is_the_base(tmp_path):
     environment = synthetic.ENVIRONMENT | {"servers": ["coro", "libuv"]}
     rows = synthetic.runs([{}], {"libuv": 1100, "coro": 1000})
     found = load(tmp_path, rows, environment=environment)
-    assert found.base == "coro"
-    assert table(found)["libuv", "1", "16"]["base"] == "coro"
+    assert found.baseline == "coro"
+    assert rows_of(found)["libuv", "1", "16"]["base"] == "coro"
 
 
 def test_holm_is_over_the_points_of_one_server_and_measure(tmp_path):
@@ -132,7 +138,7 @@ def test_holm_is_over_the_points_of_one_server_and_measure(tmp_path):
 def test_a_real_server_is_not_needed_for_one_server_alone(tmp_path):
     found = load(tmp_path, synthetic.runs([{}], {"threaded": 1000}))
     assert found.blocks == (12, 12) and not found.compared
-    assert "threaded" in summary.write(tmp_path / "run")
+    assert "threaded" in table.text(summary.write(tmp_path / "run"))
 
 
 def test_points_stand_in_order_and_without_proxy_first():
@@ -145,7 +151,7 @@ def test_points_stand_in_order_and_without_proxy_first():
 
 def test_write_leaves_the_file_and_returns_the_table(tmp_path):
     folder = synthetic.write(tmp_path, synthetic.runs(POINTS, SPEEDS, blocks=4))
-    text = summary.write(folder)
+    text = table.text(summary.write(folder))
     assert (folder / "summary.csv").read_text() == summary.csv_text(summary.load(folder))
     assert max(map(len, text.splitlines())) <= 150
     assert "all at m=1024 w=0 d=0" in text
@@ -153,7 +159,7 @@ def test_write_leaves_the_file_and_returns_the_table(tmp_path):
 
 
 def test_environment_may_be_missing(tmp_path):
-    assert load(tmp_path, synthetic.runs([{}], SPEEDS), environment=None).base == "threaded"
+    assert load(tmp_path, synthetic.runs([{}], SPEEDS), environment=None).baseline == "threaded"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,10 @@ def test_environment_may_be_missing(tmp_path):
         ("a,b\n1,2\n", "no column block"),
         (",".join(results.COLUMNS) + "\n", "no rows"),
         (",".join(results.COLUMNS) + "\n1,1,threaded,none,one,0,0,0,1" + "," * 25 + "\n", "n is 'one'"),
-        (",".join(results.COLUMNS) + "\n1,1,threaded,none,1,0,0,0,1,nan" + "," * 24 + "\n", "nobody measured"),
+        (
+            ",".join(results.COLUMNS) + "\n1,1,threaded,none,1,0,0,0,1,nan" + "," * 24 + "\n",
+            "cannot have been measured",
+        ),
         (",".join(results.COLUMNS) + "\n1,1,threaded\n", "n is None"),
         (b"\xff\xfe\x00", "cannot read"),
     ],

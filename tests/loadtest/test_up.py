@@ -1,5 +1,5 @@
 """loadtest/up: what can be in the way of docker compose is said in a sentence that names what to do. Docker is
-played by a script, so that each of these happens on every machine."""
+replaced by a script, so that each of these happens on every machine."""
 
 import http.server
 import os
@@ -75,7 +75,11 @@ def up(tmp_path):
             "PORT": str(test_run.free_port()), "RUNNING": "", "EXITED": "", "LOGS": "", "FAILS": "",
         } | said  # fmt: skip
         return subprocess.run(
-            [shutil.which("bash"), UP, *arguments], capture_output=True, text=True, timeout=30, env=environment
+            [shutil.which("bash"), UP, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=environment,
         )
 
     return run
@@ -94,7 +98,9 @@ def test_no_docker(up):
 def test_no_daemon_and_no_right_to_it(up):
     said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
     assert "systemctl start docker" in sentence(up(DAEMON=said))
-    assert "usermod -aG docker" in sentence(up(DAEMON="permission denied while trying to connect to the Docker daemon"))
+    assert "usermod -aG docker" in sentence(
+        up(DAEMON="permission denied while trying to connect to the Docker daemon")
+    )
 
 
 @pytest.mark.parametrize("version", ["", "1.29.2", "2.9.0", "v2.23.0", "2.23.0-1"])
@@ -124,14 +130,19 @@ def test_too_little_space(up, tmp_path, images, needed):
     (tmp_path / "df").write_text('#!/bin/sh\necho head\necho "/dev/x 9000 8601 399 96% /"\n')
     (tmp_path / "df").chmod(0o755)
     said = sentence(up(ROOT=str(tmp_path), IMAGES=images))
-    assert f"{tmp_path} has 399 MiB free, and {needed} MiB are needed" in said and "docker system prune" in said
+    assert (
+        f"{tmp_path} has 399 MiB free, and {needed} MiB are needed" in said and "docker system prune" in said
+    )
 
 
 @pytest.mark.parametrize(
     "logs, words",
     [
         ("FATAL: 28P01: password authentication failed for user", "made with another DB_PASSWORD"),
-        ('FATAL:  could not write to file "pg_wal/xlogtemp.24": No space left on device', "docker system prune"),
+        (
+            'FATAL:  could not write to file "pg_wal/xlogtemp.24": No space left on device',
+            "docker system prune",
+        ),
         ('error: cannot use the database: 42P01: relation "world" does not exist', "was interrupted"),
         ("db: its volume was made by PostgreSQL 16\nmore of it", "it said: more of it"),
     ],
@@ -141,7 +152,7 @@ def test_what_ended_is_explained(up, logs, words):
     assert words in sentence(up(EXITED="6ae1b2", LOGS=logs))
 
 
-def test_where_they_are(up):
+def test_addresses(up):
     """A port that our own container has is not taken, and a second start is none."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready) as ready:
         threading.Thread(target=ready.serve_forever, daemon=True).start()
@@ -153,14 +164,17 @@ def test_where_they_are(up):
 
 
 def test_usage(up):
-    assert up("--help").stdout.startswith("The database and the three servers in containers")
+    assert up("--help").stdout.startswith("The database and the servers in containers")
     assert up("now").returncode == 2
 
 
 @pytest.mark.parametrize("volume, status", [("16", 1), ("17", 0), (None, 0)])
 def test_a_volume_of_another_release(tmp_path, volume, status):
     """db/entrypoint, which the container of the database begins with."""
-    played = {"postgres": "echo 'postgres (PostgreSQL) 17.6 (Debian 17.6-1)'", "docker-entrypoint.sh": 'echo began "$@"'}
+    played = {
+        "postgres": "echo 'postgres (PostgreSQL) 17.6 (Debian 17.6-1)'",
+        "docker-entrypoint.sh": 'echo began "$@"',
+    }
     for name, text in played.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -173,6 +187,10 @@ def test_a_volume_of_another_release(tmp_path, volume, status):
     )  # fmt: skip
     assert done.returncode == status
     if status:
-        assert "made by PostgreSQL 16" in done.stderr and "docker compose down -v" in done.stderr and not done.stdout
+        assert (
+            "made by PostgreSQL 16" in done.stderr
+            and "docker compose down -v" in done.stderr
+            and not done.stdout
+        )
     else:
         assert (done.stdout, done.stderr) == ("began postgres -c x=y\n", "")

@@ -1,4 +1,4 @@
-"""How wrk is called and how its words are read."""
+"""How wrk is started, and how its output is parsed."""
 
 import os
 import signal
@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from waitbench import matrix, wrk
+from waitbench.plan import matrix
+from waitbench.observe import wrk_output
+from waitbench.bench import wrk
 
 TEXT = (Path(__file__).parent / "golden" / "wrk-4.1.0.txt").read_text()
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
 
 
 def test_golden_output():
-    result = wrk.parse(TEXT)
+    result = wrk_output.parse(TEXT)
     assert (result.requests, result.duration_us, result.bytes) == (671, 1082982, 760914)
     assert result.errors == {"connect": 0, "read": 0, "write": 0, "timeout": 0, "status": 0}
     assert result.histogram[0] == (583, 1) and result.histogram[-1] == (191870, 1)
@@ -25,8 +27,8 @@ def test_golden_output():
     ["", "unable to connect to 127.0.0.1:1 Connection refused\n", TEXT[:-40], TEXT.split("waitbench")[0]],
 )
 def test_output_that_was_cut_off_is_no_result(text):
-    with pytest.raises(wrk.Broken):
-        wrk.parse(text)
+    with pytest.raises(wrk_output.Broken):
+        wrk_output.parse(text)
 
 
 def command(server, **changes):
@@ -34,18 +36,19 @@ def command(server, **changes):
     return wrk.command(wrk.job("http://127.0.0.1:1", spec, point, 2.5), 2)
 
 
-def test_no_reply_can_be_slower_than_the_timeout():
+def test_no_response_can_be_slower_than_the_timeout():
     words = command("threaded")
     assert words[words.index("-d") + 1] == "3s"
     assert int(words[words.index("--timeout") + 1].rstrip("s")) > 2.5
     assert words[-1] == "/work?n=20&m=1024&w=0&d=0"
 
 
-def test_a_planted_server_gets_other_requests():
+def test_injected_faults_are_other_requests():
     assert command("threaded:slow+n=21")[-1] == "/work?n=21&m=1024&w=0&d=0"
-    assert command("threaded+plant=error")[-2:] == ["/work?n=none&m=1024&w=0&d=0", "100"]
-    assert command("threaded+plant=short")[-2] == "/work?n=20&m=512&w=0&d=0"
-    assert command("threaded+plant=slow-generator")[-1] == "burn=2000"
+    for option in ("plant", "inject"):
+        assert command(f"threaded+{option}=error")[-2:] == ["/work?n=none&m=1024&w=0&d=0", "100"]
+        assert command(f"threaded+{option}=short")[-2] == "/work?n=20&m=512&w=0&d=0"
+        assert command(f"threaded+{option}=slow-generator")[-1] == "burn=2000"
 
 
 @pytest.mark.parametrize("connections, cpus, expected", [(16, 2, 2), (17, 2, 1), (16, 1, 1), (1, 8, 1)])
@@ -80,12 +83,12 @@ def test_a_fraction_of_a_second_ends_by_sigint(tmp_path):
 
 
 def test_a_killed_wrk_is_said_to_be_killed(tmp_path):
-    with pytest.raises(wrk.Broken, match=signal.SIGKILL.name):
+    with pytest.raises(wrk_output.Broken, match=signal.SIGKILL.name):
         wrk.run(script(tmp_path, "kill -KILL $$"), 1)
 
 
 def test_what_a_failing_wrk_says_is_passed_on(tmp_path):
-    with pytest.raises(wrk.Broken, match="status 1: unable to connect"):
+    with pytest.raises(wrk_output.Broken, match="status 1: unable to connect"):
         wrk.run(script(tmp_path, "echo unable to connect; exit 1"), 1)
 
 

@@ -1,0 +1,99 @@
+"""Child processes: each in a session of its own, so that Ctrl-C at the terminal reaches the load test alone,
+and none survives the load test."""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Sequence
+
+OTHER_FILES = 100  # descriptors that a process needs beside its connections
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None)
+_running: list[subprocess.Popen] = []
+
+
+def raise_file_limit() -> int | None:
+    """Raises the limit of file descriptors to what is allowed, for this process and its children: a connection
+    takes one. The limit; None for no limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def start(
+    words: Sequence[str],
+    cpus: Iterable[int] | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: int = subprocess.DEVNULL,
+    stderr: int | None = None,
+    keep: Sequence[int] = (),
+    folder: Path | None = None,
+) -> subprocess.Popen:
+    """Starts a program on these CPUs (by default this process's), with the descriptors `keep` open, in
+    `folder`. The kernel kills the program when this process ends."""
+
+    def prepare():
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    child = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        cwd=folder,
+        start_new_session=True,
+        preexec_fn=prepare,
+        pass_fds=keep,
+    )
+    _running.append(child)
+    return child
+
+
+def reap(child: subprocess.Popen, timeout: float) -> Any:
+    """Waits up to `timeout` s for the child to end. Its own struct rusage (resource.getrusage would sum over
+    all children so far); None while it runs."""
+    deadline = time.monotonic() + timeout
+    while True:
+        pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+        if pid:
+            child.returncode = os.waitstatus_to_exitcode(status)
+            _running.remove(child)
+            return usage
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(min(0.005, max(0.0, deadline - time.monotonic())))
+
+
+def stop(child: subprocess.Popen, timeout: float, how: int = signal.SIGTERM) -> int | None:
+    """Ends the child by that signal, and after `timeout` s by SIGKILL. Its exit status, negative if a signal
+    ended it."""
+    if child.returncode is None:
+        send(child, how)
+        if not reap(child, timeout):
+            kill(child)
+    return child.returncode
+
+
+def kill(child: subprocess.Popen) -> None:
+    if child.returncode is None:
+        send(child, signal.SIGKILL)
+        reap(child, 10)
+
+
+def send(child: subprocess.Popen, number: int) -> None:
+    """Sends a signal. Not child.send_signal(), which reaps a child that has ended and so loses its rusage.
+    Until a child is reaped, its process id belongs to no other process."""
+    if child.returncode is None:
+        os.kill(child.pid, number)
+
+
+def kill_all() -> None:
+    for child in list(_running):
+        kill(child)

@@ -1,0 +1,146 @@
+"""The results folder: tables that are complete CSV files at any moment, and a log."""
+
+import csv
+import datetime
+import io
+import os
+from pathlib import Path
+from typing import Callable, Mapping, Protocol, Sequence
+
+from .. import Failure, ROOT
+
+COLUMNS = (
+    "block,order,server,proxy,n,m,w,d,c,duration_s,requests,rps,mean_us,p50_us,p90_us,p99_us,p999_us,"
+    "max_us,bytes,errors,cpu_user_us_per_req,cpu_sys_us_per_req,ctx_voluntary_per_req,"
+    "ctx_involuntary_per_req,rss_kib,rss_peak_kib,kernel_kib,threads,db_cpu_share,server_cpu_share,"
+    "wrk_cpu_share,idle_share,steal_share,flags"
+).split(",")
+DETAIL = (
+    "block,order,server,attempt,started_at,littles_ratio,in_flight_ratio,goodput_rps,connect_ms,"
+    "connections_open,connections_accepted,server_requests,queries_per_req,query_us_per_req,"
+    "pool_waits_per_req,pool_wait_us_per_req,runqueue_wait_us_per_req,server_cpu_us_per_req,"
+    "db_cpu_us_per_req,wrk_cpu_us_per_req,proxy_cpu_us_per_req,proxy_cpu_share,other_share,bystander_cpu,"
+    "cpu_pressure_share,kernel_stack_kib,page_tables_kib,slab_kib,tcp_kib,db_commits_per_query,"
+    "db_blocks_hit_per_query,db_blocks_read_per_query,db_deadlocks,harness_cpu_share,generators_apart_ms,"
+    "load_s,wall_s"
+).split(",")
+UNSOUND = COLUMNS + ["attempt", "reason"]
+SYSCALLS = "server,proxy,n,m,w,d,c,method,requests,syscalls,syscalls_per_req".split(",")
+KEY = "block", "order", "server"
+
+
+def text(value: object) -> str:
+    """A field of a table: six significant digits, and empty for a missing value."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def line(columns: Sequence[str], row: Mapping) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow([text(row.get(column)) for column in columns])
+    return out.getvalue().encode()
+
+
+class Table:
+    """A CSV file to which whole rows are appended; a row that does not fit on the disk leaves no part of itself."""
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        self.path, self.columns = path, columns
+        if not path.exists() or path.stat().st_size == 0:
+            self._write((",".join(columns) + "\n").encode())
+        else:
+            self._drop_half_a_row()
+            with path.open(newline="") as stream:
+                if next(csv.reader(stream)) != list(columns):
+                    raise Failure(f"{path} has other columns than this version writes: choose another OUT")
+
+    def _drop_half_a_row(self) -> None:
+        """A power failure may have left one at the end of the file."""
+        data = self.path.read_bytes()
+        if not data.endswith(b"\n"):
+            os.truncate(self.path, data.rindex(b"\n") + 1)
+
+    def append(self, row: Mapping) -> None:
+        self._write(line(self.columns, row))
+
+    def rows(self) -> list[dict]:
+        with self.path.open(newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def remove(self, unwanted: Callable[[dict], bool]) -> list[dict]:
+        """Removes the rows for which unwanted(row) holds, and returns them."""
+        rows = self.rows()
+        gone = [row for row in rows if unwanted(row)]
+        if gone:
+            kept = b"".join(line(self.columns, row) for row in rows if not unwanted(row))
+            replace(self.path, (",".join(self.columns) + "\n").encode() + kept)
+        return gone
+
+    def _write(self, data: bytes) -> None:
+        try:
+            with self.path.open("ab", buffering=0) as stream:
+                end = stream.seek(0, os.SEEK_END)
+                try:
+                    if stream.write(data) != len(data):
+                        raise OSError(None, "there is no space left")
+                except OSError:
+                    stream.truncate(end)
+                    raise
+        except OSError as error:
+            raise Failure(
+                f"cannot write to {self.path}: {error.strerror}; every row before it is there"
+            ) from None
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Writes a file. Whoever reads it meanwhile reads the whole old one or the whole new one."""
+    draft = path.with_suffix(path.suffix + ".new")
+    try:
+        draft.write_bytes(data)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise Failure(f"cannot write to {path}: {error.strerror}") from None
+
+
+class Run(Protocol):
+    row: dict
+    detail: dict
+
+
+class Folder:
+    def __init__(self, path: str | Path | None):
+        self.path = Path(path) if path else ROOT / "results" / now().strftime("%Y-%m-%dT%H%M%SZ")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failure(
+                f"cannot make the results folder {self.path}: {error.strerror}; choose another OUT"
+            ) from None
+        self.runs = Table(self.path / "runs.csv", COLUMNS)
+        self.detail = Table(self.path / "detail.csv", DETAIL)
+        self.unsound = Table(self.path / "unsound.csv", UNSOUND)
+        self.syscalls = Table(self.path / "syscalls.csv", SYSCALLS)
+
+    def log(self, words: str) -> None:
+        """A line in run.log. A full disk loses the line and stops nothing; a lost row stops the run."""
+        try:
+            with (self.path / "run.log").open("a") as stream:
+                stream.write(f"{now():%Y-%m-%dT%H:%M:%S}Z {words}\n")
+        except OSError:
+            pass
+
+    def keep(self, run: Run) -> None:
+        self.runs.append(run.row)
+        self.detail.append(run.detail)
+
+    def discard(self, block: int, attempt: int, reason: str) -> None:
+        """Moves the rows of a block from runs.csv to unsound.csv: the block is run again as a whole."""
+        for row in self.runs.remove(lambda row: int(row["block"]) == block):
+            self.unsound.append(row | {"attempt": attempt, "reason": reason})
+        self.detail.remove(lambda row: int(row["block"]) == block)
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)

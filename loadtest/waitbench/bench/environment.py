@@ -1,0 +1,250 @@
+"""The machine, the programs and the settings of a run: environment.json, and the warnings at the start."""
+
+import json
+import os
+import platform
+import re
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Mapping
+
+from .. import Failure, ROOT
+from ..base import process, results
+from ..observe import deployment
+from ..plan import settings
+from . import placement, servers
+from .database import Database
+
+BUSY = 0.15  # load average per CPU, before the start
+LIMITS = (  # below /proc/sys
+    "fs/file-max",
+    "kernel/pid_max",
+    "kernel/sched_autogroup_enabled",
+    "kernel/threads-max",
+    "net/core/somaxconn",
+    "net/ipv4/ip_local_port_range",
+    "net/ipv4/tcp_max_syn_backlog",
+    "vm/max_map_count",
+    "vm/overcommit_memory",
+)
+CPU = Path("/sys/devices/system/cpu")
+OTHER_THREADS = 500  # of all other programs
+VERSION_S = 5  # for a program to print its version
+OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
+
+
+def raise_file_limit(connections: int) -> None:
+    """Allows as many descriptors as the hard limit does: a server and wrk need one per connection. Raises
+    Failure when that is too few."""
+    most = process.raise_file_limit()
+    if most is not None and connections + process.OTHER_FILES > most:
+        raise Failure(
+            f"C={connections} needs more file descriptors than the {most} that this user may open: raise the"
+            f" limit (ulimit -Hn) or choose C of at most {most - process.OTHER_FILES}"
+        )
+
+
+def describe(
+    chosen: settings.Settings,
+    db: Database | None,
+    places: Mapping[str, set[int]],
+    cpus: list[int],
+    targets: Mapping[str, dict],
+) -> dict[str, Any]:
+    """The contents of environment.json: what a reader needs to judge or repeat the run. `targets`: name -> GET
+    /stats of the servers that run elsewhere."""
+    return {
+        "machine": machine(),
+        "kernel": platform.release(),
+        "system": _field("/etc/os-release", r'PRETTY_NAME="(.*)"'),
+        "limits": {Path(name).name: _read(f"/proc/sys/{name}") for name in LIMITS} | _rlimits(),
+        "versions": versions(chosen),
+        "database": db.describe() if db else None,
+        "git": git(),
+        "settings": recorded(chosen),
+        "server_environment": servers.tuning(),
+        "servers": [spec.name for spec in chosen.servers],
+        "server_list": [
+            {"name": entry.name, "description": entry.description, "colour": entry.colour}
+            for entry in chosen.server_list
+        ],
+        "targets": {name: {key: stats.get(key) for key in OF_A_TARGET} for name, stats in targets.items()},
+        "ran": deployment.of_all([spec.name for spec in chosen.servers], targets, db),
+        "placement": {role: sorted(own) for role, own in places.items()},
+        "placement_says": placement.sentence(places, cpus, chosen.pin, bool(chosen.targets)),
+        "warnings": warnings(chosen, db, targets),
+    }
+
+
+def recorded(chosen: settings.Settings) -> dict[str, str | None]:
+    """The settings as texts, without the password of a database."""
+    texts = dict(chosen.texts)
+    texts["DATABASE_URL"] = re.sub(r"//[^@/]*@", "//", texts["DATABASE_URL"] or "")
+    return texts
+
+
+def machine() -> dict[str, Any]:
+    memory = _field("/proc/meminfo", r"MemTotal:\s+(\d+)")
+    return {
+        "cpu_model": _field("/proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.machine(),
+        "architecture": platform.machine(),
+        "cpus": os.cpu_count(),
+        "cpus_usable": len(os.sched_getaffinity(0)),
+        "memory_kib": int(memory) if memory else None,
+        "governor": _read(CPU / "cpu0/cpufreq/scaling_governor"),
+        "turbo": turbo(),
+        "smt": _read(CPU / "smt/active"),
+        "virtual": "hypervisor" in (_field("/proc/cpuinfo", r"flags\s*:\s*(.*)") or ""),
+        "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "load_average": list(os.getloadavg()),
+    }
+
+
+def turbo() -> bool | None:
+    """None where the kernel does not say."""
+    boost = _read(CPU / "cpufreq/boost")
+    if boost is not None:
+        return boost == "1"
+    no_turbo = _read(CPU / "intel_pstate/no_turbo")
+    return None if no_turbo is None else no_turbo == "0"
+
+
+def versions(chosen: settings.Settings) -> dict[str, str | None]:
+    found = {
+        "wrk": _first_line(["wrk", "-v"]),
+        "nginx": _first_line(["/usr/sbin/nginx", "-v"]) if "nginx" in chosen.proxy else None,
+        "python": platform.python_version(),
+    }
+    for library in ("libpq", "libuv", "libllhttp"):
+        found[library] = _first_line(["pkg-config", "--modversion", library], must=True)
+    for spec in chosen.servers:
+        if not spec.url:
+            words = [*servers.command(spec, chosen), "--version"]
+            found[f"server-{spec.model}"] = _first_line(words, must=True)
+    return found
+
+
+def grouped_by_session() -> bool:
+    """sched(7), "The autogroup feature": it concerns only processes in the root of the cgroups. Seen with Linux
+    6.18: four busy processes of one session together received what a single one of another session did."""
+    groups = (_read("/proc/self/cgroup") or "").splitlines()
+    cpu = [
+        line.split(":", 2)
+        for line in groups
+        if line.startswith("0::") or "cpu" in line.split(":")[1].split(",")
+    ]
+    return _read("/proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for _, _, path in cpu)
+
+
+def limits_met(connections: int) -> list[str]:
+    """The limits that are too low for that many connections with a thread each, as sentences."""
+    nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    limits = {name: int(_read(f"/proc/sys/{name}") or 0) for name in ("kernel/threads-max", "kernel/pid_max")}
+    if nproc != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is exempt
+        limits["ulimit -u"] = nproc
+    found = [
+        f"C={connections}: {name} is {limit}, so a server with a thread for each connection may refuse some"
+        for name, limit in limits.items()
+        if limit < connections + OTHER_THREADS
+    ]
+    backlog = int(_read("/proc/sys/net/core/somaxconn") or 0)
+    if backlog < connections:
+        found.append(
+            f"C={connections}: net.core.somaxconn is {backlog}, so connecting all at once takes seconds"
+        )
+    return found
+
+
+def git() -> dict[str, Any]:
+    """The revision of the load test. Its image has no .git; there a file has the output of git describe."""
+    built = _read(ROOT / "revision")
+    if built:
+        return {"revision": built.removesuffix("-dirty"), "changed": built.endswith("-dirty")}
+
+    def ask(*words):
+        return _first_line(["git", "-C", str(ROOT), *words], must=True)
+
+    return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
+
+
+def warnings(chosen: settings.Settings, db: Database | None, targets: Mapping[str, dict]) -> list[str]:
+    facts, found = machine(), limits_met(chosen.connections_most)
+    load = facts["load_average"][0] / facts["cpus_usable"]
+    if load > BUSY:
+        found.append(f"the machine was busy before the start: load average {facts['load_average'][0]:.2f}")
+    if facts["governor"] not in (None, "performance"):
+        found.append(f"the CPU governor is {facts['governor']}: 'performance' gives steadier numbers")
+    if facts["turbo"]:
+        found.append("turbo is on: the clock depends on temperature and on how many cores are busy")
+    if facts["virtual"]:
+        found.append("this is a virtual machine: of its neighbours only steal_share shows anything")
+    if grouped_by_session():
+        found.append(
+            "the kernel divides CPU time among sessions first (sched_autogroup_enabled): when CPUs are short,"
+            " each process of PostgreSQL weighs as much as the whole server, and as wrk"
+        )
+    for name, stats in targets.items():
+        if stats.get("pool_size", chosen.pool) != chosen.pool:
+            found.append(f"{name} has {stats['pool_size']} database connections, and POOL is {chosen.pool}")
+    if db and not db.counts_statements:
+        found.append("the database has no pg_stat_statements: that N queries ran is proved by `sum` alone")
+    if not db:
+        found.append(
+            "no DATABASE_URL: the database is neither reset between runs nor queried for what it counted"
+        )
+    return found
+
+
+def write(folder: results.Folder, facts: dict) -> None:
+    results.replace(folder.path / "environment.json", (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def read(folder: results.Folder) -> dict | None:
+    """environment.json of the folder; None when no run has begun there."""
+    try:
+        return json.loads((folder.path / "environment.json").read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise Failure(f"{folder.path}/environment.json is damaged: choose another OUT") from None
+
+
+def _rlimits() -> dict[str, list[int]]:
+    kinds = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC, "stack": resource.RLIMIT_STACK}
+    return {f"rlimit_{name}": list(resource.getrlimit(kind)) for name, kind in kinds.items()}
+
+
+def _read(path: str | Path) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def _field(path: str | Path, pattern: str) -> str | None:
+    found = re.search(pattern, _read(path) or "")
+    return found[1] if found else None
+
+
+def _first_line(words: list[str], must: bool = False) -> str | None:
+    """The first line that a program prints; None when the program is missing, does not end, or fails and
+    must not."""
+    if not shutil.which(words[0]):
+        return None
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=VERSION_S,
+            cwd=ROOT,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    if must and done.returncode:
+        return None
+    return (done.stdout.strip().splitlines() or [""])[0]

@@ -1,0 +1,226 @@
+"""The experiment: every block of the plan, until each is sound or its point is given up."""
+
+import collections
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import Failure
+from ..base import process, results
+from ..observe import system_calls
+from ..plan import matrix, settings
+from ..show import progress
+from . import database, environment, measure, placement, servers, wrk
+from .subject import Bench
+
+LINES_LOGGED = 10  # of what a server writes in one run
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM: what is finished is kept, and the folder can be continued."""
+
+
+class Experiment:
+    """A new run, or one that its folder OUT already began."""
+
+    def __init__(self, chosen: settings.Settings):
+        self.begin = time.monotonic()
+        self.given_up: dict[matrix.Point, str] = {}  # point -> reason
+        self.load_s = 0.0
+        if not chosen.generators:
+            environment.raise_file_limit(chosen.connections_most)
+            wrk.find()
+        for spec in chosen.servers:
+            if not spec.url:
+                servers.command(spec, chosen)
+        self.folder = results.Folder(chosen.out)
+        self.facts: dict[str, Any] | None = environment.read(self.folder)
+        self.resumed = self.facts is not None
+        if self.facts:
+            check_same(self.folder, self.facts, chosen)
+            chosen = chosen.with_seed(self.facts["settings"]["SEED"])
+        self.chosen = chosen
+        self.plan = matrix.plan(chosen.points, chosen.servers, chosen.repeats, chosen.seed)
+        if self.resumed:  # half a block is not kept
+            for block in self._missing():
+                self.folder.discard(block.number, 0, "interrupted: the block was not finished")
+        self.progress = self._progress()
+
+    def run(self) -> None:
+        """The blocks that are missing. Raises Failure or Interrupted; call finish() in any case."""
+        wanted = self._missing()
+        self._announce(wanted)
+        db = None
+        if self.chosen.database_url or not self.chosen.targets:
+            db = database.Database(self.chosen.database_url)
+        cpus = placement.available()
+        try:
+            bench = self._prepare(db, cpus)
+            for block in wanted:
+                self._block(bench, block)
+        finally:
+            self.progress.clear()
+            os.sched_setaffinity(0, cpus)
+            process.kill_all()
+            if db:
+                db.close()
+
+    def finish(self) -> None:
+        """Completes environment.json. Raises Failure."""
+        assert self.facts is not None
+        wall = time.monotonic() - self.begin
+        self.facts["outcome"] = {
+            "finished_at": results.now().isoformat(timespec="seconds"),
+            "blocks_missing": [block.number for block in self._missing()],
+            "unsound_points": [point._asdict() | {"reason": why} for point, why in self.given_up.items()],
+            "wall_s": round(wall, 1),
+            "load_share": round(self.load_s / wall, 3),
+        }
+        environment.write(self.folder, self.facts)
+        self._say(
+            f"{self.load_s / wall:.0%} of {progress.duration(wall)} was load, measured or warming up;"
+            f" the rest: starting and stopping the database, starting, proving and stopping servers"
+        )
+        for point, why in self.given_up.items():
+            self._say(f"given up as unsound: {point} ({why})")
+
+    def _prepare(self, db: database.Database | None, cpus: list[int]) -> Bench:
+        """Divides the CPUs, waits for servers that run elsewhere, and writes environment.json."""
+        chosen = self.chosen
+        places = placement.divide(cpus) if chosen.pin == "auto" and not chosen.targets else {}
+        if places and db:
+            os.sched_setaffinity(0, places["database"])  # the load test itself stays out of wrk's way
+            if not db.place(places["database"]):
+                self._say("the database cannot be placed from here: it runs on whatever CPUs it has")
+        bench = Bench(chosen, db, places, len(cpus))
+        targets = servers.await_targets(chosen)
+        known = placement.elsewhere(cpus, wrk_here=not chosen.generators) if chosen.targets else places
+        facts = environment.describe(chosen, db, known, cpus, targets)
+        facts["hosts"] = bench.hosts(targets)
+        if self.facts is None:
+            self.facts = facts
+        elif any(facts[name] != self.facts.get(name) for name in ("targets", "ran", "placement")):
+            raise Failure(
+                f"{self.folder.path} was begun with other servers than those that run now, or on other CPUs:"
+                " choose another OUT"
+            )
+        self._say(facts["placement_says"])
+        for warning in facts["warnings"]:
+            self._say(f"warning: {warning}")
+        environment.write(self.folder, self.facts)
+        return bench
+
+    def _block(self, bench: Bench, block: matrix.Block) -> None:
+        if block.point in self.given_up:
+            self.progress.more(-len(block.servers))
+            return
+        for attempt in range(1, self.chosen.retries + 2):
+            reasons = self._attempt(bench, block, attempt)
+            if not reasons:
+                return
+            self.folder.discard(block.number, attempt, "; ".join(reasons))
+            self.progress.more(len(block.servers) if attempt <= self.chosen.retries else 0)
+        self.given_up[block.point] = reasons[0]
+        self._say(f"{block.point} is given up: unsound {attempt} times, last because of {reasons[0]}")
+
+    def _attempt(self, bench: Bench, block: matrix.Block, attempt: int) -> list[str]:
+        """Runs a block once; the reasons for which it is unsound."""
+        first_of_point = block == next(other for other in self.plan if other.point == block.point)
+        for order, spec in enumerate(block.servers, 1):
+            self.progress.running(block, spec.name, attempt)
+            run = measure.run(bench, spec, block.point, count_syscalls=first_of_point)
+            key = {"block": block.number, "order": order, "server": spec.name}
+            run.detail |= key | {"attempt": attempt}
+            self.load_s += run.detail["load_s"]
+            self.progress.finished()
+            for line in run.output[:LINES_LOGGED]:
+                self.folder.log(f"block {block.number}.{order} {spec.name} said: {line}")
+            if run.reasons:
+                self._discard(run, block, key, attempt)
+                self.progress.more(order - len(block.servers))
+                return [f"{spec.name}: {reason}" for reason in run.reasons]
+            run.row |= key
+            self.folder.keep(run)
+            rate = f"{run.row['rps']:.1f} requests per second"
+            self.folder.log(f"block {block.number}.{order} {spec.name} at {block.point}: {rate}")
+            if run.syscalls:
+                self.folder.syscalls.append(run.syscalls)
+            elif first_of_point and bench.tracer:
+                self.folder.log(f"{bench.tracer} counted no system calls of {spec.name}")
+        return []
+
+    def _discard(self, run: measure.Run, block: matrix.Block, key: dict, attempt: int) -> None:
+        why = "; ".join(run.reasons)
+        self._say(f"block {block.number}, {key['server']} at {block.point}: unsound: {why}")
+        row = block.point._asdict() | run.row | key
+        self.folder.unsound.append(row | {"attempt": attempt, "reason": why})
+
+    def _missing(self) -> list[matrix.Block]:
+        """The blocks of which not every server has its row."""
+        rows = collections.Counter(int(row["block"]) for row in self.folder.runs.rows())
+        return [block for block in self.plan if rows[block.number] < len(block.servers)]
+
+    def _progress(self) -> progress.Progress:
+        chosen = self.chosen
+        runs = sum(len(block.servers) for block in self._missing())
+        passes = len(chosen.points) * len(chosen.servers) if chosen.syscalls == "auto" else 0
+        each = chosen.duration + chosen.warmup
+        return progress.Progress(runs, each, passes * 2 * system_calls.WINDOW_S)
+
+    def _announce(self, wanted: list[matrix.Block]) -> None:
+        chosen = self.chosen
+        names = " ".join(spec.name for spec in chosen.servers)
+        runs = sum(len(block.servers) for block in wanted)
+        self._say(
+            f"{progress.count(runs, 'run')} of {chosen.duration:g} s after {chosen.warmup:g} s of warm-up:"
+            f" {names} at {progress.count(len(chosen.points), 'point')},"
+            f" {progress.count(chosen.repeats, 'block')} each, in about"
+            f" {progress.duration(self.progress.estimate())} (seed {chosen.seed})"
+        )
+        if self.resumed:
+            self._say(f"{len(self.plan) - len(wanted)} of {len(self.plan)} blocks were there already")
+        self._say(f"results: {self.folder.path}")
+
+    def _say(self, words: str) -> None:
+        self.folder.log(words)
+        self.progress.say(words)
+
+
+def check_same(folder: results.Folder, facts: dict, chosen: settings.Settings) -> None:
+    """Raises Failure unless the folder was begun with these settings and programs."""
+    then, now = facts["settings"], environment.recorded(chosen)
+    for name, text in now.items():
+        if name not in ("OUT", "SEED", "DATABASE_URL", "PORT") and then.get(name) != text:
+            raise Failure(f"{folder.path} was begun with {name}={then.get(name)}: choose another OUT")
+    programs = environment.versions(chosen), servers.tuning()
+    if programs != (facts["versions"], facts["server_environment"]):
+        raise Failure(
+            f"{folder.path} was begun with other versions of the programs, or other variables for"
+            " the servers: choose another OUT"
+        )
+
+
+def run(chosen: settings.Settings) -> Path:
+    """The whole experiment; the folder of its results."""
+    experiment = Experiment(chosen)
+    try:
+        experiment.run()
+    finally:
+        if experiment.facts:
+            experiment.finish()
+    return experiment.folder.path
+
+
+def interruptible() -> None:
+    """From here on SIGINT and SIGTERM raise Interrupted, once: a second signal, while things are being
+    stopped, changes nothing."""
+
+    def on_signal(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Interrupted
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)

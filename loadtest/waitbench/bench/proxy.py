@@ -1,0 +1,88 @@
+"""nginx: in front of the server that is measured, with persistent connections on both sides, or as a server of
+its own. loadtest/nginx-conf has its configuration."""
+
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from .. import ROOT, Failure
+from ..base import client, process
+from ..observe import sampling
+from . import servers
+
+CONFIGURATION = ROOT / "loadtest" / "nginx-conf"
+START_S = 5
+CONNECTIONS_MOST = 1_000_000  # of a worker, where files are not limited
+
+
+class Nginx:
+    """`site`: as for loadtest/nginx-conf, without the address where it listens."""
+
+    def __init__(self, port: int, site: str, connections: int, cpus: set[int] | None = None):
+        self.port, self.site, self.connections, self.cpus = port, site, connections, cpus
+        self.url = f"http://127.0.0.1:{port}"
+        self.child: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        if not program:
+            raise Failure("nginx is not installed: apt-get install nginx-light, or leave it out of PROXY")
+        if servers.in_use(self.port):
+            raise Failure(f"port {self.port}, one above PORT, is in use: nginx needs it")
+        self.folder = tempfile.TemporaryDirectory(prefix="waitbench-nginx-")
+        path = Path(self.folder.name, "nginx.conf")
+        path.write_text(self.configuration(self.folder.name))
+        self.child = process.start([program, "-e", "stderr", "-c", str(path)], self.cpus)
+        self._await_ready(self.child)
+
+    def configuration(self, folder: str) -> str:
+        workers = str(len(self.cpus)) if self.cpus else "auto"
+        words = [folder, workers, str(self.connections), "-", f"127.0.0.1:{self.port}={self.site}"]
+        return subprocess.run([CONFIGURATION, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def cpu_s(self) -> float:
+        assert self.child is not None
+        try:
+            return sampling.tree_cpu(self.child.pid)
+        except OSError:
+            raise Failure("nginx ended in the middle of a run; its output is above") from None
+
+    def stop(self) -> None:
+        if self.child:
+            process.stop(self.child, 5)
+            self.child = None
+            self.folder.cleanup()
+
+    def _await_ready(self, child: subprocess.Popen) -> None:
+        http = client.Client(self.url)
+        deadline = time.monotonic() + START_S
+        while not process.reap(child, 0.005):
+            try:
+                if http.get("/healthz")[0] == 200:
+                    http.close()
+                    return
+            except client.Unreachable:
+                pass
+            if time.monotonic() > deadline:
+                break
+        raise Failure("nginx did not start; its output is above")
+
+
+class InFront(Nginx):
+    """nginx in front of a server of this machine."""
+
+    def __init__(self, port: int, upstream: int, cpus: set[int] | None = None):
+        # nginx inherits the limit of open files: each connection takes one.
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        connections = CONNECTIONS_MOST if files == resource.RLIM_INFINITY else files
+        super().__init__(port, f"127.0.0.1:{upstream}", connections, cpus)
+
+
+class FixedResponse(Nginx):
+    """nginx as a server of its own, which responds with a body of so many bytes."""
+
+    def __init__(self, port: int, size: int):
+        super().__init__(port, f"bytes:{size}", 4096)

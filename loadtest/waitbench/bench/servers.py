@@ -1,0 +1,174 @@
+"""A server that is measured: one that is started for a run and stopped after it, or one that runs elsewhere."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+from .. import ROOT, Failure
+from ..base import client, process
+from ..observe import server_stats
+from ..plan import matrix, settings
+
+START_S = 15  # until a server must be ready: 10,000 database connections take a while
+STOP_S = 15
+POOL_TIMEOUT_S = 3600  # the queue for the pool is measured, so waiting in it must not be an error
+# The variables of the load test that a server does not inherit: N="1 5 20" is not a number.
+HIDDEN = set(settings.SETTINGS)
+# Variables that a server inherits and that change a result; they are recorded.
+TUNED = "WORKERS STACK_KIB MAX_CONNECTIONS DB_PIPELINE MALLOC_ARENA_MAX UV_THREADPOOL_SIZE LD_PRELOAD".split()
+TUNED += "HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT QUERY_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES".split()
+
+
+class Died(Exception):
+    """The server ended while it was measured; the sentence has its last line of output."""
+
+
+class Server:
+    """`start()` to `stop()` is one run. `stats()` is GET /stats, as a dictionary."""
+
+    def __init__(
+        self,
+        spec: matrix.Server,
+        chosen: settings.Settings,
+        database_url: str,
+        cpus: set[int] | None = None,
+    ):
+        self.spec = spec
+        self.chosen = chosen
+        self.database_url = database_url
+        self.cpus = cpus
+        self.child: subprocess.Popen | None = None
+        self.errors: int | None = None  # file descriptor: standard error
+        self.url = spec.url or f"http://127.0.0.1:{chosen.port}"
+        self.client = client.Client(self.url)
+        self.asked = 0  # requests for /stats so far
+
+    def start(self) -> None:
+        self.client.close()
+        self.client.connects = self.asked = 0
+        if not self.spec.url:
+            self._launch()
+        self._await_ready()
+
+    def stop(self) -> list[str]:
+        """SIGTERM, and SIGKILL if that is not enough. The lines for the log: what the server wrote to
+        standard error, and an exit status other than 0."""
+        self.client.close()
+        if not self.child or self.errors is None:
+            return []
+        status = process.stop(self.child, STOP_S)
+        output = self._output()
+        os.close(self.errors)
+        self.child = self.errors = None
+        return output + ([f"it ended with status {status}"] if status else [])
+
+    def stats(self) -> dict:
+        """Raises Died, or Failure when this server can never be measured."""
+        self.asked += 1
+        try:
+            return server_stats.check(self.client.get_json("/stats"))
+        except client.Unreachable as error:
+            raise Died(f"{self.spec.name} {self._how_it_ended() or error}{self._last_words()}") from None
+        except ValueError as error:
+            raise Failure(f"{self.spec.name} cannot be measured: {error}") from None
+
+    @property
+    def pid(self) -> int | None:
+        return self.child.pid if self.child else None
+
+    def _launch(self) -> None:
+        if in_use(self.chosen.port):
+            raise Failure(
+                f"port {self.chosen.port} is in use: stop what listens there, or choose another PORT"
+            )
+        environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+        environment |= {
+            "HOST": "127.0.0.1",
+            "PORT": str(self.chosen.port),
+            "DATABASE_URL": self.database_url,
+            "DB_POOL": str(self.chosen.pool),
+            "POOL_TIMEOUT": str(POOL_TIMEOUT_S),
+            "LOG_LEVEL": "warn",
+        }
+        self.errors = os.memfd_create("server-stderr")
+        words = command(self.spec, self.chosen)
+        self.child = process.start(words, self.cpus, environment, stderr=self.errors, folder=ROOT)
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + START_S
+        response = "nothing"
+        while time.monotonic() < deadline:
+            if self.child and process.reap(self.child, 0):
+                raise Failure(f"{self.spec.name} did not start{self._last_words()}")
+            try:
+                status, _, body = self.client.get("/readyz")
+                if status == 200:
+                    return
+                response = f"{status} {body.decode(errors='replace')}"
+            except client.Unreachable as error:
+                response = str(error)
+            time.sleep(0.005 if self.child else 0.2)
+        advice = "" if self.child else ": is it running, and is its address right?"
+        raise Failure(
+            f"{self.spec.name} was not ready after {START_S} s ({response}){advice}{self._last_words()}"
+        )
+
+    def _how_it_ended(self) -> str | None:
+        if self.child and process.reap(self.child, 0.1):
+            return f"ended in the middle of the run (status {self.child.returncode})"
+        return None
+
+    def _last_words(self) -> str:
+        output = self._output()
+        return f"; it said: {output[-1]}" if output else ""
+
+    def _output(self) -> list[str]:
+        if self.errors is None:
+            return []
+        return os.pread(self.errors, 65536, 0).decode(errors="replace").splitlines()
+
+
+def await_targets(chosen: settings.Settings) -> dict[str, dict]:
+    """name -> GET /stats of every server that runs elsewhere, once it is ready. Raises Failure."""
+    found = {}
+    for spec in chosen.servers:
+        if spec.url:
+            target = Server(spec, chosen, "")
+            target.start()
+            try:
+                found[spec.name] = target.stats()
+            except Died as error:
+                raise Failure(str(error)) from None
+            finally:
+                target.stop()
+    return found
+
+
+def tuning() -> dict[str, str]:
+    return {name: os.environ[name] for name in TUNED if name in os.environ}
+
+
+def command(spec: matrix.Server, chosen: settings.Settings) -> list[str]:
+    """The words that start the server. Raises Failure when the program is not there."""
+    words = chosen.server_list.get(spec.model).command(chosen.build)
+    if not shutil.which(words[0]):
+        unlisted = (
+            ""
+            if spec.model in chosen.server_list.names
+            else f", and {chosen.server_list.path} has no such server"
+        )
+        raise Failure(f"{words[0]} is not there{unlisted}: build it with make, or say BUILD=DIR where it is")
+    return words
+
+
+def in_use(port: int) -> bool:
+    """Whether something listens on that port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,264 @@
+"""From what was observed of one run to its row in the results: arithmetic only. COLUMNS.md has the units."""
+
+import dataclasses
+
+import numpy
+
+from ..observe import hosts, idle_targets, sampling, server_stats, wrk_output
+from ..plan import matrix
+from . import histogram, load
+
+
+@dataclasses.dataclass
+class Snapshot:
+    """The state just before the load or just after it."""
+
+    time: float  # s, monotonic
+    stats: dict  # GET /stats
+    machine: sampling.Machine
+    pressure: float | None
+    db_cpu: float | None
+    proxy_cpu: float | None
+    own_cpu: float  # s of CPU of the load test itself
+    asked: int  # requests for /stats so far
+    connects: int  # connections that the load test opened for them
+
+
+@dataclasses.dataclass
+class Watched:
+    """What was sampled while the load was on. None: not observed."""
+
+    connect_s: float | None = None  # until the server had accepted every connection
+    stats: dict | None = None  # GET /stats in the middle
+    memory: list = dataclasses.field(default_factory=list)  # sampling.Memory, several
+    waiting: list = dataclasses.field(default_factory=list)  # (time, s waited in the run queue)
+
+
+@dataclasses.dataclass
+class Observation:
+    server: matrix.Server
+    point: matrix.Point
+    load: load.Load
+    first: Snapshot
+    last: Snapshot
+    watched: Watched
+    idle_memory: sampling.Memory  # before the server took connections
+    response_bytes: tuple[int, int]  # least and most that a response takes on the wire
+    steal_max: float
+    cpus: int  # of this machine, of which a container may have fewer
+    host: hosts.Host  # of the server
+    db_host: hosts.Host | None = None
+    busiest: idle_targets.Busiest | None = None  # of the other servers that were up
+
+    @property
+    def before(self) -> dict:
+        return self.first.stats
+
+    @property
+    def after(self) -> dict:
+        return self.last.stats
+
+    @property
+    def wall_s(self) -> float:
+        return self.last.time - self.first.time
+
+    def grown(self, name: str):
+        """By how much a counter of GET /stats grew; None where the server has no such counter."""
+        return difference(self.after.get(name), self.before.get(name))
+
+    @property
+    def server_requests(self) -> int:
+        """Requests from wrk. A request for /stats is counted from the next one on."""
+        return self.grown("requests") - (self.last.asked - self.first.asked)
+
+    def per_request(self, value, factor: float = 1):
+        """None where the value is unknown, or the server counted no request."""
+        served = self.server_requests
+        return None if value is None or served <= 0 else value * factor / served
+
+    @property
+    def accepted(self) -> int | None:
+        """Connections that wrk opened under load. None where the server does not count them, and behind a
+        proxy, which has connections of its own."""
+        grown = self.grown("connections_accepted")
+        if self.point.proxy != "none" or grown is None:
+            return None
+        own = self.last.connects - self.first.connects
+        return grown - own - wrk_output.PROBES * len(self.load.parts)
+
+    def machine_share(self, *kinds: str) -> float:
+        spent = {kind: getattr(self.last.machine, kind) - getattr(self.first.machine, kind) for kind in kinds}
+        total = self.last.machine.total - self.first.machine.total
+        return sum(spent.values()) / total if total > 0 else 0.0
+
+    @property
+    def steal_share(self) -> float | None:
+        """The largest of the machines that were observed and that had a part in the run."""
+        found = [part.steal_share for part in self.load.parts if part.steal_share is not None]
+        if self.host.here or self.db_here or any(part.host.here for part in self.load.parts):
+            found.append(self.machine_share("steal"))
+        return max(found, default=None)
+
+    def share(self, cpu_s: float | None, cpus: int | None = None) -> float | None:
+        return None if cpu_s is None else cpu_s / (self.wall_s * (cpus or self.cpus))
+
+    def here(self, value):
+        """A figure of this machine's kernel, where the server runs on this machine; None elsewhere."""
+        return value if self.host.here else None
+
+    @property
+    def db_here(self) -> bool:
+        return self.db_host is not None and self.db_host.here
+
+    @property
+    def db_cpu_share(self) -> float | None:
+        """Of the database's own machine."""
+        return self.share(self.cpu["db"], self.cpus if self.db_here else self.db_host and self.db_host.cpus)
+
+    @property
+    def server_cpu_share(self) -> float | None:
+        """Of the server's own machine; None when the server does not say how many CPUs that has."""
+        cpus = self.cpus if self.host.here else self.host.cpus
+        return self.share(self.cpu["server"], cpus) if cpus else None
+
+    @property
+    def wrk_cpu_share(self) -> float | None:
+        """Of the machines that a wrk ran on, together."""
+        cpus = sum(self.cpus if host.here else host.cpus or 0 for host in self.load.machines)
+        return self.share(self.load.cpu_s, cpus)
+
+    @property
+    def cpu(self) -> dict[str, float | None]:
+        """Seconds of CPU of each part; None where it could not be observed."""
+        first, last = self.first, self.last
+        return {
+            "server": difference(server_stats.cpu_s(self.after), server_stats.cpu_s(self.before)),
+            "db": difference(last.db_cpu, first.db_cpu),
+            "proxy": difference(last.proxy_cpu, first.proxy_cpu),
+            "wrk": self.load.cpu_s,
+            "harness": last.own_cpu - first.own_cpu,
+        }
+
+    @property
+    def other_share(self) -> float | None:
+        """CPU time of other programs and of interrupts. None unless the server runs on this machine and the
+        CPU time of every part on this machine is known."""
+        cpu = self.cpu
+        hidden = self.point.n and cpu["db"] is None or self.point.proxy != "none" and cpu["proxy"] is None
+        if not self.host.here or hidden or cpu["server"] is None:
+            return None
+        known = sum(part.result.cpu_s for part in self.load.parts if part.host.here)
+        known += sum(cpu[part] or 0.0 for part in ("server", "proxy", "harness"))
+        known += (cpu["db"] or 0.0) if self.db_here else 0.0
+        return 1 - self.machine_share("idle", "iowait", "steal") - (self.share(known) or 0.0)
+
+
+def difference(last, first):
+    return None if last is None or first is None else last - first
+
+
+def row(seen: Observation, flags: list[str]) -> dict:
+    """The columns of runs.csv but for block and order, which are the plan's."""
+    point, result = seen.point, seen.load
+    values, counts = result.latencies
+    seconds = result.duration_us / 1e6
+    middle = seen.watched.stats or {}
+    return point._asdict() | {
+        "server": seen.server.name,
+        "duration_s": seconds,
+        "requests": result.requests,
+        "rps": result.requests / seconds,
+        "mean_us": histogram.mean(values, counts),
+        "p50_us": histogram.percentile(values, counts, 0.5),
+        "p90_us": histogram.percentile(values, counts, 0.9),
+        "p99_us": histogram.percentile(values, counts, 0.99),
+        "p999_us": histogram.percentile(values, counts, 0.999),
+        "max_us": int(values[-1]),
+        "bytes": result.bytes,
+        "errors": sum(result.errors.values()),
+        "cpu_user_us_per_req": seen.per_request(seen.grown("cpu_user_s"), 1e6),
+        "cpu_sys_us_per_req": seen.per_request(seen.grown("cpu_system_s"), 1e6),
+        "ctx_voluntary_per_req": seen.per_request(seen.grown("ctx_voluntary")),
+        "ctx_involuntary_per_req": seen.per_request(seen.grown("ctx_involuntary")),
+        "rss_kib": middle.get("rss_kib"),
+        "rss_peak_kib": seen.after.get("rss_peak_kib"),
+        "kernel_kib": kernel_growth(seen, "kernel"),
+        "threads": middle.get("threads"),
+        "db_cpu_share": seen.db_cpu_share,
+        "server_cpu_share": seen.server_cpu_share,
+        "wrk_cpu_share": seen.wrk_cpu_share,
+        "idle_share": seen.here(seen.machine_share("idle", "iowait")),
+        "steal_share": seen.steal_share,
+        "flags": " ".join(flags),
+    }
+
+
+def detail(seen: Observation) -> dict:
+    """The columns of detail.csv that are known while the server still runs."""
+    result, watched, cpu = seen.load, seen.watched, seen.cpu
+    seconds = result.duration_us / 1e6
+    return {
+        "server": seen.server.name,
+        "littles_ratio": result.littles_ratio,
+        "in_flight_ratio": result.in_flight_ratio,
+        "goodput_rps": (result.requests - result.errors["status"]) / seconds,
+        "connect_ms": None if watched.connect_s is None else watched.connect_s * 1000,
+        "connections_open": (watched.stats or {}).get("connections_open"),
+        "connections_accepted": seen.grown("connections_accepted"),
+        "server_requests": seen.server_requests,
+        "queries_per_req": seen.per_request(seen.grown("queries")),
+        "query_us_per_req": seen.per_request(seen.grown("query_s"), 1e6),
+        "pool_waits_per_req": seen.per_request(seen.grown("pool_waits")),
+        "pool_wait_us_per_req": seen.per_request(seen.grown("pool_wait_s"), 1e6),
+        "runqueue_wait_us_per_req": run_queue(watched.waiting, result.requests / seconds),
+        "server_cpu_us_per_req": seen.per_request(cpu["server"], 1e6),
+        "db_cpu_us_per_req": seen.per_request(cpu["db"], 1e6),
+        "wrk_cpu_us_per_req": seen.per_request(cpu["wrk"], 1e6),
+        "proxy_cpu_us_per_req": seen.per_request(cpu["proxy"], 1e6),
+        "proxy_cpu_share": seen.share(cpu["proxy"]),
+        "other_share": seen.other_share,
+        "bystander_cpu": seen.busiest.cpu if seen.busiest else None,
+        "cpu_pressure_share": seen.here(pressure_share(seen)),
+        "kernel_stack_kib": kernel_growth(seen, "kernel_stack"),
+        "page_tables_kib": kernel_growth(seen, "page_tables"),
+        "slab_kib": kernel_growth(seen, "slab"),
+        "tcp_kib": kernel_growth(seen, "tcp"),
+        "harness_cpu_share": seen.share(cpu["harness"]),
+        "generators_apart_ms": result.apart_s * 1000 if len(result.parts) > 1 else None,
+    }
+
+
+def kernel_growth(seen: Observation, name: str) -> int | None:
+    """KiB: the median of the samples under load, less the value before the load. A single sample would hold
+    the page cache's and other programs' slabs of its moment."""
+    if not seen.watched.memory or not seen.host.here:
+        return None
+    samples = [getattr(memory, name) for memory in seen.watched.memory]
+    return int(numpy.median(samples)) - getattr(seen.idle_memory, name)
+
+
+def run_queue(waiting: list, rps: float) -> float | None:
+    """Microseconds per request that the server's threads were ready to run and had no CPU."""
+    known = [(when, waited) for when, waited in waiting if waited is not None]
+    if len(known) < 2 or known[-1][0] <= known[0][0]:
+        return None
+    (begin, first), (end, last) = known[0], known[-1]
+    return (last - first) / (end - begin) / rps * 1e6
+
+
+def pressure_share(seen: Observation) -> float | None:
+    stalled = difference(seen.last.pressure, seen.first.pressure)
+    return None if stalled is None else stalled / seen.wall_s
+
+
+def database_view(first: dict, last: dict, queries: int | None) -> dict:
+    """The columns of detail.csv from pg_stat_database, over the whole life of the server."""
+    if not queries:
+        return {}
+    grown = {name: last[name] - first[name] for name in last}
+    return {
+        "db_commits_per_query": grown["xact_commit"] / queries,
+        "db_blocks_hit_per_query": grown["blks_hit"] / queries,
+        "db_blocks_read_per_query": grown["blks_read"] / queries,
+        "db_deadlocks": grown["deadlocks"],
+    }

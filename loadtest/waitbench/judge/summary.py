@@ -1,0 +1,291 @@
+"""From runs.csv to summary.csv: what each server did at each point, and how it compares with the baseline.
+
+The baseline is the first server of the list (servers.csv), or else the first of the run. A ratio is paired:
+both servers in the same block, at the same point. A block that lacks either server (interrupted, given up) is
+dropped, and nothing takes its place: the columns `pairs_*` show how many are left.
+
+A family, for Holm's adjustment, is one measure of one server over all points of the run.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from pathlib import Path
+import statistics
+from typing import Any, Iterable, NamedTuple
+
+from .. import Failure
+from ..base import results
+from ..plan import matrix, server_list
+from . import stats
+
+GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
+SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT}
+TEXTS = ("server", "proxy", "flags")
+WHOLE = ("block", "order", "n", "m", "w", "d", "c")
+CPU = "cpu_us_per_req"  # user and system together: their split comes from ticks, their sum is exact
+# The columns of runs.csv that are measured, and so have a median.
+MEASURED = [name for name in results.COLUMNS if name not in TEXTS + WHOLE]
+
+
+class Measure(NamedTuple):
+    name: str  # as in ratio_NAME
+    column: str  # of a run
+    more_is_better: bool
+    verdict: str  # its column in summary.csv; `faster` means better, whatever the measure
+
+
+MEASURES = (
+    Measure("rps", "rps", True, "verdict"),
+    Measure("cpu", CPU, False, "verdict_cpu"),
+    Measure("p99", "p99_us", False, "verdict_p99"),
+)
+PER_MEASURE = (
+    "ratio_{0},ratio_{0}_low,ratio_{0}_high,{1},p_{0},pairs_{0},detectable_{0},"
+    "median_ratio_{0},median_ratio_{0}_low,median_ratio_{0}_high"
+)
+COLUMNS = (
+    list(matrix.Point._fields)
+    + ["server", "base", "runs"]
+    + MEASURED
+    + [CPU]
+    + [name for m in MEASURES for name in PER_MEASURE.format(m.name, m.verdict).split(",")]
+    + ["exploratory", "flags"]
+)
+
+
+@dataclasses.dataclass
+class Entry:
+    """One server at one point."""
+
+    point: matrix.Point
+    server: str
+    runs: list  # of dicts, in order of their blocks
+    logs: dict = dataclasses.field(default_factory=dict)  # measure -> paired log ratios to the baseline
+    estimates: dict = dataclasses.field(default_factory=dict)  # measure -> stats.Estimate or None
+    adjusted: dict = dataclasses.field(default_factory=dict)  # measure -> p, adjusted by Holm
+    verdicts: dict = dataclasses.field(default_factory=dict)  # measure -> word, None: not compared
+
+    def median(self, column: str) -> float | None:
+        values = [run[column] for run in self.runs if run[column] is not None]
+        return statistics.median(values) if values else None
+
+    @property
+    def flags(self) -> list[str]:
+        return sorted({word for run in self.runs for word in run["flags"].split()})
+
+    @property
+    def generator_bound(self) -> bool:
+        return GENERATOR_BOUND in self.flags
+
+    @property
+    def latencies_spoilt(self) -> bool:
+        """In any run. Keeping only the runs with good latencies would be a choice by result."""
+        return not SPOILS_LATENCY.isdisjoint(self.flags)
+
+
+@dataclasses.dataclass
+class Summary:
+    servers: list[str]  # names, the baseline first
+    points: list[matrix.Point]
+    entries: dict[tuple[matrix.Point, str], Entry]  # (point, server) -> Entry, where there is any run
+    environment: dict  # as in environment.json, {} when there is none
+    colours: dict[str, str]  # name of a listed server -> #rrggbb
+
+    @property
+    def baseline(self) -> str:
+        return self.servers[0]
+
+    @property
+    def compared(self) -> list[Entry]:
+        """The entries of the other servers that share a block with the baseline."""
+        return [e for e in self.entries.values() if e.estimates.get("rps")]
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """(fewest, most) pairs behind a ratio of throughputs; of runs, when only one server ran."""
+        counts = [e.estimates["rps"].count for e in self.compared]
+        counts = counts or [len(e.runs) for e in self.entries.values()]
+        return min(counts), max(counts)
+
+    @property
+    def exploratory(self) -> bool:
+        return self.blocks[0] < stats.BLOCKS
+
+    def at(self, server: str) -> list[Entry]:
+        """The entries of one server, in the order of the points."""
+        found = (self.entries.get((point, server)) for point in self.points)
+        return [entry for entry in found if entry]
+
+
+def read_runs(path: str | Path) -> list[dict]:
+    """The rows of a runs.csv, numbers as numbers and a missing value as None. Raises Failure."""
+    try:
+        with Path(path).open(newline="") as stream:
+            reader = csv.DictReader(stream)
+            missing = [name for name in results.COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise Failure(f"{path} is no runs.csv of this version: it has no column {missing[0]}")
+            return [_typed(row, path, reader.line_num) for row in reader]
+    except FileNotFoundError:
+        raise Failure(f"{path} is not there: name the results folder of a finished run") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Failure(f"cannot read {path}: {error}") from None
+
+
+def _typed(row: dict, path: str | Path, line: int) -> dict:
+    typed: dict[str, Any] = {}
+    for name in results.COLUMNS:
+        text = row[name]
+        if name in TEXTS:
+            typed[name] = text or ""
+            continue
+        try:
+            typed[name] = int(text) if name in WHOLE else float(text) if text else None
+        except (TypeError, ValueError):
+            raise Failure(f"{path}, line {line}: {name} is {text!r}, which is no number") from None
+        if typed[name] is not None and not math.isfinite(typed[name]):
+            raise Failure(f"{path}, line {line}: {name} is {text}, which cannot have been measured")
+    parts = typed["cpu_user_us_per_req"], typed["cpu_sys_us_per_req"]
+    typed[CPU] = None if None in parts else sum(parts)
+    return typed
+
+
+def point_of(run: dict) -> matrix.Point:
+    return matrix.Point(*(run[name] for name in matrix.Point._fields))
+
+
+def in_order(points: Iterable[matrix.Point]) -> list[matrix.Point]:
+    """Sorted; points without a proxy come first."""
+    return sorted(points, key=lambda point: (point.proxy != "none", point))
+
+
+def load(folder: str | Path) -> Summary:
+    """The Summary of a results folder. Raises Failure when there is nothing to summarise."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise Failure(f"{folder} is no folder: name a results folder")
+    runs = read_runs(folder / "runs.csv")
+    if not runs:
+        raise Failure(f"{folder}/runs.csv has no rows: nothing was measured there")
+    return summarise(runs, read_environment(folder))
+
+
+def read_environment(folder: str | Path) -> dict:
+    """What environment.json says; {} when the file is missing. Raises Failure when it is damaged."""
+    path = Path(folder) / "environment.json"
+    try:
+        facts = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Failure(f"cannot read {path}: {error}") from None
+    if not isinstance(facts, dict):
+        raise Failure(f"cannot read {path}: it is no JSON object")
+    return facts
+
+
+def summarise(runs: list[dict], environment: dict) -> Summary:
+    entries: dict[tuple[matrix.Point, str], Entry] = {}
+    for run in sorted(runs, key=lambda run: run["block"]):
+        key = point_of(run), run["server"]
+        entry = entries.setdefault(key, Entry(*key, []))
+        if entry.runs and entry.runs[-1]["block"] == run["block"]:
+            raise Failure(
+                f"block {run['block']} has two rows of {run['server']}: are these two runs in one file?"
+            )
+        entry.runs.append(run)
+    points = in_order({point for point, _ in entries})
+    ran = dict.fromkeys(run["server"] for run in runs)
+    servers = [name for name in environment.get("servers", ()) if name in ran]
+    servers += [name for name in ran if name not in servers]
+    colours = _listed(environment)
+    first = next(iter(colours))
+    baseline = first if first in servers else servers[0]
+    servers = [baseline] + [name for name in servers if name != baseline]
+    summary = Summary(servers, points, entries, environment, colours)
+    for server in servers[1:]:
+        _compare(summary, server)
+    return summary
+
+
+def _listed(environment: dict) -> dict[str, str]:
+    """name -> colour of the listed servers, in order: of the list that the run had, or else of the project's."""
+    recorded = environment.get("server_list")
+    if recorded:
+        return {entry["name"]: entry["colour"] for entry in recorded}
+    return {entry.name: entry.colour for entry in server_list.read()}
+
+
+def _compare(summary: Summary, server: str) -> None:
+    """Fills in what one server's ratios to the baseline say; each measure over all points is a family."""
+    entries = [e for e in summary.at(server) if (e.point, summary.baseline) in summary.entries]
+    for measure in MEASURES:
+        for entry in entries:
+            baseline = summary.entries[entry.point, summary.baseline]
+            values, baselines = pairs(entry, baseline, measure)
+            entry.logs[measure.name] = [math.log(a / b) for a, b in zip(values, baselines)]
+            entry.estimates[measure.name] = stats.paired(values, baselines)
+        estimates = [entry.estimates[measure.name] for entry in entries]
+        adjusted = stats.holm([None if e is None else e.p for e in estimates])
+        words = stats.verdicts(estimates, measure.more_is_better)
+        for entry, p, word in zip(entries, adjusted, words):
+            entry.adjusted[measure.name], entry.verdicts[measure.name] = p, word
+
+
+def pairs(entry: Entry, baseline: Entry, measure: Measure) -> tuple[list[float], list[float]]:
+    """(values, values of the baseline) of the blocks that have both; none for latencies that are spoilt."""
+    if measure.column == "p99_us" and (entry.latencies_spoilt or baseline.latencies_spoilt):
+        return [], []
+    column = measure.column
+    other = {run["block"]: run[column] for run in baseline.runs}
+    both = [(run[column] or 0.0, other.get(run["block"]) or 0.0) for run in entry.runs]
+    both = [(a, b) for a, b in both if a > 0 and b > 0]  # a ratio needs two positive values
+    return [a for a, _ in both], [b for _, b in both]
+
+
+def row(entry: Entry, baseline: str) -> dict:
+    """The row of summary.csv, without what is not known."""
+    found = entry.point._asdict() | {"server": entry.server, "base": baseline, "runs": len(entry.runs)}
+    found |= {name: entry.median(name) for name in MEASURED + [CPU]}
+    for measure in MEASURES:
+        estimate = entry.estimates.get(measure.name)
+        if estimate is None:
+            continue
+        found |= {
+            f"ratio_{measure.name}": estimate.ratio,
+            f"ratio_{measure.name}_low": estimate.low,
+            f"ratio_{measure.name}_high": estimate.high,
+            measure.verdict: entry.verdicts[measure.name],
+            f"p_{measure.name}": entry.adjusted[measure.name],
+            f"pairs_{measure.name}": estimate.count,
+            f"detectable_{measure.name}": estimate.detectable,
+            f"median_ratio_{measure.name}": estimate.median,
+            f"median_ratio_{measure.name}_low": estimate.median_low,
+            f"median_ratio_{measure.name}_high": estimate.median_high,
+        }
+    compared = entry.estimates.get("rps")
+    found["exploratory"] = "yes" if (compared.count if compared else len(entry.runs)) < stats.BLOCKS else "no"
+    found["flags"] = " ".join(entry.flags)
+    return found
+
+
+def csv_text(summary: Summary) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for point in summary.points:
+        for server in summary.servers:
+            if entry := summary.entries.get((point, server)):
+                known = row(entry, summary.baseline)
+                writer.writerow([results.text(known.get(name)) for name in COLUMNS])
+    return out.getvalue()
+
+
+def write(folder: str | Path) -> Summary:
+    """Writes summary.csv into a results folder and returns its Summary."""
+    summary = load(folder)
+    results.replace(Path(folder) / "summary.csv", csv_text(summary).encode())
+    return summary

@@ -1,0 +1,146 @@
+"""What is measured: points, the servers that are compared there, and the order of the blocks.
+
+A point is one combination of proxy, n, m, w, d and c. A block runs every server once at one point.
+"""
+
+import dataclasses
+import itertools
+import random
+import re
+from typing import Iterable, NamedTuple, Sequence
+
+from .server_list import NAME
+
+WORK = ("n", "m", "w", "d")
+INJECT = ("inject", "plant")  # `plant` is the older name of the same option
+OPTIONS = (*WORK, *INJECT)
+FAULTS = ("error", "short", "slow-generator")
+
+
+class Point(NamedTuple):
+    proxy: str  # none or nginx
+    n: int  # queries per request
+    m: int  # bytes of the body
+    w: int  # updates among the queries
+    d: int  # ms that the database adds to each query
+    c: int  # connections
+
+    def __str__(self) -> str:
+        text = f"n={self.n} m={self.m}"
+        text += f" w={self.w}" if self.w else ""
+        text += f" d={self.d}" if self.d else ""
+        text += f" c={self.c}"
+        return text + (f" proxy={self.proxy}" if self.proxy != "none" else "")
+
+    def without(self, axis: str) -> "Point":
+        """The same for all points that differ in nothing but this axis."""
+        return self._replace(**{axis: None})  # type: ignore[arg-type]
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """One of the servers that are compared: a model, its name in the results, and what differs from the point."""
+
+    model: str  # a name of servers.csv
+    name: str
+    url: str | None = None  # of a server that runs elsewhere, and is neither started nor stopped
+    url_of_proxy: str | None = None  # of nginx in front of that server
+    work: tuple = ()  # (("n", 21),): the parameters in which its requests differ from the point's
+    fault: str | None = None  # one of FAULTS
+
+    def parameters(self, point: Point) -> dict:
+        """n, m, w and d of the requests that this server receives at that point."""
+        return {"n": point.n, "m": point.m, "w": point.w, "d": point.d} | dict(self.work)
+
+
+class Target(NamedTuple):
+    """An address of a server that runs elsewhere."""
+
+    name: str
+    proxy: str  # what answers at that address: the server itself (none) or nginx in front of it
+    url: str
+
+
+class Block(NamedTuple):
+    number: int  # from 1, over the whole run
+    point: Point
+    servers: tuple  # in the order in which they run
+
+
+def parse_server(text: str) -> Server:
+    """`model[:name][+option...]`. Raises ValueError with a sentence."""
+    head, *options = text.split("+")
+    model, _, name = head.partition(":")
+    name = name or model
+    for word in (model, name):
+        if not re.fullmatch(NAME, word):
+            raise ValueError(f"'{text}' is not model[:name][+option=value...]")
+    work, fault = [], None
+    for option in options:
+        key, _, value = option.partition("=")
+        if key not in OPTIONS:
+            raise ValueError(f"'+{option}' of '{text}': options are {', '.join(OPTIONS)}")
+        if key in INJECT:
+            if value not in FAULTS:
+                raise ValueError(f"'+{option}' of '{text}': {key} is {', '.join(FAULTS)}")
+            fault = value
+        elif not value.isdecimal():
+            raise ValueError(f"'+{option}' of '{text}': {key} is a number")
+        else:
+            work.append((key, int(value)))
+    return Server(model, name, work=tuple(work), fault=fault)
+
+
+def parse_target(text: str) -> Target:
+    """`name=http://host:port`, or `name@nginx=…` for nginx in front of it. Raises ValueError with a sentence."""
+    name, _, url = text.partition("=")
+    name, at, proxy = name.partition("@")
+    if not re.fullmatch(NAME, name) or not re.fullmatch(r"http://[^/\s:]+(:\d+)?/?", url):
+        raise ValueError(f"'{text}' is not name=http://host:port")
+    if at and proxy != "nginx":
+        raise ValueError(f"'{text}': what stands in front can only be nginx, name@nginx=http://host:port")
+    return Target(name, proxy or "none", url.rstrip("/"))
+
+
+def servers(targets: Iterable[Target]) -> list[Server]:
+    """One Server per name, in the order of the targets. GET /stats goes to the server itself, and through
+    nginx where only that address is known."""
+    named: dict[str, dict[str, str]] = {}
+    for target in targets:
+        named.setdefault(target.name, {})[target.proxy] = target.url
+    return [
+        Server(name, name, urls.get("none") or urls["nginx"], urls.get("nginx"))
+        for name, urls in named.items()
+    ]
+
+
+def product(proxies: list, n: list, m: list, w: list, d: list, c: list) -> list[Point]:
+    return [Point(*values) for values in itertools.product(proxies, n, m, w, d, c)]
+
+
+def impossible(point: Point, pool: int, duration: float) -> str | None:
+    """Why no server could be measured at that point, as a sentence; None when it can."""
+    if point.w > point.n:
+        return f"w={point.w} updates do not fit into n={point.n} queries: leave that pair out"
+    if 0 < point.m < 64:
+        return f"m={point.m}: a body has 0 or at least 64 bytes"
+    # With more connections than database connections, requests also wait for each other.
+    slowest = point.n * point.d / 1000 * max(1, point.c / pool)
+    if slowest > duration / 2:
+        return (
+            f"at {point} a request waits {slowest:.1f} s for the database alone, too long for runs of"
+            f" {duration:g} s: DURATION={slowest * 2:.0f} or more would do"
+        )
+    return None
+
+
+def plan(points: Sequence[Point], servers: Sequence[Server], repeats: int, seed: int) -> list[Block]:
+    """All blocks. Each repeat goes through all points in a new random order: the blocks of a point lie all
+    over the run, and a drift of the machine affects all points and servers alike."""
+    chance = random.Random(seed)
+    blocks: list[Block] = []
+    for _ in range(repeats):
+        for point in chance.sample(points, len(points)):
+            order = tuple(chance.sample(servers, len(servers)))
+            blocks.append(Block(len(blocks) + 1, point, order))
+    return blocks

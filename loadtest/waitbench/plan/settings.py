@@ -1,0 +1,282 @@
+"""The settings of the load test: environment variables, each with a flag of the same name.
+
+`load` resolves them once, at the start of a program. What it returns is never changed: it travels down as
+values to whatever needs one.
+"""
+
+import dataclasses
+import os
+import re
+import secrets
+from typing import Any, Callable, Iterable, Mapping
+
+from .. import Failure
+from . import matrix, server_list
+
+
+class Usage(Exception):
+    """A setting that is not possible: one line that names it. The command line exits with 2."""
+
+
+class Help(Exception):
+    """The user asked for the help text (show/help.py)."""
+
+
+def _number(low: float, high: float, whole: bool = True) -> Callable:
+    def parse(text):
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise ValueError(f"'{text}' is not a {'whole ' if whole else ''}number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def _choice(*values: str) -> Callable:
+    def parse(text):
+        if text not in values:
+            raise ValueError(f"'{text}' is not one of: {' '.join(values)}")
+        return text
+
+    return parse
+
+
+def _list(parse: Callable) -> Callable:
+    def parse_all(text):
+        values = [parse(word) for word in text.split()]
+        if len(set(values)) != len(values):
+            raise ValueError(f"'{text}' names something twice")
+        return values
+
+    return parse_all
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"http://[^/\s:]+(:\d+)?/?", text):
+        raise ValueError(f"'{text}' is not http://host:port")
+    return text.rstrip("/")
+
+
+# name: (parser, default, help). A default of None comes from the preset, or is explained by the help.
+SETTINGS: dict[str, tuple[Callable, str | None, str]] = {
+    "PRESET": (_choice("quick", "full"), "quick", "what the settings below default to: quick or full"),
+    "SERVERS": (
+        _list(matrix.parse_server),
+        None,
+        "list: model[:name][+option=value...], models of SERVER_LIST; README.md has the options; default: every"
+        " server of SERVER_LIST",
+    ),
+    "SERVER_LIST": (
+        _text,
+        None,
+        "CSV file that lists the servers and how to start each; default: servers.csv",
+    ),
+    "TARGETS": (
+        _list(matrix.parse_target),
+        "",
+        "list: name=http://host:port, servers that run elsewhere; instead of SERVERS. name@nginx=http://host:port"
+        " is the same server's address behind nginx; default where nothing is built: the servers of docker compose"
+        " that respond on this machine",
+    ),
+    "GENERATORS": (
+        _list(_url),
+        "",
+        "list: http://host:port of loadtest/generator on each host that is to run wrk, for TARGETS; default: wrk"
+        " here",
+    ),
+    "N": (_list(_number(0, 1000)), None, "list: queries per request"),
+    "M": (_list(_number(0, 16777216)), None, "list: bytes of a response's body, 0 or at least 64"),
+    "W": (_list(_number(0, 1000)), None, "list: updates among the N queries"),
+    "D": (_list(_number(0, 10000)), None, "list: milliseconds that the database adds to each query"),
+    "C": (
+        _list(_number(1, 60000)),
+        None,
+        "list: connections that wrk keeps open, one request each at a time",
+    ),
+    "PROXY": (
+        _list(_choice("none", "nginx")),
+        "none",
+        "list of none and nginx: what stands in front of the server; with TARGETS, by default, what all of them name",
+    ),
+    "DURATION": (_number(0.5, 600, whole=False), None, "seconds for which a run is measured"),
+    "WARMUP": (
+        _number(0, 600, whole=False),
+        None,
+        "seconds of load before that, whose results are discarded",
+    ),
+    "REPEATS": (_number(1, 1000), None, "blocks at each point; fewer than 12 are called exploratory"),
+    "POOL": (_number(1, 10000), "16", "database connections of a server, the same total for every server"),
+    "SEED": (_number(0, 2**63 - 1), None, "of all random order; default: a new one each time, recorded"),
+    "OUT": (_text, None, "results folder; one already begun is continued; default: results/<UTC time>"),
+    "BUILD": (_text, "build", "folder of the built programs, $BUILD in SERVER_LIST, from the project's root"),
+    "DATABASE_URL": (
+        _text,
+        "",
+        "PostgreSQL with db/schema.sql, whose rows are reset; default: a private one (db/local)",
+    ),
+    "PORT": (_number(1, 65535), "18080", "of the server that is measured, on 127.0.0.1; nginx one higher"),
+    "PIN": (
+        _choice("auto", "none"),
+        "auto",
+        "auto: on 4 CPUs or more, server, database and wrk have CPUs of their own",
+    ),
+    "SYSCALLS": (
+        _choice("auto", "none"),
+        "auto",
+        "auto: count system calls, in a pass of its own after a point's first block",
+    ),
+    "STEAL_MAX": (
+        _number(0, 1, whole=False),
+        "0.02",
+        "a run is unsound if its host stole more than this share of the CPU time",
+    ),
+    "RETRIES": (_number(0, 100), "3", "times that an unsound block is run again until its point is given up"),
+}
+AXES = ("N", "M", "W", "D", "C")
+
+PRESETS = {
+    "quick": {
+        "N": "0 1 20", "M": "1024", "W": "0", "D": "0", "C": "16 256",
+        "DURATION": "2", "WARMUP": "0.5", "REPEATS": "4",
+    },
+    "full": {
+        "N": "0 1 5 20", "M": "1024 65536", "W": "0", "D": "0", "C": "16 128 1024",
+        "DURATION": "4", "WARMUP": "1", "REPEATS": "12",
+    },
+}  # fmt: skip
+# `full` also goes along D and W from two of its points: one with few queries and more connections than the
+# pool has, one with many queries and no more connections than the pool has.
+FULL_AXES = [
+    (n, 1024, w, d, c)
+    for n, c in ((5, 128), (20, 16))
+    for w, d in ((0, 1), (0, 10), (n // 2, 0))
+]  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    servers: list[matrix.Server]
+    points: list[matrix.Point]
+    server_list: server_list.ServerList
+    values: dict[str, Any]  # name -> parsed value; also an attribute of the lower-case name
+    texts: dict[
+        str, str | None
+    ]  # name -> as given or defaulted, for environment.json and for continuing a run
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.values[name.upper()]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def connections_most(self) -> int:
+        return max(point.c for point in self.points)
+
+    def with_seed(self, text: str) -> "Settings":
+        """The same settings with the seed of a run that is continued."""
+        return dataclasses.replace(
+            self, values=self.values | {"SEED": int(text)}, texts=self.texts | {"SEED": text}
+        )
+
+
+def load(arguments: Iterable[str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from flags, then the environment, then the defaults. Raises Usage or Help."""
+    given = {name: environ[name] for name in SETTINGS if environ.get(name)} | _flags(arguments)
+    preset = PRESETS.get(given.get("PRESET", "quick"), {})
+    texts = {name: given.get(name, preset.get(name, default)) for name, (_, default, _) in SETTINGS.items()}
+    try:
+        known = server_list.read(texts["SERVER_LIST"])
+    except Failure as error:
+        raise Usage(str(error)) from None
+    if texts["SERVERS"] is None:
+        texts["SERVERS"] = " ".join(known.names)
+    if texts["SEED"] is None:
+        texts["SEED"] = str(secrets.randbelow(2**32))
+    values = {name: _parsed(name, text) for name, text in texts.items()}
+    servers = values["SERVERS"]
+    if values["TARGETS"]:
+        servers = matrix.servers(values["TARGETS"])
+        values["PROXY"] = _proxies_of(values["TARGETS"], values["PROXY"] if "PROXY" in given else None)
+        texts["PROXY"] = " ".join(values["PROXY"])
+    _check(servers, values)
+    return Settings(servers, _points(given, values), known, values, texts)
+
+
+def _flags(arguments: Iterable[str]) -> dict[str, str]:
+    given = {}
+    words = iter(arguments)
+    for word in words:
+        if word in ("--help", "-h"):
+            raise Help
+        flag, equals, value = word.partition("=")
+        name = flag[2:].upper().replace("-", "_")
+        if not flag.startswith("--") or name not in SETTINGS or flag != flag.lower():
+            raise Usage(f"{word}: no such flag; --help lists them")
+        if not equals:
+            following = next(words, None)
+            if following is None:
+                raise Usage(f"{word} wants a value")
+            value = following
+        given[name] = value
+    return given
+
+
+def _parsed(name: str, text: str | None) -> Any:
+    try:
+        return None if text is None else SETTINGS[name][0](text)
+    except ValueError as error:
+        raise Usage(f"{name}: {error}") from None
+
+
+def _proxies_of(targets: list[matrix.Target], asked: list[str] | None) -> list[str]:
+    """What PROXY is: as asked, or by default what every target has an address for."""
+    known: dict[str, list[str]] = {}
+    for target in targets:
+        known.setdefault(target.name, []).append(target.proxy)
+    measured = asked
+    if measured is None:
+        measured = [proxy for proxy in ("none", "nginx") if all(proxy in each for each in known.values())]
+        if not measured:
+            raise Usage(
+                "TARGETS: some have only an address behind nginx and some have none there: name both addresses of each"
+            )
+    for name, proxies in known.items():
+        if len(set(proxies)) != len(proxies):
+            raise Usage(f"TARGETS: {name} has two addresses; give one of them another name")
+        for proxy in measured:
+            if proxy not in proxies:
+                address = name if proxy == "none" else f"{name}@{proxy}"
+                raise Usage(
+                    f"PROXY: {proxy} wants an address of {name} in TARGETS: {address}=http://host:port"
+                )
+    return measured
+
+
+def _check(servers: list[matrix.Server], values: dict[str, Any]) -> None:
+    names = [server.name for server in servers]
+    if len(set(names)) != len(names):
+        raise Usage("SERVERS: two servers have the same name; write model:name to tell them apart")
+    if values["GENERATORS"] and not values["TARGETS"]:
+        raise Usage("GENERATORS: generators elsewhere want TARGETS, with addresses that they can reach")
+    for name in AXES + ("PROXY", "SERVERS"):
+        if not values[name]:
+            raise Usage(f"{name}: the list is empty")
+
+
+def _points(given: dict[str, str], values: dict[str, Any]) -> list[matrix.Point]:
+    points = matrix.product(*(values[name] for name in ("PROXY",) + AXES))
+    if given.get("PRESET") == "full" and not any(name in given for name in AXES):
+        points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in FULL_AXES]
+    for point in points:
+        reason = matrix.impossible(point, values["POOL"], values["DURATION"])
+        if reason:
+            raise Usage(reason)
+    return points
