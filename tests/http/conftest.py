@@ -4,6 +4,7 @@ DATABASE_URL names the database (tests/run sets it), BUILD the folder of the bui
 list than servers.csv, and MODELS the servers of the list that are tested ("threaded libuv coro").
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -13,7 +14,8 @@ import threading
 
 import psycopg2
 import pytest
-from cluster import Cluster, Proxy
+from cluster import Cluster
+from network import Proxy
 from project import MODELS, ROOT, start_command
 from wire import Connection, eventually
 
@@ -87,7 +89,15 @@ class Server:
 
     def descriptors(self):
         """How many it has open."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(self.open_files())
+
+    def open_files(self):
+        """Each descriptor, and what it is: "socket:[inode]", "/dev/null"."""
+        folder, files = f"/proc/{self.process.pid}/fd", {}
+        for number in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                files[int(number)] = os.readlink(f"{folder}/{number}")
+        return files
 
     def rss_kib(self):
         with open(f"/proc/{self.process.pid}/status") as file:
@@ -158,6 +168,12 @@ def start(model):
 def connection(server):
     with server.connect() as connection:
         yield connection
+
+
+@pytest.fixture
+def item(connection):
+    """A new item of the test's own: the response to its POST."""
+    return connection.ask("POST", "/items", {"name": "tea", "value": 3, "payload": {"a": 1}})
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,18 @@
 """A database that misbehaves: every request gets an answer, none hangs, no acknowledged write is lost and
 none is done twice, and service is back within two seconds of the database.
 
-WAITBENCH_SLOW=1 kills it 20 times in place of 3, and also fills the disk of its write-ahead log.
+WAITBENCH_SLOW=1 kills it 20 times in place of 3.
 """
 
 import os
-import pathlib
 import random
 import signal
-import subprocess
-import tempfile
 import time
 from contextlib import closing
 
 import psycopg2
-import pytest
-from cluster import Cluster, Load
 from conftest import sanitizer
+from load import Load
 from service import RECOVERY, connections_up, is_a_sentence, is_back, works
 from wire import eventually, request
 
@@ -215,73 +211,6 @@ def test_standby(start, cluster):
     assert server.stats()["db_lost"] == 0
 
 
-@pytest.fixture
-def small_disk(request):
-    """A file system of so many MB (4)."""
-    size = getattr(request, "param", 4)
-    with tempfile.TemporaryDirectory() as folder:
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=777", "none", folder],
-                                 capture_output=True, text=True)
-        if mounted.returncode != 0:
-            pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip() or 'not root'}")
-        yield pathlib.Path(folder)
-        subprocess.run(["umount", folder], check=True)
-
-
-def test_disk_full(start, cluster, small_disk):
-    space = small_disk / "data"
-    space.mkdir()
-    owner = os.stat(cluster.data)
-    os.chown(space, owner.st_uid, owner.st_gid)
-    cluster.sql(f"CREATE TABLESPACE small LOCATION '{space}'", "ALTER TABLE items SET TABLESPACE small")
-    try:
-        server = start(DATABASE_URL=cluster.url, DB_POOL=2)
-        (ballast := small_disk / "ballast").write_bytes(bytes(3 << 20))
-        made = 0
-        with server.connect() as connection:
-            body = {"name": "full", "payload": "".join(random.choices("0123456789abcdef", k=100000))}
-            while (reply := connection.ask("POST", "/items", body)).status == 201:
-                made += 1
-                assert made < 100, "the disk does not get full"
-            assert is_a_sentence(reply, 503, "disk")
-            assert connection.ask("GET", "/items?limit=1").status == 200
-            assert connection.ask("GET", "/work?n=3&w=1").status == 200
-            ballast.unlink()
-            assert connection.ask("POST", "/items", body).status == 201
-        assert server.stats()["db_lost"] == 0
-        assert cluster.number("SELECT count(*) FROM items") == made + 1
-    finally:
-        cluster.sql("TRUNCATE items", "ALTER TABLE items SET TABLESPACE pg_default", "DROP TABLESPACE small")
-
-
-@pytest.mark.skipif(not SLOW, reason="makes a cluster of its own; WAITBENCH_SLOW=1")
-@pytest.mark.parametrize("small_disk", [150], indirect=True, ids=["150MB"])
-def test_disk_of_the_log_full(start, small_disk):
-    """PostgreSQL panics when it cannot write ahead, and perhaps stays down until there is space."""
-    cluster = Cluster(f"full-{os.getpid()}", folder=small_disk)
-    try:
-        server = start(DATABASE_URL=cluster.url, DB_POOL=4)
-        with Load(server, cluster) as load:
-            load.goes_well()
-            ballast = small_disk / "ballast"
-            with pytest.raises(OSError, match="No space left"), open(ballast, "wb", buffering=0) as file:
-                while True:
-                    file.write(bytes(1 << 16))
-            with pytest.raises(psycopg2.OperationalError, match="closed the connection|recovery mode|refused"):
-                for _ in range(20):  # on to the next file of the log, for which there is no room
-                    cluster.sql("SELECT pg_logical_emit_message(false, 'full', 'disk')", "SELECT pg_switch_wal()")
-            eventually(lambda: server.get("/work").status == 503)
-            time.sleep(1)
-            ballast.unlink()
-            up = cluster.restart()
-            assert load.recovery_s(up) < RECOVERY
-            is_back(server, up, 4)
-        load.check()
-        assert server.said("lost")
-    finally:
-        cluster.stop()
-
-
 def test_table_dropped(start, cluster):
     server = start(DATABASE_URL=cluster.url, DB_POOL=2)
     with server.connect() as connection:
@@ -335,51 +264,3 @@ def test_no_tables_when_it_comes_back(start, cluster):
     finally:
         cluster.sql("ALTER TABLE elsewhere RENAME TO world")
     is_back(server, time.monotonic(), 8)
-
-
-def start_behind(proxy, start, cluster, **settings):
-    return start(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=proxy.port), DB_POOL=2, WORKERS=1, **settings)
-
-
-def test_slow_network(start, cluster, proxy):
-    server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1)
-    eventually(lambda: connections_up(server) == 2)
-    proxy.delay_s = 0.1
-    assert works(server)
-    proxy.delay_s = 1.5  # the answers come when nobody waits for them any more
-    assert is_a_sentence(server.get("/work?n=1"), 504, "QUERY_TIMEOUT")
-    proxy.delay_s = 0
-    eventually(lambda: server.get("/work?n=1").status == 200)
-    for seed in range(20):
-        assert works(server, seed)
-
-
-@pytest.mark.parametrize("stalls", [False, True], ids=["cut", "stalled"])
-def test_result_breaks_off(start, cluster, proxy, stalls):
-    """In the middle of a result: that request fails, and what was half read is nobody else's answer."""
-    server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1)
-    proxy.stalls = stalls
-    # A row of /work is about 60 bytes; the first of 3 rows passes, the second does not.
-    for cut_at in (1, 70, 110) if not stalls else (70,):
-        eventually(lambda: connections_up(server) == 2)  # what is being connected must not be what is cut
-        proxy.cut_at = cut_at
-        reply = server.get("/work?n=3&m=64&seed=5")
-        assert is_a_sentence(reply, 504 if stalls else 503)
-        for seed in range(10):
-            assert works(server, seed)
-    eventually(lambda: connections_up(server) == 2)
-
-
-def test_network_stands_still(start, cluster, proxy):
-    """Nothing passes, and nothing says so; then everything does."""
-    server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1, POOL_TIMEOUT=1)
-    with Load(server, cluster, clients=4) as load:
-        load.goes_well()
-        proxy.holding = True
-        time.sleep(2.5)
-        proxy.holding = False
-        up = time.monotonic()
-        assert load.recovery_s(up) < RECOVERY
-        is_back(server, up, 2)
-    load.check()
-    assert {answer.status for answer in load.failures()} == {503, 504}

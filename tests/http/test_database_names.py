@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from cluster import Proxy
+from network import Proxy
 from namespaces import addresses_of, own_network, with_names
 from service import connections_up, is_back
 from wire import eventually

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from cluster import Proxy
+from network import Proxy
 from conftest import free_port
 from fakes import DribblingDatabase, FullDatabase, SilentDatabase
 from namespaces import addresses_of, with_names

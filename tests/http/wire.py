@@ -40,7 +40,7 @@ class Connection:
     """One connection to a server. Use as a context manager."""
 
     def __init__(self, address, timeout=10, receive_buffer=None):
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self.socket.settimeout(timeout)
         if receive_buffer is not None:  # before connecting: it decides the window that is offered
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
