@@ -261,8 +261,11 @@ static void on_result_ready(uv_poll_t *watcher, int status, int events)
     if (job != NULL) {
         if (go_on_querying(link, event) == PROGRESS_DONE)
             connection_respond(job->connection);
-    } else if (event == PG_FAILED || watch(link, PG_WANT_READ, on_result_ready) < 0) {
+    } else if (event == PG_FAILED) {
         lose(link); /* it died while it was idle */
+    } else if (watch(link, PG_WANT_READ, on_result_ready) < 0) {
+        pg_give_up(&link->slot->pg, "cannot watch its socket");
+        lose(link);
     }
     database_run_woken(link->database);
 }
