@@ -1,19 +1,8 @@
 /* Accepting clients: a coroutine in a plain loop. */
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "http/response.h"
 #include "server.h"
-
-/* Sends a 503, if the client's socket takes it without waiting, and closes. */
-static void refuse(int fd)
-{
-    struct iovec response = response_overloaded();
-    if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-        shutdown(fd, SHUT_WR);
-    close(fd);
-}
 
 /* Accepts until no client waits, or none can be accepted now: ACCEPT_DONE or ACCEPT_PAUSE. */
 static coroutine_fn enum accept_step accept_clients(struct worker *worker)
@@ -29,7 +18,7 @@ static coroutine_fn enum accept_step accept_clients(struct worker *worker)
             acceptor_refuse(acceptor, "no memory for a stack: vm.max_map_count, or the memory limit");
             /* fall through */
         case ACCEPT_REFUSE:
-            refuse(fd);
+            acceptor_turn_away(fd);
             break;
         case ACCEPT_AGAIN:
             break;

@@ -8,19 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "http/response.h"
 #include "server.h"
-
-/* Sends a 503, if the client's socket takes it without waiting, and closes. */
-static void refuse(int fd)
-{
-    struct iovec response = response_overloaded();
-    if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-        shutdown(fd, SHUT_WR);
-    close(fd);
-}
 
 /* ACCEPT_DONE or ACCEPT_PAUSE; ACCEPT_AGAIN after `max` clients. */
 static enum accept_step accept_clients(struct worker *worker, unsigned max)
@@ -36,7 +25,7 @@ static enum accept_step accept_clients(struct worker *worker, unsigned max)
             acceptor_refuse(acceptor, "memory");
             /* fall through */
         case ACCEPT_REFUSE:
-            refuse(fd);
+            acceptor_turn_away(fd);
             break;
         case ACCEPT_AGAIN:
             break;

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/response.h"
 #include "server.h"
 
 /* -- which limit stopped a thread ----------------------------------------------------------------- */
@@ -64,15 +63,6 @@ static const char *thread_limit_met(void)
 
 /* -- accepting ------------------------------------------------------------------------------------ */
 
-/* Sends a 503, if the client's socket takes it without waiting, and closes. */
-static void refuse(int fd)
-{
-    struct iovec response = response_overloaded();
-    if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-        shutdown(fd, SHUT_WR);
-    close(fd);
-}
-
 static void connections_add(struct server *server, struct connection *c)
 {
     pthread_mutex_lock(&server->connections_lock);
@@ -118,7 +108,7 @@ bool listener_accept(struct server *server)
             acceptor_refuse(acceptor, why);
             /* fall through */
         case ACCEPT_REFUSE:
-            refuse(fd);
+            acceptor_turn_away(fd);
             break;
         case ACCEPT_AGAIN:
             break;

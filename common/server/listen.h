@@ -7,7 +7,7 @@
  *         switch (acceptor_step(acceptor, fd < 0 ? -errno : fd)) {
  *         case ACCEPT_SERVE:  serve the client at fd; if that cannot be done, acceptor_refuse() and
  *                             ACCEPT_REFUSE
- *         case ACCEPT_REFUSE: send response_overloaded() without waiting, shut down and close fd
+ *         case ACCEPT_REFUSE: acceptor_turn_away(fd)
  *         case ACCEPT_AGAIN:  nothing to do
  *         case ACCEPT_DONE:   no client waits: return to wait until acceptor->fd is readable
  *         case ACCEPT_PAUSE:  descriptors or memory have run out: the same, but after TIMEOUT_RETRY
@@ -18,7 +18,10 @@
 #define WB_LISTEN_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "http/response.h"
 #include "server/app.h"
 
 enum { LISTEN_ACCEPTS_PER_TURN = 64 /* so that a flood of connections does not keep clients waiting */ };
@@ -70,6 +73,18 @@ enum accept_step acceptor_step(struct acceptor *acceptor, int result);
  * count as accepted. Refuse it as after ACCEPT_REFUSE.
  */
 void acceptor_refuse(struct acceptor *acceptor, const char *why);
+
+/*
+ * Sends a 503 to a client, if its socket takes that without waiting, and closes it. Inline, so that it belongs
+ * to the servers: nothing in the archive of common/ refers to send(2).
+ */
+static inline void acceptor_turn_away(int fd)
+{
+    struct iovec response = response_overloaded();
+    if (send(fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        shutdown(fd, SHUT_WR);
+    close(fd);
+}
 
 /* Closes its descriptors. */
 void acceptor_close(struct acceptor *acceptor);
