@@ -75,7 +75,7 @@ struct worker {
     uv_idle_t turn;   /* active while `later` is not empty */
     uv_timer_t timer; /* at the earliest deadline, or earlier */
     struct timeouts timeouts;
-    char read_buffer[HTTP_READ_BYTES]; /* of all clients: nobody yields between reading and feeding */
+    char read_buffer[HTTP_READ_BYTES]; /* of all clients: no coroutine yields between reading and feeding */
 };
 
 /* -- main.c: how a coroutine waits ---------------------------------------------------------------- */

@@ -15,14 +15,14 @@
 
 enum counter {
     COUNT_ACCEPTED, /* connections taken from the listening socket and served */
-    COUNT_REFUSED,  /* connections answered with 503 because a limit was met */
+    COUNT_REFUSED,  /* connections that got a 503 because a limit was met */
     COUNT_CLOSED,   /* accepted connections that are gone */
-    COUNT_REQUESTS, /* requests that were given an answer, whatever its status */
+    COUNT_REQUESTS, /* requests that were given a response, whatever its status */
     COUNT_RESPONSES_2XX,
     COUNT_RESPONSES_3XX,
     COUNT_RESPONSES_4XX,
     COUNT_RESPONSES_5XX,
-    COUNT_QUERIES,       /* queries that the database answered, errors included */
+    COUNT_QUERIES,       /* queries whose result has come, errors included */
     COUNT_QUERY_NS,      /* from handing a query to libpq until its result was complete */
     COUNT_POOL_WAITS,    /* checkouts that found no idle connection */
     COUNT_POOL_WAIT_NS,  /* what those waited */

@@ -97,7 +97,7 @@ static void remember(struct pg *pg, const PGresult *error)
     snprintf(pg->sqlstate, sizeof pg->sqlstate, "%s", sqlstate != NULL ? sqlstate : "");
 }
 
-/* Why an idle session ends arrives as a notice; the end of file behind it only says that it did. */
+/* The reason why an idle session ends arrives as a notice; the end of file after it only says that it did. */
 static void on_notice(void *arg, const PGresult *notice)
 {
     struct pg *pg = arg;
@@ -150,7 +150,7 @@ static void clear_result(struct pg *pg)
 }
 
 /*
- * One statement can have two results: its own, and an error when the commit behind it failed. Of two
+ * One statement can have two results: its own, and an error when the commit after it failed. Of two
  * errors the first says more: libpq adds one of its own when the connection is lost.
  */
 static void keep_result(struct pg *pg, PGresult *result)
@@ -163,7 +163,7 @@ static void keep_result(struct pg *pg, PGresult *result)
     }
 }
 
-/* The server is ready for the next query: it has answered this one and committed. */
+/* The server is ready for the next query: it has sent the result of this one, and committed. */
 static enum pg_event finish(struct pg *pg)
 {
     if (pg->result == NULL)
@@ -188,7 +188,7 @@ static enum pg_event finish(struct pg *pg)
  * Takes what has arrived so far; PQgetResult() is only called when it cannot wait.
  *
  * `alive` says that reading went well. What was read before the connection broke still counts, up to
- * the ReadyForQuery that ends an answer; without it nobody knows whether the query was committed
+ * the ReadyForQuery that ends a response; without it, whether the query was committed is unknown
  * (CommandComplete comes before the commit of an implicit transaction), so that is a failure.
  */
 static enum pg_event collect(struct pg *pg, bool alive)
@@ -207,8 +207,8 @@ static enum pg_event collect(struct pg *pg, bool alive)
 
 /*
  * libpq makes room for 8 KiB and a TLS or GSS record may have 16: the rest of it would wait inside
- * libpq, with no event of the socket to announce it. PostgreSQL ends each answer with a record that
- * fits (with 15 and 17 no size of answer hung without this), but a proxy before it need not.
+ * libpq, with no event of the socket to announce it. PostgreSQL ends each response with a record
+ * that fits (with 15 and 17 no size of response hung without this), but a proxy before it need not.
  */
 static bool consume(struct pg *pg)
 {

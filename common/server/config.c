@@ -153,7 +153,7 @@ static __attribute__((noreturn)) void print_help(void)
 {
     printf("Usage: server-%s [--help] [--version] [--FLAG VALUE]...\n\n"
            "Serves waitbench's HTTP interface over PostgreSQL (common/API.md). SIGTERM or SIGINT drains: no\n"
-           "new connection, answers in flight are finished, then it exits with 0.\n\n"
+           "new connection, requests in flight are finished, then it exits with 0.\n\n"
            "Each setting is an environment variable and a flag; the flag wins.\n\n",
            model_name);
     for (size_t i = 0; i < SETTINGS; i++) {

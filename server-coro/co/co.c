@@ -16,7 +16,7 @@ struct co {
     enum co_state state;
     void (*entry)(void *);
     void *arg;
-    struct co *resumer;    /* who resumed it; NULL for the thread itself */
+    struct co *resumer;    /* the coroutine that resumed it; NULL for the thread itself */
     void *resumer_context; /* what to continue on a yield */
     struct co **home;      /* which thread it belongs to: the address of its `running` */
     struct co_stack stack;

@@ -4,11 +4,11 @@
  *
  *     struct co *co = co_new(&stacks, serve, connection);
  *     co_resume(co);      runs serve(connection) until it yields or returns
- *     co_resume(co);      goes on behind that co_suspend()
+ *     co_resume(co);      goes on after that co_suspend()
  *
  * The policy is here and in co.c; how registers are exchanged is co_switch.h, where stacks come from is
  * co_stack.h. ASan, TSan and Valgrind are told of every stack and every switch. Misuse ends the process
- * with a sentence, because going on would run on a stack that is somebody else's.
+ * with a sentence, because going on would run on the stack of another.
  *
  * A function that may yield is marked `coroutine_fn`: call it from coroutines only, and expect that
  * everything the coroutine does not own has changed when it returns.

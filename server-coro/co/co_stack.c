@@ -36,7 +36,7 @@ static size_t round_up(size_t bytes)
 }
 
 /*
- * An answer of 0 is not enough: emulators (qemu-user 7.2) ignore advice that they do not know. A guard
+ * A result of 0 is not enough: emulators (qemu-user 7.2) ignore advice that they do not know. A guard
  * that is really there cannot be populated.
  */
 static void probe(void)

@@ -4,7 +4,7 @@
  *
  * co_switch_x86_64.S and co_switch_aarch64.S do that in user space in a few nanoseconds;
  * co_switch_portable.c does it with ucontext(3) on other machines (or with -DCO_PORTABLE), at the price
- * of two system calls for the signal mask, which nobody here changes.
+ * of two system calls for the signal mask, which nothing here changes.
  */
 #ifndef WB_CO_SWITCH_H
 #define WB_CO_SWITCH_H
