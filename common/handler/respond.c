@@ -120,33 +120,17 @@ enum step respond_padded(struct exchange *x, const char *text, uint64_t padding,
     return finish(x, 200, "application/json");
 }
 
-static enum step respond_vproblem(struct exchange *x, int status, const char *member, const char *format,
-                                  va_list args)
+enum step respond_problem(struct exchange *x, int status, const char *member, const char *format, ...)
 {
     struct response *response = &x->response;
+    va_list args;
     response_release(response);
+    va_start(args, format);
     response->text_len = problem_write(response->text, sizeof response->text, status, member, format, args);
+    va_end(args);
     if (status == 503)
         respond_field(x, "Retry-After", "1");
     return finish(x, status, PROBLEM_MEDIA_TYPE);
-}
-
-enum step respond_problem(struct exchange *x, int status, const char *member, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    enum step step = respond_vproblem(x, status, member, format, args);
-    va_end(args);
-    return step;
-}
-
-bool refuse_request(struct exchange *x, int status, const char *member, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    respond_vproblem(x, status, member, format, args);
-    va_end(args);
-    return false;
 }
 
 enum step respond_no_memory(struct exchange *x)
