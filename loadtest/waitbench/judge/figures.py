@@ -1,6 +1,7 @@
 """From what was observed of one run to its row in the results: arithmetic only. COLUMNS.md has the units."""
 
 import dataclasses
+from typing import Any
 
 import numpy
 
@@ -62,7 +63,7 @@ class Observation:
     def wall_s(self) -> float:
         return self.last.time - self.first.time
 
-    def grown(self, name: str):
+    def grown(self, name: str) -> Any:
         """By how much a counter of GET /stats grew; None where the server has no such counter."""
         return difference(self.after.get(name), self.before.get(name))
 
@@ -71,7 +72,7 @@ class Observation:
         """Requests from wrk. A request for /stats is counted from the next one on."""
         return self.grown("requests") - (self.last.asked - self.first.asked)
 
-    def per_request(self, value, factor: float = 1):
+    def per_request(self, value: float | None, factor: float = 1) -> float | None:
         """None where the value is unknown, or the server counted no request."""
         served = self.server_requests
         return None if value is None or served <= 0 else value * factor / served
@@ -102,7 +103,7 @@ class Observation:
     def share(self, cpu_s: float | None, cpus: int | None = None) -> float | None:
         return None if cpu_s is None else cpu_s / (self.wall_s * (cpus or self.cpus))
 
-    def here(self, value):
+    def here(self, value: Any) -> Any:
         """A figure of this machine's kernel, where the server runs on this machine; None elsewhere."""
         return value if self.host.here else None
 
@@ -153,7 +154,7 @@ class Observation:
         return 1 - self.machine_share("idle", "iowait", "steal") - (self.share(known) or 0.0)
 
 
-def difference(last, first):
+def difference(last: Any, first: Any) -> Any:
     return None if last is None or first is None else last - first
 
 

@@ -6,6 +6,7 @@ scheme. Lengths are CSS pixels of a drawing shown at its natural width.
 
 import html
 import math
+from typing import Any, Iterable, Sequence
 
 # One shape for each server beside its colour, which not everyone can tell apart.
 SHAPES = {
@@ -21,18 +22,18 @@ SHAPES = {
 class Scale:
     """From values to pixels, logarithmic; ticks at round numbers."""
 
-    def __init__(self, values, begin, end, least_span=1.0):
+    def __init__(self, values: Iterable, begin: float, end: float, least_span: float = 1.0):
         known = [value for value in values if value and value > 0 and math.isfinite(value)] or [1.0]
         low, high = math.log(min(known)), math.log(max(known))
         widen = max(0.04 * (high - low), (math.log(least_span) - (high - low)) / 2, 0.01)
         self.low, self.high = low - widen, high + widen
         self.begin, self.end = begin, end
 
-    def __call__(self, value):
+    def __call__(self, value: float) -> float:
         share = (math.log(value) - self.low) / (self.high - self.low)
         return round(self.begin + min(1.02, max(-0.02, share)) * (self.end - self.begin), 1)
 
-    def ticks(self, most=6):
+    def ticks(self, most: int = 6) -> list[float]:
         """Round numbers within the scale, from the finest steps of which there are not too many."""
         for steps in (
             (1, 1.1, 1.2, 1.3, 1.5, 1.7, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
@@ -47,7 +48,7 @@ class Scale:
         stride = math.ceil(len(found) / most)
         return found[::stride]
 
-    def _within(self, steps):
+    def _within(self, steps: Sequence[float]) -> list[float]:
         exponents = range(math.floor(self.low / math.log(10)) - 1, math.ceil(self.high / math.log(10)) + 1)
         values = [step * 10.0**exponent for exponent in exponents for step in steps]
         return [value for value in values if self.low <= math.log(value) <= self.high]
@@ -58,10 +59,10 @@ class RatioScale(Scale):
 
     AROUND = (1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000, 10000)
 
-    def __init__(self, values, begin, end):
+    def __init__(self, values: Iterable, begin: float, end: float):
         super().__init__([*values, 0.93, 1.075], begin, end)
 
-    def ticks(self, most=7):
+    def ticks(self, most: int = 7) -> list[float]:
         for first in range(len(self.AROUND)):
             for stride in (1, 2, 3):
                 near = self.AROUND[first::stride]
@@ -77,11 +78,12 @@ class RatioScale(Scale):
 
 
 class Drawing:
-    def __init__(self, width, height, title, description):
-        self.width, self.height, self.parts = width, height, []
+    def __init__(self, width: int, height: int, title: str, description: str):
+        self.width, self.height = width, height
+        self.parts: list[str] = []
         self.title, self.description = title, description
 
-    def add(self, tag, content=None, tip=None, **attributes):
+    def add(self, tag: str, content: object = None, tip: str | None = None, **attributes: Any) -> None:
         """Attribute names: class_ for class, stroke_width for stroke-width. A tip shows on hovering."""
         named = " ".join(
             f'{name.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
@@ -92,13 +94,13 @@ class Drawing:
         )
         self.parts.append(f"<{tag} {named}>{inner}</{tag}>" if inner else f"<{tag} {named}/>")
 
-    def line(self, x1, y1, x2, y2, class_, **more):
+    def line(self, x1: float, y1: float, x2: float, y2: float, class_: str, **more: Any) -> None:
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_, **more)
 
-    def text(self, x, y, content, class_="", anchor="start"):
+    def text(self, x: float, y: float, content: object, class_: str = "", anchor: str = "start") -> None:
         self.add("text", content, x=x, y=y, class_=class_, text_anchor=anchor)
 
-    def mark(self, x, y, shape, class_, tip=None):
+    def mark(self, x: float, y: float, shape: str, class_: str, tip: str | None = None) -> None:
         self.add("path", tip=tip, d=SHAPES[shape], transform=f"translate({x},{y})", class_=class_)
 
     def __str__(self):
