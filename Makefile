@@ -11,7 +11,6 @@ BUILD ?= build
 CC = cc
 CFLAGS = -O2 -g
 FUZZ_SECONDS ?= 60
-PYTHON := /usr/bin/python3
 
 # servers.csv, or the file that SERVER_LIST names, lists the servers and what to make for each. A server in C is
 # a folder server-NAME with a main.c and needs no rule of its own; any other that has to be built brings a rule in
