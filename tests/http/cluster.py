@@ -65,7 +65,7 @@ class Cluster:
             return [int(pid) for pid in file.read().split()]
 
     def kill(self, with_children):
-        """SIGKILL. A postmaster alone leaves backends behind that answer until they miss it."""
+        """SIGKILL. Without its children, a postmaster leaves backends that serve until they notice that it has gone."""
         for pid in [self.pid, *(self.children() if with_children else [])]:
             send_signal(pid, signal.SIGKILL)
 

@@ -142,7 +142,7 @@ def server(request):
 
 @pytest.fixture(scope="module")
 def servers():
-    """All of them at once, for tests that hold their answers against each other."""
+    """All of them at once, for tests that compare their responses."""
     servers = [Server(model) for model in MODELS]
     yield servers
     for server in servers:

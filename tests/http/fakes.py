@@ -1,9 +1,10 @@
-"""Databases that are none: they take connections and then say little or nothing. Use each as a context manager."""
+"""Databases that are none: they take connections, and then say little or nothing."""
 
 import itertools
 import socket
 import struct
-import threading
+
+from network import Listener, listen
 
 
 def message(kind, payload):
@@ -11,37 +12,14 @@ def message(kind, payload):
     return kind + struct.pack("!I", len(payload) + 4) + payload
 
 
-class SilentDatabase:
+class SilentDatabase(Listener):
     """Accepts connections and never says a word."""
 
-    def __init__(self, host="127.0.0.1", port=0):
-        self.listener = socket.create_server((host, port))
-        self.port = self.listener.getsockname()[1]
-        self.clients = []
-        self.closing = threading.Event()
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.closing.set()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for client in self.clients:
-            client.close()
+    def __init__(self, host="127.0.0.1"):
+        super().__init__(listen((host, 0)))
 
     def is_being_connected_to(self):
-        return bool(self.clients)
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.clients.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        return bool(self.sockets)
 
     def _serve(self, client):
         pass
@@ -66,17 +44,14 @@ class DribblingDatabase(SilentDatabase):
             pass  # the client has given up
 
 
-class FullDatabase(SilentDatabase):
+class FullDatabase(Listener):
     """Listens, but its queue is full: the kernel drops whatever comes, as a firewall may."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-        self.port = self.listener.getsockname()[1]
-        self.clients = []
-        self.closing = threading.Event()
+        super().__init__(socket.create_server(("127.0.0.1", 0), backlog=0))
         while True:
             client = socket.socket()
-            self.clients.append(client)
+            self.sockets.append(client)
             client.settimeout(0.2)
             try:
                 client.connect(("127.0.0.1", self.port))
@@ -84,9 +59,9 @@ class FullDatabase(SilentDatabase):
                 break
 
     def __enter__(self):
-        return self
+        return self  # and accepts nothing
 
     def is_being_connected_to(self):
-        """Whether a connection waits for an answer to its SYN, beside our own."""
+        """Whether a connection waits for a SYN-ACK, beside our own."""
         with open("/proc/net/tcp") as file:
             return sum(f":{self.port:04X} 02 " in line for line in file) > 1

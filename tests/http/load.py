@@ -12,7 +12,7 @@ HANGS = 20  # s without a response; every time-out that the tests set, together,
 
 
 @dataclass
-class Answer:
+class Outcome:
     kind: str     # "work" or "item"
     name: str     # of the item
     began: float  # on time.monotonic()
@@ -32,10 +32,10 @@ class Answer:
 
 
 class Load:
-    """Clients that ask without pause, remember each answer, and know what must be in the tables.
+    """Clients that ask without pause, remember each outcome, and know what must be in the tables.
 
     One request in two makes an item with a name of its own, the other runs three queries, two of them
-    updates. Use as a context manager; leaving it waits for the last answers.
+    updates. Use as a context manager; leaving it waits for the last outcomes.
     """
 
     UPDATES = 2
@@ -44,7 +44,7 @@ class Load:
     def __init__(self, server, cluster, clients=6):
         self.server = server
         self.cluster = cluster
-        self.answers = []
+        self.outcomes = []
         self.stopping = False
         self.prefix = f"load-{next(self.seeds)}-"
         self.hits_before = self._hits()
@@ -77,29 +77,29 @@ class Load:
             except (OSError, EOFError, AssertionError) as error:
                 status, detail, retry_after = 0, repr(error), None
                 connection = None
-            answer = Answer(kind, name, began, time.monotonic(), status, detail, retry_after)
-            self.answers.append(answer)
-            if not answer.succeeded:
+            outcome = Outcome(kind, name, began, time.monotonic(), status, detail, retry_after)
+            self.outcomes.append(outcome)
+            if not outcome.succeeded:
                 time.sleep(0.01)  # a client that is told to wait and spins would take the machine from the database
         if connection:
             connection.socket.close()
 
     def _ask(self, connection, kind, name):
         if kind == "item":
-            reply = connection.ask("POST", "/items", {"name": name})
-            if reply.status == 201:
-                assert reply.json()["name"] == name
+            response = connection.ask("POST", "/items", {"name": name})
+            if response.status == 201:
+                assert response.json()["name"] == name
         else:
             seed = next(self.seeds)
-            reply = connection.ask("GET", f"/work?n=3&w={self.UPDATES}&d=1&m=64&seed={seed}")
-            if reply.status == 200:
-                assert reply.json()["sum"] == work_sum(seed, 3), f"a wrong answer: {reply.body}"
-        detail = "" if reply.status in (200, 201) else reply.json()["detail"]
-        return reply.status, detail, reply["retry-after"]
+            response = connection.ask("GET", f"/work?n=3&w={self.UPDATES}&d=1&m=64&seed={seed}")
+            if response.status == 200:
+                assert response.json()["sum"] == work_sum(seed, 3), f"a wrong response: {response.body}"
+        detail = "" if response.status in (200, 201) else response.json()["detail"]
+        return response.status, detail, response["retry-after"]
 
     def successes_since(self, moment, of="work item"):
-        return [answer for answer in list(self.answers)
-                if answer.succeeded and answer.began >= moment and answer.kind in of.split()]
+        return [outcome for outcome in list(self.outcomes)
+                if outcome.succeeded and outcome.began >= moment and outcome.kind in of.split()]
 
     def _succeeds(self, since, count):
         """Waits for so many successes of both kinds."""
@@ -114,28 +114,28 @@ class Load:
     def recovery_s(self, up):
         """How long after the moment `up` both kinds of request have succeeded for the first time."""
         self._succeeds(up, 1)
-        return max(min(answer.ended for answer in self.successes_since(up, kind)) for kind in ("work", "item")) - up
+        return max(min(outcome.ended for outcome in self.successes_since(up, kind)) for kind in ("work", "item")) - up
 
     def failures(self):
-        return [answer for answer in self.answers if not answer.succeeded]
+        return [outcome for outcome in self.outcomes if not outcome.succeeded]
 
     def check(self):
-        """After the end: each request has its answer, each acknowledged write is there, and none twice."""
+        """After the end: each request has its outcome, each acknowledged write is there, and none twice."""
         assert not any(thread.is_alive() for thread in self.threads), "a request hangs"
-        odd = [answer for answer in self.failures() if answer.status not in (503, 504)
-               or (answer.status == 503 and answer.retry_after is None)]
-        assert not odd, f"{len(odd)} of {len(self.answers)}: {odd[:3]}\n{self.server.log[-2000:]}"
+        odd = [outcome for outcome in self.failures() if outcome.status not in (503, 504)
+               or (outcome.status == 503 and outcome.retry_after is None)]
+        assert not odd, f"{len(odd)} of {len(self.outcomes)}: {odd[:3]}\n{self.server.log[-2000:]}"
         eventually(self.cluster.is_quiet, within=HANGS)  # a query that was given up may still be running
-        uncertain = [answer for answer in self.failures() if not answer.surely_ran_nothing]
+        uncertain = [outcome for outcome in self.failures() if not outcome.surely_ran_nothing]
 
-        acknowledged = self.UPDATES * sum(answer.status == 200 for answer in self.answers)
-        possible = acknowledged + self.UPDATES * sum(answer.kind == "work" for answer in uncertain)
+        acknowledged = self.UPDATES * sum(outcome.status == 200 for outcome in self.outcomes)
+        possible = acknowledged + self.UPDATES * sum(outcome.kind == "work" for outcome in uncertain)
         grown = self._hits() - self.hits_before
         assert acknowledged <= grown <= possible, f"{acknowledged} updates acknowledged, {grown} done, {possible} asked"
 
         rows = self.cluster.sql(f"SELECT name, count(*) FROM items WHERE name LIKE '{self.prefix}%' GROUP BY name")
         assert [row for row in rows if row[1] != 1] == [], "an item was made twice"
         there = {name for name, _ in rows}
-        made = {answer.name for answer in self.answers if answer.status == 201}
+        made = {outcome.name for outcome in self.outcomes if outcome.status == 201}
         assert made - there == set(), "acknowledged items are lost"
-        assert there - made <= {answer.name for answer in uncertain if answer.kind == "item"}
+        assert there - made <= {outcome.name for outcome in uncertain if outcome.kind == "item"}

@@ -10,8 +10,38 @@ def listen(address):
     return socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
 
 
-class Proxy:
-    """The network between a server and its database. Use as a context manager.
+class Listener:
+    """Accepts connections, and serves each in a thread of its own. Use as a context manager."""
+
+    def __init__(self, listener):
+        self.listener = listener
+        self.port = listener.getsockname()[1]
+        self.sockets = []  # closed with the listener
+        self.closing = threading.Event()
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.closing.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for each in self.sockets:
+            each.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sockets.append(client)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+
+class Proxy(Listener):
+    """The network between a server and its database.
 
     delay_s   waits so long with everything that the database says
     holding   takes nothing from either side until it is False again (and loses nothing, as TCP does not)
@@ -20,39 +50,22 @@ class Proxy:
     """
 
     def __init__(self, port, address=("127.0.0.1", 0), listener=None):
+        super().__init__(listener or listen(address))
         self.target = ("127.0.0.1", port)
-        self.listener = listener or listen(address)
-        self.port = self.listener.getsockname()[1]
         self.delay_s = 0
         self.holding = False
         self.cut_at = None
         self.stalls = False
         self.lock = threading.Lock()
-        self.links = []
 
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for link in self.links:
-            link.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                database = socket.create_connection(self.target)
-            except OSError:
-                client.close()  # as if the database itself had refused it
-                continue
-            self.links += [client, database]
-            threading.Thread(target=self._carry, args=(client, database), daemon=True).start()
+    def _serve(self, client):
+        try:
+            database = socket.create_connection(self.target)
+        except OSError:
+            client.close()  # as if the database itself had refused it
+            return
+        self.sockets.append(database)
+        self._carry(client, database)
 
     def _allowed(self, length):
         """How many of the bytes may pass before the cut; counted for all connections together."""

@@ -16,19 +16,19 @@ def connections_up(server):
     return stats["db_connects"] - stats["db_lost"]
 
 
-def is_a_sentence(reply, status, *words):
+def is_a_sentence(response, status, *words):
     """A problem document that says what to do; with 503, when."""
-    assert reply.status == status, f"{reply.status}: {reply.body}"
-    detail = reply.json()["detail"]
-    assert (reply["retry-after"] is not None) == (status == 503)
+    assert response.status == status, f"{response.status}: {response.body}"
+    detail = response.json()["detail"]
+    assert (response["retry-after"] is not None) == (status == 503)
     assert detail.endswith(".") and all(word in detail for word in words), detail
-    assert not reply.closes
+    assert not response.closes
     return True
 
 
 def works(server, seed=7):
-    reply = server.get(f"/work?n=3&m=64&seed={seed}")
-    return reply.status == 200 and reply.json()["sum"] == work_sum(seed, 3)
+    response = server.get(f"/work?n=3&m=64&seed={seed}")
+    return response.status == 200 and response.json()["sum"] == work_sum(seed, 3)
 
 
 def is_back(server, up, size):

@@ -27,7 +27,7 @@ MOMENTS = {
     "while 100 is sent": b"POST /items HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
     "in a query": request("GET", "/work?n=2&d=30"),
     "in an update": request("GET", "/work?n=2&w=2&d=30"),
-    "in an answer": request("GET", f"/work?n=1&m={LARGE}"),
+    "in a response": request("GET", f"/work?n=1&m={LARGE}"),
     "in a pipeline": request("GET", "/work?n=1&d=20") * 20,
     "after a refusal": b"NONSENSE\r\n\r\n",
 }
@@ -70,13 +70,13 @@ def test_updates_of_one_who_left_are_whole(small, database):
         with small.connect() as client:
             client.send(request("GET", "/work?n=2&w=2&d=20"))
             client.reset()
-        reply = small.get("/work?n=2&seed=7")
-        assert reply.status == 200 and reply.json()["n"] == 2
+        response = small.get("/work?n=2&seed=7")
+        assert response.status == 200 and response.json()["n"] == 2
     assert small.stats()["db_lost"] == 0
 
 
 def test_half_closed_in_the_middle(small):
-    """Who has only stopped sending still gets what is owed, and an unfinished request is no request."""
+    """A client that has only stopped sending still gets its responses; an unfinished request gets none."""
     with nothing_left(small):
         with small.connect() as client:
             client.send(request("GET", "/work?n=2&d=50") + request("GET", "/healthz"))
@@ -148,10 +148,10 @@ def test_other_protocols(server, name, data):
             try:
                 client.send(data)
                 client.half_close()
-                reply = client.read()
-                assert reply.status in (400, 414, 501) and reply.closes, name
+                response = client.read()
+                assert response.status in (400, 414, 501) and response.closes, name
             except (ConnectionError, EOFError):
-                pass  # no line was ever ended, and the client has: there is nothing to answer
+                pass  # no line was ever ended, and the client has: nothing is owed a response
             assert client.is_closed_by_server()
 
 
@@ -170,7 +170,7 @@ def test_random_bytes(server):
 
 
 def test_good_requests_with_a_byte_changed(server):
-    """Every answer is a well-formed one, whatever became of the request."""
+    """Every response is well-formed, whatever became of the request."""
     good = request("POST", "/items", {"name": "x", "payload": [1, {"a": None}]})
     generator = random.Random(2)
     with nothing_left(server):
@@ -215,8 +215,8 @@ def test_others_are_served_meanwhile(start):
             with server.connect() as good:
                 while time.monotonic() < end:
                     for target in ("/work?n=2&seed=7&m=64", "/healthz", "/items?limit=1"):
-                        if (reply := good.ask("GET", target)).status != 200:
-                            trouble.append(reply)
+                        if (response := good.ask("GET", target)).status != 200:
+                            trouble.append(response)
         finally:
             stop.set()
             for thread in threads:

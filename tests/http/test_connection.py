@@ -12,8 +12,8 @@ from wire import request
                                    "x,close", "x,, ,close", "x ,\tclose\t, y", "TE, close"])
 def test_connection_close(connection, value):
     connection.send(head("GET /healthz HTTP/1.1", f"Connection: {value}") + head())
-    reply = connection.read()
-    assert reply.status == 200 and reply.closes
+    response = connection.read()
+    assert response.status == 200 and response.closes
     assert connection.is_closed_by_server()
 
 
@@ -26,8 +26,8 @@ def test_close_in_the_second_of_two_fields(connection):
                                   "Keep-Alive: timeout=5"])
 def test_http_1_0_closes_unless_asked(connection, line):
     connection.send(head("GET /healthz HTTP/1.0", *([line] if line else []), host=False))
-    reply = connection.read()
-    assert reply.status == 200 and reply.closes and connection.is_closed_by_server()
+    response = connection.read()
+    assert response.status == 200 and response.closes and connection.is_closed_by_server()
 
 
 def test_http_1_0_is_told_that_it_is_kept(connection):
@@ -37,12 +37,12 @@ def test_http_1_0_is_told_that_it_is_kept(connection):
     assert connection.ask("GET", "/healthz")["connection"] is None
 
 
-def test_a_refused_version_is_answered_in_ours(connection):
+def test_the_response_to_a_refused_version_is_http_1_1(connection):
     connection.send("GET / HTTP/7.3\r\n\r\n")
     assert connection.read().raw_head.startswith(b"HTTP/1.1 505 ")
 
 
-def test_half_closed_connection_is_still_answered(server):
+def test_a_half_closed_connection_still_gets_its_response(server):
     for target in ("/healthz", "/work?n=2&d=50&m=1000000"):
         with server.connect() as connection:
             connection.send(request("GET", target))
@@ -53,7 +53,7 @@ def test_half_closed_connection_is_still_answered(server):
 
 # ---- Pipelining
 
-def test_hundred_requests_in_one_write_are_answered_in_order(connection, server):
+def test_a_hundred_requests_in_one_write_get_their_responses_in_order(connection, server):
     data = b""
     expected = []
     for i in range(25):
@@ -67,9 +67,9 @@ def test_hundred_requests_in_one_write_are_answered_in_order(connection, server)
         expected.append(("PUT", 404, None))
     connection.send(data)
     for method, status, size in expected:
-        reply = connection.read(method)
-        assert reply.status == status
-        assert size is None or int(reply["content-length"]) == size
+        response = connection.read(method)
+        assert response.status == status
+        assert size is None or int(response["content-length"]) == size
     assert connection.pending == b"" and connection.lives_on()
 
 
@@ -78,20 +78,20 @@ def test_pipelined_slow_before_fast(connection):
     assert len(connection.read().body) == 64 and connection.read().json() == {"status": "ok"}
 
 
-def test_requests_behind_close_are_not_answered(connection):
+def test_requests_after_close_get_no_response(connection):
     connection.send(head() + head("GET /healthz HTTP/1.1", "Connection: close") + head() * 10)
     assert not connection.read().closes
     assert connection.read().closes and connection.is_closed_by_server()
 
 
-def test_pipelined_answers_come_before_the_refusal(connection):
+def test_pipelined_responses_come_before_the_refusal(connection):
     connection.send(head("GET /work?n=1&d=50 HTTP/1.1") + head() + "NONSENSE\r\n\r\n" + head())
     assert connection.read().status == 200 and connection.read().status == 200
     assert connection.read().status == 400 and connection.is_closed_by_server()
 
 
 def test_more_is_pipelined_than_any_buffer_holds(connection):
-    """2 MB of requests, answered while they are sent: nothing is lost where a buffer ends."""
+    """2 MB of requests, whose responses come while they are sent: nothing is lost where a buffer ends."""
     one = head("GET /healthz HTTP/1.1", "X-A: " + "a" * 950).encode()
     sender = threading.Thread(target=connection.send, args=(one * 2000,))
     sender.start()

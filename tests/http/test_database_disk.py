@@ -42,10 +42,10 @@ def test_disk_full(start, cluster, small_disk):
         made = 0
         with server.connect() as connection:
             body = {"name": "full", "payload": "".join(random.choices("0123456789abcdef", k=100000))}
-            while (reply := connection.ask("POST", "/items", body)).status == 201:
+            while (response := connection.ask("POST", "/items", body)).status == 201:
                 made += 1
                 assert made < 100, "the disk does not get full"
-            assert is_a_sentence(reply, 503, "disk")
+            assert is_a_sentence(response, 503, "disk")
             assert connection.ask("GET", "/items?limit=1").status == 200
             assert connection.ask("GET", "/work?n=3&w=1").status == 200
             ballast.unlink()

@@ -1,4 +1,4 @@
-"""A database that misbehaves: every request gets an answer, none hangs, no acknowledged write is lost and
+"""A database that misbehaves: every request gets a response, none hangs, no acknowledged write is lost and
 none is done twice, and service is back within two seconds of the database.
 
 WAITBENCH_SLOW=1 kills it 20 times in place of 3.
@@ -51,11 +51,11 @@ def test_one_session_killed_under_load(start, cluster):
     """PostgreSQL then ends all of them, as memory that they share may be damaged, and recovers by itself."""
     def crash():
         os.kill(cluster.backends()[0], signal.SIGKILL)
-        eventually(lambda: not cluster_answers())
-        eventually(cluster_answers, within=30)
+        eventually(lambda: not is_up())
+        eventually(is_up, within=30)
         return time.monotonic()
 
-    def cluster_answers():
+    def is_up():
         try:
             return cluster.sql("SELECT true")
         except psycopg2.Error:
@@ -65,7 +65,7 @@ def test_one_session_killed_under_load(start, cluster):
 
 
 def test_paused_past_the_time_outs(start, cluster):
-    """All of it stands still: who has a connection gets 504, who waits for one 503."""
+    """All of it stands still: a request with a connection gets 504, one that waits for a connection 503."""
     server = start(DATABASE_URL=cluster.url, DB_POOL=2, WORKERS=1, POOL_TIMEOUT=1, QUERY_TIMEOUT=1)
     with Load(server, cluster) as load:
         load.goes_well()
@@ -78,9 +78,9 @@ def test_paused_past_the_time_outs(start, cluster):
         assert load.recovery_s(up) < RECOVERY
         is_back(server, up, 2)
     load.check()
-    assert any(answer.status == 504 for answer in load.failures())
-    assert any(answer.surely_ran_nothing for answer in load.failures())
-    slowest = max(answer.ended - answer.began for answer in load.answers if answer.began >= began - 1)
+    assert any(outcome.status == 504 for outcome in load.failures())
+    assert any(outcome.surely_ran_nothing for outcome in load.failures())
+    slowest = max(outcome.ended - outcome.began for outcome in load.outcomes if outcome.began >= began - 1)
     assert slowest < 5  # a wait for a connection, and up to three queries one of which does not return
 
 

@@ -17,7 +17,7 @@ def test_slow_network(start, cluster, proxy):
     eventually(lambda: connections_up(server) == 2)
     proxy.delay_s = 0.1
     assert works(server)
-    proxy.delay_s = 1.5  # the answers come when nobody waits for them any more
+    proxy.delay_s = 1.5  # the results come when nobody waits for them any more
     assert is_a_sentence(server.get("/work?n=1"), 504, "QUERY_TIMEOUT")
     proxy.delay_s = 0
     eventually(lambda: server.get("/work?n=1").status == 200)
@@ -27,15 +27,15 @@ def test_slow_network(start, cluster, proxy):
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["cut", "stalled"])
 def test_result_breaks_off(start, cluster, proxy, stalls):
-    """In the middle of a result: that request fails, and what was half read is nobody else's answer."""
+    """In the middle of a result: that request fails, and what was half read becomes nobody else's response."""
     server = start_behind(proxy, start, cluster, QUERY_TIMEOUT=1)
     proxy.stalls = stalls
     # A row of /work is about 60 bytes; the first of 3 rows passes, the second does not.
     for cut_at in (1, 70, 110) if not stalls else (70,):
         eventually(lambda: connections_up(server) == 2)  # what is being connected must not be what is cut
         proxy.cut_at = cut_at
-        reply = server.get("/work?n=3&m=64&seed=5")
-        assert is_a_sentence(reply, 504 if stalls else 503)
+        response = server.get("/work?n=3&m=64&seed=5")
+        assert is_a_sentence(response, 504 if stalls else 503)
         for seed in range(10):
             assert works(server, seed)
     eventually(lambda: connections_up(server) == 2)
@@ -53,4 +53,4 @@ def test_network_stands_still(start, cluster, proxy):
         assert load.recovery_s(up) < RECOVERY
         is_back(server, up, 2)
     load.check()
-    assert {answer.status for answer in load.failures()} == {503, 504}
+    assert {outcome.status for outcome in load.failures()} == {503, 504}

@@ -8,15 +8,15 @@ from wire import request
 
 
 def test_post(connection):
-    reply = connection.ask("POST", "/items", {"name": "tea", "value": 3, "payload": [1]})
-    assert reply.status == 201 and reply["content-type"] == "application/json" and reply["etag"] == '"1"'
-    document = reply.json()
+    response = connection.ask("POST", "/items", {"name": "tea", "value": 3, "payload": [1]})
+    assert response.status == 201 and response["content-type"] == "application/json" and response["etag"] == '"1"'
+    document = response.json()
     assert list(document) == ["id", "name", "value", "payload", "updated_at"]
-    assert reply["location"] == reply["content-location"] == f"/items/{document['id']}"
+    assert response["location"] == response["content-location"] == f"/items/{document['id']}"
     assert (document["name"], document["value"], document["payload"]) == ("tea", 3, [1])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", document["updated_at"])
-    again = connection.ask("GET", reply["location"])
-    assert again.status == 200 and again.body == reply.body and again["etag"] == '"1"'
+    again = connection.ask("GET", response["location"])
+    assert again.status == 200 and again.body == response.body and again["etag"] == '"1"'
 
 
 def test_post_defaults(connection):
@@ -25,21 +25,21 @@ def test_post_defaults(connection):
 
 
 def test_put_replaces_all(connection, item):
-    reply = put(connection, item, {"name": "coffee"})
-    assert reply.status == 200 and reply["etag"] == '"2"'
-    document = reply.json()
+    response = put(connection, item, {"name": "coffee"})
+    assert response.status == 200 and response["etag"] == '"2"'
+    document = response.json()
     assert (document["name"], document["value"], document["payload"]) == ("coffee", 0, None)
     assert document["updated_at"] > item.json()["updated_at"]
-    assert reply["content-location"] == item["location"] and reply["location"] is None
+    assert response["content-location"] == item["location"] and response["location"] is None
     got = connection.ask("GET", item["location"])
-    assert got.body == reply.body and got["content-location"] is None
+    assert got.body == response.body and got["content-location"] is None
 
 
 def test_put_takes_what_get_gave(connection, item):
     got = connection.ask("GET", item["location"])
-    reply = put(connection, item, got.body, **{"If-Match": got["etag"]})
-    assert reply.status == 200
-    before, after = got.json(), reply.json()
+    response = put(connection, item, got.body, **{"If-Match": got["etag"]})
+    assert response.status == 200
+    before, after = got.json(), response.json()
     assert before.pop("updated_at") <= after.pop("updated_at") and before == after
     check_problem(put(connection, item, {"name": "x", "id": item.json()["id"] + 1}), 422, "id")
     check_problem(put(connection, item, {"name": "x", "id": str(item.json()["id"])}), 422, "id")
@@ -60,9 +60,9 @@ def test_put_gives_no_ids(connection, database):
 
 
 def test_patch_changes_what_is_named(connection, item):
-    reply = patch(connection, item, {"value": 4})
-    assert reply.status == 200 and reply["etag"] == '"2"'
-    document = reply.json()
+    response = patch(connection, item, {"value": 4})
+    assert response.status == 200 and response["etag"] == '"2"'
+    document = response.json()
     assert (document["name"], document["value"], document["payload"]) == ("tea", 4, {"a": 1})
     assert patch(connection, item, {"name": "chai"}).json()["value"] == 4
     assert patch(connection, item, {}).json()["name"] == "chai"
@@ -89,14 +89,14 @@ MERGES = [
 @pytest.mark.parametrize("original, change, result", MERGES)
 def test_patch_merges_payloads(connection, original, change, result):
     item = connection.ask("POST", "/items", {"name": "x", "payload": original})
-    reply = connection.ask("PATCH", item["location"], {"payload": change},
+    response = connection.ask("PATCH", item["location"], {"payload": change},
                            {"Content-Type": "application/merge-patch+json"})
-    assert reply.status == 200 and reply.json()["payload"] == result
+    assert response.status == 200 and response.json()["payload"] == result
 
 
 def test_delete(connection, item):
-    reply = connection.ask("DELETE", item["location"])
-    assert reply.status == 204 and reply["etag"] is None
+    response = connection.ask("DELETE", item["location"])
+    assert response.status == 204 and response["etag"] is None
     for method in ("GET", "HEAD", "DELETE"):
         assert connection.ask(method, item["location"]).status == 404
     assert patch(connection, item, {"value": 1}).status == 404 and put(connection, item, {"name": "x"}).status == 404
@@ -129,7 +129,7 @@ def test_parameters_that_mean_nothing_are_refused(connection, item):
 
 # ---- The same from all servers
 
-def test_all_three_answer_the_same_bytes(servers, database):
+def test_all_servers_send_the_same_bytes(servers, database):
     """An item made by one, read and changed through each: what is determined is the same to the byte."""
     payload = {"ü": [1.5, -2**63, None, {"\U0001f980": "\u001f\u007f"}], "b": "\"\\/"}
     item = servers[0].ask("POST", "/items", {"name": "\tü\U0001f980", "value": -5, "payload": payload})
@@ -147,11 +147,11 @@ def test_all_three_answer_the_same_bytes(servers, database):
                  {}),
              ("GET", "/items?limit=x", None, {}), ("GET", "/items/0", None, {})]
     for method, target, body, headers in asked:
-        answers = {server.ask(method, target, body, headers).without_date() for server in servers}
-        assert len(answers) == 1, (method, target, answers)
+        responses = {server.ask(method, target, body, headers).without_date() for server in servers}
+        assert len(responses) == 1, (method, target, responses)
     for number, server in enumerate(servers):
-        reply = server.ask("PATCH", item["location"], {"payload": {server.model: number}})
-        assert reply["etag"] == f'"{number + 2}"'
+        response = server.ask("PATCH", item["location"], {"payload": {server.model: number}})
+        assert response["etag"] == f'"{number + 2}"'
     assert len({server.get(item["location"]).without_date() for server in servers}) == 1
 
 
@@ -160,7 +160,7 @@ def test_pipelined_changes_are_made_in_order(connection, item):
     connection.send(b"".join(request("PATCH", target, {"value": i}) for i in range(30)) + request("GET", target) +
                     request("DELETE", target) + request("GET", target))
     for i in range(30):
-        reply = connection.read()
-        assert reply.json()["value"] == i and reply["etag"] == f'"{i + 2}"'
+        response = connection.read()
+        assert response.json()["value"] == i and response["etag"] == f'"{i + 2}"'
     assert connection.read().json()["value"] == 29
     assert connection.read().status == 204 and connection.read().status == 404

@@ -10,7 +10,8 @@ EXTREMES = [-2**63, -1, 0, 1, 2**53 + 1, 2**63 - 1]
 
 # ---- What comes back
 
-NAMES = ["x", "ü", "e\u0301", "日本語", "\U0001f980", "\u200f\u202e", "\ufeff", "\uffff", "\t\n\r\x01\x1f\x7f", "\"\\/",
+NAMES = ["x", "ü", "e\u0301", "日本語", "\U0001f980", "\u200f\u202e", "\ufeff", "\uffff", "\t\n\r\x01\x1f\x7f",
+         "\"\\/",
          "' OR 1=1 --",
          "%00%s$1", "</script>", " ", "x" * 200, "\U0001f980" * 200]
 
@@ -22,8 +23,8 @@ def test_any_unicode_comes_back(connection, escaped):
         body = json.dumps(document, ensure_ascii=escaped).encode()
         item = connection.ask("POST", "/items", body)
         assert item.status == 201, (name, item.body)
-        for reply in (item, connection.ask("GET", item["location"])):
-            assert reply.json()["name"] == name and reply.json()["payload"] == document["payload"]
+        for response in (item, connection.ask("GET", item["location"])):
+            assert response.json()["name"] == name and response.json()["payload"] == document["payload"]
 
 
 def test_lengths_count_characters(connection):
@@ -39,8 +40,8 @@ def test_lengths_count_characters(connection):
     b'"\\ud800"', b'"\\udc00\\ud800"', b'{"\\udfff":1}',  # RFC 8259 8.2: JSON, but no Unicode
     b"[" * 33 + b"]" * 33, b'{"a":' * 33 + b"1" + b"}" * 33, b"1e-400"])
 def test_payloads_that_cannot_be_kept_are_refused(connection, text):
-    reply = connection.ask("POST", "/items", b'{"name":"x","payload":' + text + b"}")
-    assert reply.status == 422 and "position" not in reply.json() and " at byte " in reply.json()["detail"]
+    response = connection.ask("POST", "/items", b'{"name":"x","payload":' + text + b"}")
+    assert response.status == 422 and "position" not in response.json() and " at byte " in response.json()["detail"]
     assert connection.lives_on()
 
 
@@ -52,8 +53,8 @@ def test_payloads_that_cannot_be_kept_are_refused(connection, text):
 def test_payloads_come_back_as_they_came(connection, text):
     item = connection.ask("POST", "/items", f'{{"name":"x","payload":{text}}}'.encode())
     assert item.status == 201, item.body
-    reply = connection.ask("GET", item["location"])
-    assert f'"payload":{text},"updated_at"'.encode() in reply.body
+    response = connection.ask("GET", item["location"])
+    assert f'"payload":{text},"updated_at"'.encode() in response.body
 
 
 @pytest.mark.parametrize("text", ["1e3", "1E+3", "1.0", "1.50", "12e-1", "5e-324", "1.7976931348623157e308", "-0.0"])
@@ -76,8 +77,8 @@ def test_large_payload(connection):
     payload = ["x" * 1000] * 1000
     item = connection.ask("POST", "/items", {"name": "x", "payload": payload})
     assert item.status == 201 and connection.ask("GET", item["location"]).json()["payload"] == payload
-    reply = put(connection, item, item.body)
-    assert reply.status == 200 and reply.json()["payload"] == payload
+    response = put(connection, item, item.body)
+    assert response.status == 200 and response.json()["payload"] == payload
 
 
 # ---- What is refused
@@ -91,11 +92,11 @@ def test_large_payload(connection):
         "": 1}, ""),
     ({"Name": "x"}, "Name"), ({"name": "x", "paylöad": 1}, None)])
 def test_what_is_no_item(connection, body, member):
-    reply = connection.ask("POST", "/items", body)
+    response = connection.ask("POST", "/items", body)
     if member is None:
-        assert reply.status == 422 and reply.json()["member"]
+        assert response.status == 422 and response.json()["member"]
     else:
-        check_problem(reply, 422, member)
+        check_problem(response, 422, member)
     assert connection.lives_on()
 
 
@@ -119,9 +120,9 @@ def test_json_that_is_no_item(connection, item, text):
     b'{"name":"x","payload":1.}',
     b"[" * 5000, b'{"name":"\\x"}', b'{"name":"\\u12"}', '{"name":"x"}'.encode("utf-16")])
 def test_what_is_no_json(connection, item, text):
-    for reply in (connection.ask("POST", "/items", text), put(connection, item, text), patch(connection, item, text)):
-        assert reply.status == 422 if text == b"[" * 5000 else reply.status == 400, reply.body
-        assert reply["content-type"] == "application/problem+json" and not reply.closes
+    for response in (connection.ask("POST", "/items", text), put(connection, item, text), patch(connection, item, text)):
+        assert response.status == 422 if text == b"[" * 5000 else response.status == 400, response.body
+        assert response["content-type"] == "application/problem+json" and not response.closes
     assert connection.ask("GET", item["location"]).body == item.body
 
 
@@ -139,9 +140,9 @@ def test_deep_but_flat_enough_for_the_stack(connection):
 def test_media_types_that_are_refused(connection, item, media_type):
     headers = {"Content-Type": media_type}
     for method, target in (("POST", "/items"), ("PUT", item["location"]), ("PATCH", item["location"])):
-        reply = connection.ask(method, target, {"name": "y"}, headers)
-        check_problem(reply, 415)
-        assert reply["accept-patch" if method == "PATCH" else "accept"]
+        response = connection.ask(method, target, {"name": "y"}, headers)
+        check_problem(response, 415)
+        assert response["accept-patch" if method == "PATCH" else "accept"]
     assert connection.ask("GET", item["location"]).body == item.body
 
 
@@ -153,8 +154,8 @@ def test_no_media_type(connection):
 
 def test_content_codings(connection, item):
     for coding, status in (("gzip", 415), ("identity, br", 415), ("x", 415), ("identity", 201), ("Identity,", 201)):
-        reply = connection.ask("POST", "/items", {"name": "x"}, {"Content-Encoding": coding})
-        assert reply.status == status and reply["accept-encoding"] == ("identity" if status == 415 else None)
+        response = connection.ask("POST", "/items", {"name": "x"}, {"Content-Encoding": coding})
+        assert response.status == status and response["accept-encoding"] == ("identity" if status == 415 else None)
     for method in ("PUT", "PATCH"):
         check_problem(connection.ask(method, item["location"], {"name": "y"}, {"Content-Encoding": "gzip"}), 415)
     assert connection.ask("GET", item["location"]).body == item.body

@@ -12,9 +12,9 @@ def empty(database):
 def pages(connection, limit, between=lambda: None):
     after, ids = 0, []
     while after is not None:
-        reply = connection.ask("GET", f"/items?limit={limit}&after={after}")
-        assert reply.status == 200
-        document = reply.json()
+        response = connection.ask("GET", f"/items?limit={limit}&after={after}")
+        assert response.status == 200
+        document = response.json()
         assert list(document) == ["items", "next"] and len(document["items"]) <= limit
         ids += [item["id"] for item in document["items"]]
         after = document["next"]

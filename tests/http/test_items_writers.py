@@ -18,14 +18,14 @@ def test_if_match(connection, item):
     version = 1
     for method in (put, patch):
         for list in ('"{}"', '"x", "{}"', '"{}","x"', 'W/"{}", "{}"', "*", '\t"{}"\t'):
-            reply = method(connection, item, {"name": "y"}, **{"If-Match": list.format(version, version)})
+            response = method(connection, item, {"name": "y"}, **{"If-Match": list.format(version, version)})
             version += 1
-            assert reply.status == 200 and reply["etag"] == f'"{version}"', list
+            assert response.status == 200 and response["etag"] == f'"{version}"', list
     assert connection.ask("DELETE", item["location"], headers={"If-Match": f'"{version}"'}).status == 204
 
 
 def test_conditions_where_nothing_is(connection, item):
-    """What fails without conditions is answered as if there were none (RFC 9110 13.2.1)."""
+    """What fails without conditions gets the same response with them (RFC 9110 13.2.1)."""
     connection.ask("DELETE", item["location"])
     for method, body in (("GET", None), ("PUT", {"name": "x"}), ("PATCH", {}), ("DELETE", None)):
         for name in ("If-Match", "If-None-Match"):
@@ -47,12 +47,12 @@ def test_conditions_in_several_lines_are_one_list(connection, item):
 def test_if_none_match(connection, item):
     for list in ('"1"', 'W/"1"', '"x", "1"', "*", '"x",\t"1" ,'):
         for method in ("GET", "HEAD"):
-            reply = connection.ask(method, item["location"], headers={"If-None-Match": list})
-            assert reply.status == 304 and reply["etag"] == '"1"', list
+            response = connection.ask(method, item["location"], headers={"If-None-Match": list})
+            assert response.status == 304 and response["etag"] == '"1"', list
         check_problem(put(connection, item, {"name": "y"}, **{"If-None-Match": list}), 412)
     for list in ('"2"', '"10"', '""', 'W/"2", "3"'):
-        reply = connection.ask("GET", item["location"], headers={"If-None-Match": list})
-        assert reply.status == 200 and reply.body == item.body
+        response = connection.ask("GET", item["location"], headers={"If-None-Match": list})
+        assert response.status == 200 and response.body == item.body
 
 
 def test_if_match_goes_before_if_none_match(connection, item):
@@ -94,9 +94,9 @@ def test_of_two_writers_with_if_match_one_wins(server, connection, item):
     for version in range(1, 21):
         def write(mine, number):
             return (put if number else patch)(mine, item, {"name": f"writer {number}"}, **{"If-Match": f'"{version}"'})
-        replies = together(server, 2, write)
-        assert sorted(reply.status for reply in replies) == [200, 412]
-        winner = next(reply for reply in replies if reply.status == 200)
+        responses = together(server, 2, write)
+        assert sorted(response.status for response in responses) == [200, 412]
+        winner = next(response for response in responses if response.status == 200)
         assert winner["etag"] == f'"{version + 1}"' and connection.ask("GET", item["location"]).body == winner.body
 
 
@@ -111,8 +111,8 @@ def test_patches_without_if_match_lose_nothing(server, connection, item):
 
 
 def test_one_delete_wins(server, item):
-    replies = together(server, 8, lambda mine, _: mine.ask("DELETE", item["location"]).status)
-    assert sorted(replies) == [204] + [404] * 7
+    responses = together(server, 8, lambda mine, _: mine.ask("DELETE", item["location"]).status)
+    assert sorted(responses) == [204] + [404] * 7
 
 
 def test_every_post_is_its_own_item(server, database):

@@ -12,8 +12,8 @@ from wire import eventually
 def test_expect_continue(connection):
     connection.send(head("POST /items HTTP/1.1", "Expect: 100-Continue", "Content-Type: application/json",
                          "Content-Length: 2"))
-    reply = connection.read()
-    assert reply.status == 100 and reply.fields == []
+    response = connection.read()
+    assert response.status == 100 and response.fields == []
     connection.send("[")
     connection.send("]")
     assert connection.read().status == 422 and connection.lives_on()
@@ -51,13 +51,13 @@ def test_expect_with_a_body_too_long_gets_no_100(connection):
 @pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("sends", [False, True])
 def test_expect_where_the_body_makes_no_difference(connection, status, first, media_type, framing, sends):
-    """RFC 9110 10.1.1: the answer at once. What a client sends all the same must not reset the connection."""
+    """RFC 9110 10.1.1: the response comes at once. What a client sends all the same must not reset the connection."""
     connection.send(head(first, "Expect: 100-continue", f"Content-Type: {media_type}", framing))
     if sends:
         connection.socket.recv(1, socket.MSG_PEEK)  # what comes with the head is read, and not refused
         connection.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n" * 20000)
-    reply = connection.read()
-    assert reply.status == status and reply.closes and (status != 405 or reply["allow"])
+    response = connection.read()
+    assert response.status == status and response.closes and (status != 405 or response["allow"])
     assert connection.is_closed_by_server()
 
 
@@ -76,8 +76,8 @@ def test_longest_body_is_taken_and_one_byte_more_is_not(start):
         assert connection.read().status == 422
         connection.send(chunked("3ff\r\n[" + " " * 1022 + "\r\n2\r\n]]\r\n0\r\n\r\n"))
         assert connection.read().status == 413 and connection.is_closed_by_server()
-    reply = server.ask("POST", "/items", b"[" + b" " * 1023 + b"]")
-    assert reply.status == 413 and reply.closes
+    response = server.ask("POST", "/items", b"[" + b" " * 1023 + b"]")
+    assert response.status == 413 and response.closes
 
 
 def test_limit_of_the_head(start):
@@ -93,7 +93,7 @@ def test_limit_of_the_head(start):
 @pytest.mark.parametrize("data", [head("POST /items HTTP/1.1", "Content-Length: 16000000"), chunked("F42400\r\n")],
                          ids=["length", "chunked"])
 def test_refusal_is_readable_though_all_of_a_large_body_is_sent_first(connection, data):
-    """The server may not close with unread bytes: the reset would destroy its answer (RFC 9112 9.6)."""
+    """The server may not close with unread bytes: the reset would destroy its response (RFC 9112 9.6)."""
     connection.send(data)
     for _ in range(160):
         connection.send(b"x" * 100000)
@@ -112,9 +112,9 @@ def test_request_that_is_never_finished(start):
     for connection, beginning in zip(connections, beginnings):
         if beginning.startswith(head()):
             assert connection.read().status == 200
-        reply = connection.read("HEAD" if beginning.startswith("HEAD") else "GET")
-        assert reply.status == 408 and reply.closes and (reply.body == b"" or reply.json()["status"] == 408)
-        assert (reply.body == b"") == beginning.startswith("HEAD")
+        response = connection.read("HEAD" if beginning.startswith("HEAD") else "GET")
+        assert response.status == 408 and response.closes and (response.body == b"" or response.json()["status"] == 408)
+        assert (response.body == b"") == beginning.startswith("HEAD")
         assert 0.9 < time.monotonic() - began < 4
         assert connection.is_closed_by_server()
         connection.socket.close()

@@ -18,8 +18,8 @@ def allow_descriptors(count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
 
 
-def all_answer(connections):
-    """Sends a request on each before reading any answer; how many were answered with 200."""
+def served_now(connections):
+    """Sends a request on each before it reads any response; how many responses are 200."""
     for connection in connections:
         connection.send(WORK)
     return sum(connection.read().status == 200 for connection in connections)
@@ -39,7 +39,7 @@ def test_many_kept_connections_are_all_served(start, model, count):
         for _ in range(count):
             connections.append(server.connect(timeout=60))
         for _ in range(2):
-            assert all_answer(connections) == count
+            assert served_now(connections) == count
         stats = connections[0].ask("GET", "/stats").json()
         assert stats["connections_open"] == count
         assert stats["connections_refused"] == 0 and stats["replies_5xx"] == 0
@@ -70,7 +70,7 @@ def test_no_more_threads(start, model):
             (outside if turned_away(connection) else inside).append(connection)
         assert len(inside) >= 10 and len(outside) >= 10
         assert server.said("connection limit met (pthread_create")
-        assert all_answer(inside) == len(inside)
+        assert served_now(inside) == len(inside)
         lines = len(server.lines)
         time.sleep(0.5)
         assert len(server.lines) == lines

@@ -1,4 +1,4 @@
-"""Methods, and the fields of the answer to each (RFC 9110)."""
+"""Methods, and the fields of the response to each (RFC 9110)."""
 
 import re
 import time
@@ -18,19 +18,19 @@ PATHS = {
 
 @pytest.mark.parametrize("path", PATHS)
 def test_options_and_methods_that_a_path_does_not_take(connection, path):
-    reply = connection.ask("OPTIONS", path)
-    assert reply.status == 204 and reply["allow"] == PATHS[path] and reply.body == b""
+    response = connection.ask("OPTIONS", path)
+    assert response.status == 204 and response["allow"] == PATHS[path] and response.body == b""
     for method in "GET HEAD POST PUT PATCH DELETE".split():
         if method not in PATHS[path]:
-            reply = connection.ask(method, path, {})
-            assert reply.status == 405 and reply["allow"] == PATHS[path] and not reply.closes
+            response = connection.ask(method, path, {})
+            assert response.status == 405 and response["allow"] == PATHS[path] and not response.closes
     assert connection.lives_on()
 
 
 @pytest.mark.parametrize("target", ["*", "http://test", "http://test:80"])  # RFC 9112 3.2.4
 def test_options_of_the_server(connection, target):
-    reply = connection.ask("OPTIONS", target)
-    assert reply.status == 204 and reply["allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    response = connection.ask("OPTIONS", target)
+    assert response.status == 204 and response["allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
     assert connection.ask("OPTIONS", "/nothing").status == 404
 
 
@@ -58,12 +58,12 @@ def test_head_of_what_changes_by_itself(connection, target):
     (400, head("HEAD /healthz HTTP/1.1", "Transfer-Encoding: chunked") + "x\r\n")])
 def test_head_of_a_refusal_has_no_body(connection, status, data):
     connection.send(data)
-    reply = connection.read("HEAD")
-    assert reply.status == status and reply.closes and int(reply["content-length"]) > 0
+    response = connection.read("HEAD")
+    assert response.status == status and response.closes and int(response["content-length"]) > 0
     assert connection.is_closed_by_server()
 
 
-# ---- Fields of the answer
+# ---- Fields of the response
 
 def test_date(server):
     before = int(time.time())
@@ -75,20 +75,20 @@ def test_date(server):
     assert parsed.strftime("%a") == date[:3]
 
 
-def test_every_answer_has_a_date_and_is_not_for_caches(connection):
+def test_every_response_has_a_date_and_is_not_for_caches(connection):
     for target in ("/healthz", "/nothing", "/work?n=x", "/work", "/stats", "/items"):
-        reply = connection.ask("GET", target)
-        assert reply["date"] and reply["cache-control"] == "no-cache"
+        response = connection.ask("GET", target)
+        assert response["date"] and response["cache-control"] == "no-cache"
     connection.send("NONSENSE\r\n\r\n")
-    reply = connection.read()
-    assert reply["date"] and reply["cache-control"] == "no-cache"
+    response = connection.read()
+    assert response["date"] and response["cache-control"] == "no-cache"
 
 
 def test_no_content(connection):
     item = connection.ask("POST", "/items", {"name": "x"})
-    reply = connection.ask("GET", item["location"], headers={"If-None-Match": item["etag"]})
-    assert reply.status == 304 and reply["content-length"] is None and reply["content-type"] is None
-    assert reply["etag"] == item["etag"] and reply["date"] and reply["cache-control"] == "no-cache"
-    reply = connection.ask("DELETE", item["location"])
-    assert reply.status == 204 and reply["content-length"] is None and reply["transfer-encoding"] is None
+    response = connection.ask("GET", item["location"], headers={"If-None-Match": item["etag"]})
+    assert response.status == 304 and response["content-length"] is None and response["content-type"] is None
+    assert response["etag"] == item["etag"] and response["date"] and response["cache-control"] == "no-cache"
+    response = connection.ask("DELETE", item["location"])
+    assert response.status == 204 and response["content-length"] is None and response["transfer-encoding"] is None
     assert connection.pending == b"" and connection.lives_on()

@@ -80,10 +80,10 @@ def test_format_and_agreement_with_stats(server):
         server.get(target)
     with server.connect() as connection:
         before = eventually(lambda: is_quiet(connection.ask("GET", "/stats").json()))
-        reply = connection.ask("GET", "/metrics")
+        response = connection.ask("GET", "/metrics")
         after = connection.ask("GET", "/stats").json()
-    assert reply.status == 200 and reply["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    found = samples(reply.body.decode())
+    assert response.status == 200 and response["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    found = samples(response.body.decode())
     info = next(key for key in found if key.startswith("waitbench_info"))
     assert info == f'waitbench_info{{model="{server.model}",version="{before["version"]}"}}' and found.pop(info) == 1
     assert set(found) == set(STATS)

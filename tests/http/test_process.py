@@ -121,8 +121,8 @@ def test_connection_limit(start):
         assert connection.lives_on()
     for _ in range(5):
         with server.connect() as late:
-            reply = late.read()
-            assert reply.status == 503 and reply["retry-after"] and reply.closes
+            response = late.read()
+            assert response.status == 503 and response["retry-after"] and response.closes
             assert late.is_closed_by_server()
     for connection in inside:
         assert connection.ask("GET", "/work").status == 200
@@ -183,8 +183,8 @@ def test_signal_drains(start, number):
         eventually(lambda: server.stats()["connections_open"] == 3)
         time.sleep(0.1)
         server.process.send_signal(number)
-        reply = busy.read()
-        assert reply.status == 200 and reply.closes
+        response = busy.read()
+        assert response.status == 200 and response.closes
         assert idle.is_closed_by_server()
     assert server.wait() == 0
     with pytest.raises(ConnectionRefusedError):
@@ -199,8 +199,8 @@ def test_drain_finishes_a_request_that_has_begun(start):
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.2)
         late.send("st: test\r\n\r\n")
-        reply = late.read()
-        assert reply.status == 200 and reply.closes
+        response = late.read()
+        assert response.status == 200 and response.closes
     assert server.wait() == 0
 
 
@@ -227,24 +227,24 @@ def test_second_signal_ends_at_once(start):
         assert server.wait(timeout=2) == 1
 
 
-def test_sigterm_under_load_answers_all_that_was_accepted(start, database):
-    """Clients that send without pause: each request is answered, or its connection was idle to the
-    server when it closed it. Updates that were answered are in the table."""
+def test_sigterm_under_load_responds_to_all_that_was_accepted(start, database):
+    """Clients that send without pause: each request gets its response, or the server closed a
+    connection that was idle to it. Updates that got their responses are in the table."""
     database.execute("SELECT coalesce(sum(hits), 0) FROM world")
     hits = int(database.fetchone()[0])
     server = start()
-    answered = []
+    served = []
     trouble = []
 
     def client():
         try:
             with server.connect() as connection:
                 while True:
-                    reply = connection.ask("GET", "/work?n=2&w=1")
-                    if reply.status != 200:
-                        trouble.append(reply)
-                    answered.append(1)
-                    if reply.closes:
+                    response = connection.ask("GET", "/work?n=2&w=1")
+                    if response.status != 200:
+                        trouble.append(response)
+                    served.append(1)
+                    if response.closes:
                         break
         except (EOFError, ConnectionError):
             pass  # closed between two requests: the client would try again elsewhere
@@ -252,7 +252,7 @@ def test_sigterm_under_load_answers_all_that_was_accepted(start, database):
     threads = [threading.Thread(target=client) for _ in range(16)]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(answered) > 200, within=30)
+    eventually(lambda: len(served) > 200, within=30)
     server.process.send_signal(signal.SIGTERM)
     assert server.wait() == 0
     for thread in threads:
@@ -260,4 +260,4 @@ def test_sigterm_under_load_answers_all_that_was_accepted(start, database):
     assert not trouble
     database.execute("SELECT sum(hits) FROM world")
     done = int(database.fetchone()[0]) - hits
-    assert len(answered) <= done <= len(answered) + 16
+    assert len(served) <= done <= len(served) + 16

@@ -1,4 +1,4 @@
-"""Each shape of a request gets its answer, the same bytes from all servers, however its bytes were cut."""
+"""Each shape of a request gets its response: the same bytes from all servers, however the request was cut."""
 
 import pytest
 from shapes import REFUSED, SERVED, head
@@ -8,9 +8,9 @@ from shapes import REFUSED, SERVED, head
 def test_refused(connection, name):
     status, data = REFUSED[name]
     connection.send(data)
-    reply = connection.read()
-    assert reply.status == status and reply.closes and reply["content-type"] == "application/problem+json"
-    assert reply.json()["status"] == status and reply.json()["detail"].endswith(".")
+    response = connection.read()
+    assert response.status == status and response.closes and response["content-type"] == "application/problem+json"
+    assert response.json()["status"] == status and response.json()["detail"].endswith(".")
     assert connection.is_closed_by_server()
 
 
@@ -18,12 +18,12 @@ def test_refused(connection, name):
 def test_served(connection, name):
     status, data = SERVED[name]
     connection.send(data)
-    reply = connection.read()
-    assert reply.status == status and not reply.closes
+    response = connection.read()
+    assert response.status == status and not response.closes
     assert connection.lives_on()
 
 
-def test_nothing_behind_a_refusal_is_answered(server):
+def test_nothing_after_a_refusal_gets_a_response(server):
     """What a smuggler has hidden behind a request that is refused must not be taken for a request."""
     for name, (_, data) in REFUSED.items():
         with server.connect() as connection:
@@ -32,14 +32,14 @@ def test_nothing_behind_a_refusal_is_answered(server):
             assert connection.is_closed_by_server(), name
 
 
-def test_all_three_answer_the_same_bytes(servers):
+def test_all_servers_send_the_same_bytes(servers):
     for name, (_, data) in (REFUSED | SERVED).items():
-        answers = set()
+        responses = set()
         for server in servers:
             with server.connect() as connection:
                 connection.send(data)
-                answers.add(connection.read().without_date())
-        assert len(answers) == 1, (name, answers)
+                responses.add(connection.read().without_date())
+        assert len(responses) == 1, (name, responses)
 
 
 def test_it_does_not_matter_how_the_bytes_were_cut(server):
@@ -51,7 +51,7 @@ def test_it_does_not_matter_how_the_bytes_were_cut(server):
             whole.send(data)
             for byte in data.encode("latin-1"):
                 pieces.send(bytes([byte]))  # those behind a refusal are taken as well, and not read
-            reply = pieces.read()
-            if reply.status == 100:  # who waits for a word gets it before the body
-                reply = pieces.read()
-            assert reply.status == status and whole.read().without_date() == reply.without_date(), name
+            response = pieces.read()
+            if response.status == 100:  # who waits for a word gets it before the body
+                response = pieces.read()
+            assert response.status == status and whole.read().without_date() == response.without_date(), name

@@ -52,7 +52,7 @@ def test_5000_slow_clients(start):
 
 # ---- Readers that do not read
 
-def test_answers_that_nobody_reads_take_no_memory(start):
+def test_responses_that_nobody_reads_take_no_memory(start):
     """20 of 16 MiB: what the sockets take is the kernel's, the rest must not have been made."""
     server = start(WRITE_TIMEOUT=60)
     before = server.rss_kib()
@@ -92,7 +92,7 @@ def test_a_slow_reader_is_not_left(start):
 
 
 def test_pipelining_without_reading_is_stopped_by_back_pressure(start):
-    """Requests are not read from the socket while their answers are not taken."""
+    """The server reads no requests from the socket while the client takes no responses."""
     server = start(WRITE_TIMEOUT=60)
     before = server.rss_kib()
     with nothing_left(server):

@@ -9,27 +9,27 @@ from work import work_sum
 
 @pytest.mark.parametrize("n, m, w, seed", [(20, 4096, 0, 7), (1, 64, 1, 0), (0, 0, 0, 5), (1000, 1024, 10, 2**63 - 1),
                                            (3, 65537, 2, 42), (2, 16777216, 0, 1)])
-def test_answers_what_a_client_can_compute(server, n, m, w, seed):
-    reply = server.get(f"/work?n={n}&m={m}&w={w}&seed={seed}")
-    assert reply.status == 200 and reply["content-type"] == "application/json"
-    document = reply.json()
+def test_the_body_is_what_a_client_can_compute(server, n, m, w, seed):
+    response = server.get(f"/work?n={n}&m={m}&w={w}&seed={seed}")
+    assert response.status == 200 and response["content-type"] == "application/json"
+    document = response.json()
     assert (document["n"], document["sum"]) == (n, work_sum(seed, n))
     assert list(document) == ["n", "sum", "pad"]
     if m == 0:
         assert document["pad"] == ""
     else:
-        assert len(reply.body) == m
+        assert len(response.body) == m
 
 
 def test_defaults(server):
-    reply = server.get("/work")
-    assert reply.json()["n"] == 1 and len(reply.body) == 1024
+    response = server.get("/work")
+    assert response.json()["n"] == 1 and len(response.body) == 1024
 
 
 def test_defaults_come_from_the_environment(start):
     server = start(N=3, M=100, W=2, D=1)
-    reply = server.get("/work")
-    assert reply.json()["n"] == 3 and len(reply.body) == 100
+    response = server.get("/work")
+    assert response.json()["n"] == 3 and len(response.body) == 100
     assert server.get("/work?n=1").json()["n"] == 1  # W is cut to n
     assert server.get("/work?n=1&w=2").status == 400
 
@@ -55,8 +55,8 @@ def test_the_database_sees_exactly_n_queries(server, database):
         return database.fetchone() is None
 
     def calls():
-        database.execute("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query ~ 'FROM world|UPDATE world'"
-                         " AND query !~ 'sum'")
+        database.execute("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements "
+                         "WHERE query ~ 'FROM world|UPDATE world' AND query !~ 'sum'")
         return int(database.fetchone()[0])
 
     eventually(nothing_runs, within=15)
@@ -81,13 +81,13 @@ def test_own_counters(server):
     ("seed=9223372036854775808", "seed"), ("n=1&n=1", "n"), ("n=1&%6e=1", "n"), ("bogus=1", "bogus"), ("n", None),
     ("n=%", None), ("n=%4", None), ("n=%zz", None), ("n=1%00", None), ("=1", None)])
 def test_bad_parameters_are_named_and_the_connection_lives_on(connection, query, member):
-    reply = connection.ask("GET", f"/work?{query}")
-    assert reply.status == 400 and reply["content-type"] == "application/problem+json"
-    problem = reply.json()
+    response = connection.ask("GET", f"/work?{query}")
+    assert response.status == 400 and response["content-type"] == "application/problem+json"
+    problem = response.json()
     assert problem["status"] == 400 and problem["title"] == "Bad Request" and problem["type"] == "about:blank"
     assert problem.get("member") == member
     assert problem["detail"].endswith(".")
-    assert not reply.closes and connection.lives_on()
+    assert not response.closes and connection.lives_on()
 
 
 @pytest.mark.parametrize("query", ["n=%31", "%6E=1", "n=1&&", "n=01"])
@@ -111,20 +111,20 @@ def test_one_connection_a_request_and_none_without_queries(start, database):
         slow.send(request("GET", "/work?n=3&d=700"))
         eventually(is_sleeping)
         assert other.ask("GET", "/work?n=0").status == 200
-        reply = other.ask("GET", "/work?n=1")
-        assert reply.status == 503 and reply["retry-after"] is not None and not reply.closes
+        response = other.ask("GET", "/work?n=1")
+        assert response.status == 503 and response["retry-after"] is not None and not response.closes
         assert slow.read().status == 200
         assert other.ask("GET", "/work?n=1").status == 200
     assert server.stats()["pool_timeouts"] == 1
 
 
-def test_all_three_answer_the_same_bytes():
+def test_all_servers_send_the_same_bytes():
     targets = ["/work?n=20&m=4096&seed=7", "/work?n=0&m=0", "/work?n=-1", "/nothing", "/items/0", "/healthz", "/readyz"]
     servers = [Server(model) for model in MODELS]
     try:
         for target in targets:
-            answers = {server.model: server.get(target).without_date() for server in servers}
-            assert len(set(answers.values())) == 1, answers
+            responses = {server.model: server.get(target).without_date() for server in servers}
+            assert len(set(responses.values())) == 1, responses
     finally:
         for server in servers:
             assert server.stop() == 0

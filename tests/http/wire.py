@@ -1,4 +1,4 @@
-"""A client that says exactly the bytes it is told, and reads replies to the letter.
+"""A client that says exactly the bytes it is told, and reads responses to the letter.
 
 http.client would correct what these tests want wrong, so this is a socket and a small parser.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Reply:
+class Response:
     status: int
     reason: str
     fields: list  # of (name in small letters, value)
@@ -82,7 +82,7 @@ class Connection:
         return taken
 
     def read(self, method="GET"):
-        """One reply, its framing checked. 1xx are replies of their own."""
+        """One response, its framing checked. 1xx are responses of their own."""
         head = self._until(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         version, status, reason = first.split(" ", 2)
@@ -92,19 +92,19 @@ class Connection:
             name, value = line.split(":", 1)
             assert name == name.strip() and value.startswith(" ") and value[1:] == value.strip(), line
             fields.append((name.lower(), value.strip()))
-        reply = Reply(int(status), reason, fields, b"", head)
-        if reply.status >= 200 and reply.status not in (204, 304):
-            length = int(reply["content-length"])
+        response = Response(int(status), reason, fields, b"", head)
+        if response.status >= 200 and response.status not in (204, 304):
+            length = int(response["content-length"])
             if method != "HEAD":
                 while len(self.pending) < length:
                     self._more()
-                reply.body = self._take(length)
-        elif reply.status != 304:
-            assert reply["content-length"] is None and reply["transfer-encoding"] is None
-        return reply
+                response.body = self._take(length)
+        elif response.status != 304:
+            assert response["content-length"] is None and response["transfer-encoding"] is None
+        return response
 
     def ask(self, method, target, body=None, headers=()):
-        """Sends a well-formed request and reads its reply."""
+        """Sends a well-formed request and reads its response."""
         self.send(request(method, target, body, headers))
         return self.read(method)
 
@@ -121,7 +121,7 @@ class Connection:
         return True
 
     def lives_on(self):
-        """True if the connection still answers requests."""
+        """True if the connection still serves requests."""
         return self.ask("GET", "/healthz").status == 200
 
 
