@@ -101,7 +101,4 @@ int pg_socket(const struct pg *pg);
 /* Frees the connection, tells the server good-bye without waiting. May be called in any state. */
 void pg_close(struct pg *pg);
 
-/* The readable sentence that tells a user what to do about a failed first connection. */
-const char *pg_advice(const struct pg *pg);
-
 #endif

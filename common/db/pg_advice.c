@@ -1,5 +1,4 @@
-/* What to tell the user when the database cannot be had. */
-#include "db/pg.h"
+#include "db/pg_advice.h"
 
 #include <string.h>
 

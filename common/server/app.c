@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/pg_advice.h"
 #include "handler/exchange.h"
 #include "handler/statements.h"
 

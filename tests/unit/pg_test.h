@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "db/pg.h"
+#include "db/pg_advice.h"
 #include "handler/statements.h"
 
 static struct counters counters;
