@@ -76,13 +76,17 @@ WRONG = {
 }
 
 
+# What these do to connections would show in the checks of other faults.
+ALONE = {"50 connections at most", "one request after another", "no keep-alive"}
+
+
 def grouped():
     """Faults that one server can have at the same time, since each changes another line and fails other checks."""
     groups = [["nothing wrong"]]
     for name, (old, _, failing) in list(WRONG.items())[1:]:
         for group in groups[1:]:
             apart = all(old != WRONG[other][0] and not failing & WRONG[other][2] for other in group)
-            if apart and len(group) < FAULTS_OF_A_SERVER:
+            if apart and not {name, *group} & ALONE and len(group) < FAULTS_OF_A_SERVER:
                 group.append(name)
                 break
         else:
