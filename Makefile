@@ -14,10 +14,14 @@ FUZZ_SECONDS ?= 60
 
 # servers.csv, or the file that SERVER_LIST names, lists the servers and what to make for each. A server in C is
 # a folder server-NAME with a main.c and needs no rule of its own; any other that has to be built brings a rule in
-# server-NAME/rules.mk. The image of the servers has no list: there `all` is the servers in C.
+# server-NAME/rules.mk. The image of the servers holds sources in C and not .ci/servers, which reads the list: there
+# `all` is the servers in C.
 C_SERVERS := $(patsubst server-%/main.c,%,$(wildcard server-*/main.c))
-ifneq ($(wildcard $(or $(SERVER_LIST),servers.csv)),)
+ifneq ($(wildcard .ci/servers),)
 PROGRAMS := $(sort $(subst $$BUILD,$(BUILD),$(shell SERVER_LIST='$(SERVER_LIST)' .ci/servers build)))
+ifneq ($(.SHELLSTATUS),0)
+$(error the list of servers cannot be read)
+endif
 else
 PROGRAMS := $(C_SERVERS:%=$(BUILD)/server-%)
 endif
