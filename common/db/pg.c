@@ -72,15 +72,14 @@ static bool has_stale_statement(const PGresult *error)
 }
 
 /*
- * A session that began read-only stays so. PostgreSQL reports both settings from release 14 on
+ * A session keeps the default_transaction_read_only with which it began. (A standby that is promoted lets its
+ * sessions write, so it does not count.) PostgreSQL reports the setting from release 14 on
  * (libpq-status.html); before that, only a write that fails tells: 25006.
  */
-static bool begins_read_only(const PGconn *conn)
+static bool is_read_only(const PGconn *conn, bool write_has_failed)
 {
-    const char *by_default = PQparameterStatus(conn, "default_transaction_read_only");
-    const char *standby = PQparameterStatus(conn, "in_hot_standby");
-    return (by_default != NULL && strcmp(by_default, "on") == 0) ||
-           (standby != NULL && strcmp(standby, "on") == 0);
+    const char *setting = PQparameterStatus(conn, "default_transaction_read_only");
+    return setting != NULL ? strcmp(setting, "on") == 0 : write_has_failed;
 }
 
 static bool is_read_only_error(const PGresult *error)
@@ -174,9 +173,10 @@ static enum pg_event finish(struct pg *pg)
         if (is_error(pg->result))
             return fail(pg);
         clear_result(pg);
-        pg->is_read_only = begins_read_only(pg->conn);
+        pg->is_read_only = is_read_only(pg->conn, false);
     } else {
-        pg->is_read_only |= is_error(pg->result) && is_read_only_error(pg->result);
+        if (is_error(pg->result) && is_read_only_error(pg->result))
+            pg->is_read_only = is_read_only(pg->conn, true);
         counters_add(pg->counters, COUNT_QUERIES, 1);
         counters_add(pg->counters, COUNT_QUERY_NS, clock_ns() - pg->sent_ns);
     }

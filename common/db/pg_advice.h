@@ -4,7 +4,8 @@
 
 #include "db/pg.h"
 
-/* What to do about pg->error, after a first connection has failed: the rest of a sentence, in static storage. */
+/* What to do about pg->error, after a first connection has failed: the rest of a sentence, in static storage.
+ */
 const char *pg_advice(const struct pg *pg);
 
 #endif

@@ -8,7 +8,7 @@ static const struct {
     const char *types;
     const char *text;
 } statements[SQL_STATEMENTS] = {
-    [SQL_PING] = {"ping", "", "SELECT current_setting('transaction_read_only')"},
+    [SQL_PING] = {"ping", "", "SELECT current_setting('default_transaction_read_only')"},
     [SQL_WORK_READ] = {"work_read", "(int4)", "SELECT value FROM world WHERE id = $1"},
     /* pg_sleep() waits without burning CPU, as a slow query or a distant database does. */
     [SQL_WORK_READ_DELAYED] = {"work_read_delayed", "(int4, float8)",

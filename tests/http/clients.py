@@ -21,15 +21,20 @@ def nothing_left(server):
     try:
         eventually(lambda: server.descriptors() <= len(before), within=20)
     except AssertionError:
-        raise AssertionError(f"descriptors that are left: {new_files(server, before)}; {server.stats()}") from None
+        raise AssertionError(
+            f"descriptors that are left: {new_files(server, before)}; {server.stats()}"
+        ) from None
 
 
 def new_files(server, before):
     """What the server has open that it had not before; of TCP connections addresses, ports and state (proc(5))."""
     with open(f"/proc/{server.process.pid}/net/tcp") as file:
         connections = {f"socket:[{line.split()[9]}]": line.split()[1:4] for line in file}
-    return {number: connections.get(target, target) for number, target in server.open_files().items()
-            if before.get(number) != target}
+    return {
+        number: connections.get(target, target)
+        for number, target in server.open_files().items()
+        if before.get(number) != target
+    }
 
 
 @contextmanager

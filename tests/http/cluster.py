@@ -23,8 +23,13 @@ class Cluster:
         self.data = self.sql("SHOW data_directory")[0][0]
 
     def _local(self, *args):
-        done = subprocess.run([ROOT / "db/local", "--name", self.name, *args], env=self.env, capture_output=True,
-                              text=True, timeout=120)
+        done = subprocess.run(
+            [ROOT / "db/local", "--name", self.name, *args],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         assert done.returncode == 0, f"db/local {args}: {done.stderr}"
         return done.stdout.strip()
 
@@ -52,13 +57,19 @@ class Cluster:
 
     def backends(self, where="true"):
         """The processes that serve the server under test."""
-        return [pid for pid, in self.sql(
-            f"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^waitbench' AND {where}")]
+        return [
+            pid
+            for pid, in self.sql(
+                f"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^waitbench' AND {where}"
+            )
+        ]
 
     def terminate(self, where="true"):
         """Ends those sessions, and returns when they have ended. How many there were."""
-        return self.number("SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
-                           f"WHERE application_name ~ '^waitbench' AND {where}")
+        return self.number(
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
+            f"WHERE application_name ~ '^waitbench' AND {where}"
+        )
 
     def children(self):
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:

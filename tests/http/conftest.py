@@ -20,8 +20,10 @@ from project import MODELS, ROOT, start_command
 from wire import Connection, eventually
 
 # What a test machine has in its environment is not for the servers: each test says what it sets.
-SETTINGS = ("HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
-            "POOL_TIMEOUT QUERY_TIMEOUT DRAIN_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES LOG_LEVEL").split()
+SETTINGS = (
+    "HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
+    "POOL_TIMEOUT QUERY_TIMEOUT DRAIN_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES LOG_LEVEL"
+).split()
 
 
 def sanitizer(model):
@@ -45,12 +47,20 @@ class Server:
         self.port = settings.setdefault("PORT", free_port())
         env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
         env |= {key: str(value) for key, value in settings.items()}
-        self.process = subprocess.Popen([*prefix, *start_command(model), *args], cwd=ROOT, env=env, text=True,
-                                        errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [*prefix, *start_command(model), *args],
+            cwd=ROOT,
+            env=env,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self.lines = []
-        self.reader = threading.Thread(target=lambda: self.lines.extend(iter(self.process.stderr.readline, "")),
-                                       daemon=True)
+        self.reader = threading.Thread(
+            target=lambda: self.lines.extend(iter(self.process.stderr.readline, "")), daemon=True
+        )
         self.reader.start()
         if wait:
             eventually(lambda: self.process.poll() is not None or self.said("listening"), within=30)

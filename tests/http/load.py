@@ -13,11 +13,11 @@ HANGS = 20  # s without a response; every time-out that the tests set, together,
 
 @dataclass
 class Outcome:
-    kind: str     # "work" or "item"
-    name: str     # of the item
+    kind: str  # "work" or "item"
+    name: str  # of the item
     began: float  # on time.monotonic()
     ended: float
-    status: int   # 0: none, `detail` says why
+    status: int  # 0: none, `detail` says why
     detail: str
     retry_after: str
 
@@ -80,7 +80,9 @@ class Load:
             outcome = Outcome(kind, name, began, time.monotonic(), status, detail, retry_after)
             self.outcomes.append(outcome)
             if not outcome.succeeded:
-                time.sleep(0.01)  # a client that is told to wait and spins would take the machine from the database
+                time.sleep(
+                    0.01
+                )  # a client that is told to wait and spins would take the machine from the database
         if connection:
             connection.socket.close()
 
@@ -98,14 +100,19 @@ class Load:
         return response.status, detail, response["retry-after"]
 
     def successes_since(self, moment, of="work item"):
-        return [outcome for outcome in list(self.outcomes)
-                if outcome.succeeded and outcome.began >= moment and outcome.kind in of.split()]
+        return [
+            outcome
+            for outcome in list(self.outcomes)
+            if outcome.succeeded and outcome.began >= moment and outcome.kind in of.split()
+        ]
 
     def _succeeds(self, since, count):
         """Waits for so many successes of both kinds."""
+
         def check():
             assert self.server.process.poll() is None, f"the server died:\n{self.server.log[-10000:]}"
             return all(len(self.successes_since(since, kind)) >= count for kind in ("work", "item"))
+
         eventually(check, within=HANGS)
 
     def goes_well(self, count=20):
@@ -114,7 +121,10 @@ class Load:
     def recovery_s(self, up):
         """How long after the moment `up` both kinds of request have succeeded for the first time."""
         self._succeeds(up, 1)
-        return max(min(outcome.ended for outcome in self.successes_since(up, kind)) for kind in ("work", "item")) - up
+        return (
+            max(min(outcome.ended for outcome in self.successes_since(up, kind)) for kind in ("work", "item"))
+            - up
+        )
 
     def failures(self):
         return [outcome for outcome in self.outcomes if not outcome.succeeded]
@@ -122,8 +132,11 @@ class Load:
     def check(self):
         """After the end: each request has its outcome, each acknowledged write is there, and none twice."""
         assert not any(thread.is_alive() for thread in self.threads), "a request hangs"
-        odd = [outcome for outcome in self.failures() if outcome.status not in (503, 504)
-               or (outcome.status == 503 and outcome.retry_after is None)]
+        odd = [
+            outcome
+            for outcome in self.failures()
+            if outcome.status not in (503, 504) or (outcome.status == 503 and outcome.retry_after is None)
+        ]
         assert not odd, f"{len(odd)} of {len(self.outcomes)}: {odd[:3]}\n{self.server.log[-2000:]}"
         eventually(self.cluster.is_quiet, within=HANGS)  # a query that was given up may still be running
         uncertain = [outcome for outcome in self.failures() if not outcome.surely_ran_nothing]
@@ -131,9 +144,13 @@ class Load:
         acknowledged = self.UPDATES * sum(outcome.status == 200 for outcome in self.outcomes)
         possible = acknowledged + self.UPDATES * sum(outcome.kind == "work" for outcome in uncertain)
         grown = self._hits() - self.hits_before
-        assert acknowledged <= grown <= possible, f"{acknowledged} updates acknowledged, {grown} done, {possible} asked"
+        assert (
+            acknowledged <= grown <= possible
+        ), f"{acknowledged} updates acknowledged, {grown} done, {possible} asked"
 
-        rows = self.cluster.sql(f"SELECT name, count(*) FROM items WHERE name LIKE '{self.prefix}%' GROUP BY name")
+        rows = self.cluster.sql(
+            f"SELECT name, count(*) FROM items WHERE name LIKE '{self.prefix}%' GROUP BY name"
+        )
         assert [row for row in rows if row[1] != 1] == [], "an item was made twice"
         there = {name for name, _ in rows}
         made = {outcome.name for outcome in self.outcomes if outcome.status == 201}

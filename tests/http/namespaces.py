@@ -50,8 +50,10 @@ def own_network(addresses, listen_on):
     skip_unless_works(setup)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        holder = subprocess.Popen([*setup, sys.executable, "-c", LISTEN, str(theirs.fileno()), listen_on],
-                                  pass_fds=[theirs.fileno()])
+        holder = subprocess.Popen(
+            [*setup, sys.executable, "-c", LISTEN, str(theirs.fileno()), listen_on],
+            pass_fds=[theirs.fileno()],
+        )
         theirs.close()
         try:
             _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)

@@ -87,8 +87,20 @@ def strace(model, calls, fault, output="/dev/null"):
         pytest.skip("strace is not installed")
     if sanitizer(model):
         pytest.skip("a sanitizer is in the way")
-    prefix = ["strace", "-D", "-f", "-qq", "-o", output, "-e", f"trace={calls}", "-e", "signal=none",
-              "-e", f"inject={calls}:{fault}"]
+    prefix = [
+        "strace",
+        "-D",
+        "-f",
+        "-qq",
+        "-o",
+        output,
+        "-e",
+        f"trace={calls}",
+        "-e",
+        "signal=none",
+        "-e",
+        f"inject={calls}:{fault}",
+    ]
     done = subprocess.run([*prefix, "true"], capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"strace cannot inject faults here: {done.stderr}")
@@ -122,6 +134,7 @@ def test_a_server_whose_accept_fails_tries_at_leisure(start, model, error, tmp_p
 
 
 # ---- How many are open
+
 
 def open_connections(connection):
     return connection.ask("GET", "/stats").json()["connections_open"]

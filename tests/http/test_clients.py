@@ -23,7 +23,8 @@ MOMENTS = {
     "in the request line": b"GET /wo",
     "in the head": b"GET /work HTTP/1.1\r\nHost: te",
     "in a body": b"POST /items HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\n" + b"[" * 300000,
-    "in a chunk": b"POST /items HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n" + b"[" * 100000,
+    "in a chunk": b"POST /items HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n"
+    + b"[" * 100000,
     "while 100 is sent": b"POST /items HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
     "in a query": request("GET", "/work?n=2&d=30"),
     "in an update": request("GET", "/work?n=2&w=2&d=30"),
@@ -91,6 +92,7 @@ def test_half_closed_in_the_middle(small):
 
 # ---- Floods
 
+
 def test_flood_of_connections(start):
     server = start()
     with nothing_left(server):
@@ -138,10 +140,20 @@ def test_many_at_once_over_a_small_pool(start):
 CLIENT_HELLO = bytes.fromhex("16030100" "c5010000" "c10303") + bytes(range(190))
 
 
-@pytest.mark.parametrize("name, data", [
-    ("TLS", CLIENT_HELLO), ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), ("NULs", b"\0" * 5000 + b"\r\n\r\n"),
-    ("high bytes", b"\xff" * 5000 + b"\r\n\r\n"), ("line ends", b"\r\n" * 1000), ("line feeds", b"\n" * 1000),
-    ("SMTP", b"EHLO test\r\n\r\n"), ("long nothing", b"a" * 100000), ("PostgreSQL", bytes.fromhex("0000000804d2162f"))])
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("TLS", CLIENT_HELLO),
+        ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+        ("NULs", b"\0" * 5000 + b"\r\n\r\n"),
+        ("high bytes", b"\xff" * 5000 + b"\r\n\r\n"),
+        ("line ends", b"\r\n" * 1000),
+        ("line feeds", b"\n" * 1000),
+        ("SMTP", b"EHLO test\r\n\r\n"),
+        ("long nothing", b"a" * 100000),
+        ("PostgreSQL", bytes.fromhex("0000000804d2162f")),
+    ],
+)
 def test_other_protocols(server, name, data):
     with nothing_left(server):
         with server.connect() as client:
@@ -188,6 +200,7 @@ def test_good_requests_with_a_byte_changed(server):
 
 
 # ---- All of it at once
+
 
 def test_others_are_served_meanwhile(start):
     """Misbehaving clients of all kinds for two seconds, and beside them one that must not notice."""

@@ -8,8 +8,23 @@ from wire import request
 
 # ---- Connections
 
-@pytest.mark.parametrize("value", ["close", "Close", "CLOSE", "close\t", "\tclose", "keep-alive, close", "close, x",
-                                   "x,close", "x,, ,close", "x ,\tclose\t, y", "TE, close"])
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "close",
+        "Close",
+        "CLOSE",
+        "close\t",
+        "\tclose",
+        "keep-alive, close",
+        "close, x",
+        "x,close",
+        "x,, ,close",
+        "x ,\tclose\t, y",
+        "TE, close",
+    ],
+)
 def test_connection_close(connection, value):
     connection.send(head("GET /healthz HTTP/1.1", f"Connection: {value}") + head())
     response = connection.read()
@@ -22,8 +37,10 @@ def test_close_in_the_second_of_two_fields(connection):
     assert connection.read().closes and connection.is_closed_by_server()
 
 
-@pytest.mark.parametrize("line", [None, "Connection: close", "Connection: close, keep-alive", "Connection: x",
-                                  "Keep-Alive: timeout=5"])
+@pytest.mark.parametrize(
+    "line",
+    [None, "Connection: close", "Connection: close, keep-alive", "Connection: x", "Keep-Alive: timeout=5"],
+)
 def test_http_1_0_closes_unless_asked(connection, line):
     connection.send(head("GET /healthz HTTP/1.0", *([line] if line else []), host=False))
     response = connection.read()
@@ -52,6 +69,7 @@ def test_a_half_closed_connection_still_gets_its_response(server):
 
 
 # ---- Pipelining
+
 
 def test_a_hundred_requests_in_one_write_get_their_responses_in_order(connection, server):
     data = b""

@@ -17,8 +17,20 @@ CHECKER = ROOT / "tests/contract"
 
 def run_checker(server, database_url):
     """The checker's exit status, and its lines."""
-    done = subprocess.run([sys.executable, CHECKER, f"http://127.0.0.1:{server.port}", "--database", database_url,
-                           "--name", server.model], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [
+            sys.executable,
+            CHECKER,
+            f"http://127.0.0.1:{server.port}",
+            "--database",
+            database_url,
+            "--name",
+            server.model,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.stderr == "", done.stderr
     return done.returncode, done.stdout.splitlines()
 

@@ -36,7 +36,11 @@ WRONG = {
     "one byte too many": ('"x" * (m - len(body))', '"x" * (m - len(body) + 1)', {"length"}),
     "ignores m": ('"x" * (m - len(body))', '"x" * (1024 - len(body))', {"length"}),
     "spaces in the body": (', separators=(",", ":")', "", {"body"}),
-    "other order in the body": ('{"n": n, "sum": total, "pad": ""}', '{"sum": total, "n": n, "pad": ""}', {"body"}),
+    "other order in the body": (
+        '{"n": n, "sum": total, "pad": ""}',
+        '{"sum": total, "n": n, "pad": ""}',
+        {"body"},
+    ),
     "media type": ("application/json", "text/html", {"type"}),
     "the same seed each time": ("random.getrandbits(63)", "7", {"seed"}),
     "takes what is out of range": ("raise ValueError", "n, w, d = 1, 0, 0", {"ranges"}),
@@ -44,35 +48,61 @@ WRONG = {
     "200 for any path": ('(404, "{}")', '(200, "{}")', {"other paths"}),
     "no readyz": ('if path in ("/work", "/readyz")', 'if path == "/work"', {"readyz"}),
     "no healthz": ('in ("/stats", "/healthz")', '== "/stats"', {"healthz"}),
-    "needs parameters": ('if path in ("/work", "/readyz")', 'if path == "/work" and query or path == "/readyz"',
-                         {"defaults"}),
+    "needs parameters": (
+        'if path in ("/work", "/readyz")',
+        'if path == "/work" and query or path == "/readyz"',
+        {"defaults"},
+    ),
     "ignores d": ("d / 1000", "0", {"delay", "session"}),
     "updates nothing": ("UPDATE if i >= n - w else READ", "READ", {"updates"}),
     "one update too few": ("i >= n - w", "i > n - w", {"updates"}),
     "one query too many": (QUERY, "        database.cursor().execute(READ, (1, 0))\n" + QUERY, {"queries"}),
-    "another connection for each query": ("for i in range(n):", "for i in range(n):\n        pool.put(database)\n"
-                                          "        database = pool.get()", {"session"}),
-    "one request after another": (SERVE, f"        with vars(sys).setdefault('turn', threading.Lock()):\n    {SERVE}",
-                                  {"together", "no queries"}),
+    "another connection for each query": (
+        "for i in range(n):",
+        "for i in range(n):\n        pool.put(database)\n" "        database = pool.get()",
+        {"session"},
+    ),
+    "one request after another": (
+        SERVE,
+        f"        with vars(sys).setdefault('turn', threading.Lock()):\n    {SERVE}",
+        {"together", "no queries"},
+    ),
     "n=0 takes a connection": ("pool.get() if n else None", "pool.get()", {"no queries"}),
     "no keep-alive": (HEAD, HEAD + '        self.send_header("Connection", "close")\n', {"keep-alive"}),
-    "closes after 100 requests": ("        under_way.discard(self)\n", """        under_way.discard(self)
+    "closes after 100 requests": (
+        "        under_way.discard(self)\n",
+        """        under_way.discard(self)
         self.served = getattr(self, "served", 0) + 1
         self.close_connection |= self.served >= 100
-""", {"keep-alive"}),
+""",
+        {"keep-alive"},
+    ),
     "closes idle connections": ("log_message =", FIRST_IS_CLOSED, {"keep-alive"}),
-    "ignores Connection: close": ("        under_way.discard(self)\n", "        under_way.discard(self)\n"
-                                  "        self.close_connection = False\n", {"close"}),
+    "ignores Connection: close": (
+        "        under_way.discard(self)\n",
+        "        under_way.discard(self)\n" "        self.close_connection = False\n",
+        {"close"},
+    ),
     "no date": ("self.send_response(status)", "self.send_response_only(status)", {"date"}),
-    "heads of other lengths": (HEAD, HEAD + '        self.send_header("X-Id", "x" * random.randint(1, 9))\n', {"head"}),
+    "heads of other lengths": (
+        HEAD,
+        HEAD + '        self.send_header("X-Id", "x" * random.randint(1, 9))\n',
+        {"head"},
+    ),
     "50 connections at most": ("ThreadingHTTPServer.request", FEW, {"connections"}),
     "counts no queries": ('stats["queries"] += n', "pass", {"stats: queries"}),
-    "no number of queries": ("json.dumps(stats)", 'json.dumps({"pid": 1, "requests": stats["requests"]})',
-                             {"stats", "stats: queries"}),
+    "no number of queries": (
+        "json.dumps(stats)",
+        'json.dumps({"pid": 1, "requests": stats["requests"]})',
+        {"stats", "stats: queries"},
+    ),
     "counts each request twice": ('stats["requests"] += 1', 'stats["requests"] += 2', {"stats: requests"}),
     "text for a number": ("json.dumps(stats)", 'json.dumps(stats | {"threads": "many"})', {"stats: threads"}),
-    "a wrong number of connections": ("json.dumps(stats)", 'json.dumps(stats | {"connections_open": 1, '
-                                      '"connections_accepted": 1})', {"stats: connections"}),
+    "a wrong number of connections": (
+        "json.dumps(stats)",
+        'json.dumps(stats | {"connections_open": 1, ' '"connections_accepted": 1})',
+        {"stats: connections"},
+    ),
 }
 
 
@@ -106,6 +136,7 @@ def changed_example(names):
 @pytest.fixture(scope="module")
 def databases():
     """URLs of databases that are alike; each server under test is alone in its own."""
+
     def sql(url, *statements):
         with closing(psycopg2.connect(url)) as link:
             link.autocommit = True
@@ -132,8 +163,11 @@ def start_example(program, url):
     for _ in range(3):
         port = free_port()
         with open(log, "w") as errors:
-            server = subprocess.Popen([sys.executable, program], stderr=errors,
-                                      env=os.environ | {"PORT": str(port), "DATABASE_URL": url, "DB_POOL": "4"})
+            server = subprocess.Popen(
+                [sys.executable, program],
+                stderr=errors,
+                env=os.environ | {"PORT": str(port), "DATABASE_URL": url, "DB_POOL": "4"},
+            )
         eventually(lambda: "listening" in log.read_text() or server.poll() is not None, within=60)
         if server.poll() is None:
             return server, port
@@ -146,8 +180,12 @@ def failed_checks(names, folder, url):
     program.write_text(changed_example(names))
     server, port = start_example(program, url)
     try:
-        done = subprocess.run([sys.executable, CHECKER, f"http://127.0.0.1:{port}", "--database", url],
-                              capture_output=True, text=True, timeout=250)
+        done = subprocess.run(
+            [sys.executable, CHECKER, f"http://127.0.0.1:{port}", "--database", url],
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )
     finally:
         server.kill()
         server.wait()
@@ -194,21 +232,37 @@ def test_a_server_of_a_temporary_folder(tmp_path):
     program = tmp_path / "example.py"
     program.write_text(EXAMPLE)
     servers = tmp_path / "servers.csv"
-    servers.write_text("name,description,build,start,port,colour\n"
-                       f"example,the smallest one,,{sys.executable} {program},8099,#000000\n")
+    servers.write_text(
+        "name,description,build,start,port,colour\n"
+        f"example,the smallest one,,{sys.executable} {program},8099,#000000\n"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "MODELS"}
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_contract.py"],
-                          cwd=ROOT / "tests/http", env=environment | {"SERVER_LIST": str(servers)},
-                          capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_contract.py"],
+        cwd=ROOT / "tests/http",
+        env=environment | {"SERVER_LIST": str(servers)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0 and "passed" in done.stdout and "skipped" not in done.stdout, done.stdout
 
 
 # ---- The command
 
-@pytest.mark.parametrize("args, words", [
-    ([], "URL"), (["nonsense"], "nonsense"), (["https://127.0.0.1:1"], "https"), (["http://127.0.0.1:port"], "port"),
-    (["http://127.0.0.1:1/work"], "/work"), (["http://127.0.0.1:1", "--nonsense"], "--nonsense"),
-    (["http://127.0.0.1:1", "--database", "postgresql://127.0.0.1:1/x"], "database")])
+
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        ([], "URL"),
+        (["nonsense"], "nonsense"),
+        (["https://127.0.0.1:1"], "https"),
+        (["http://127.0.0.1:port"], "port"),
+        (["http://127.0.0.1:1/work"], "/work"),
+        (["http://127.0.0.1:1", "--nonsense"], "--nonsense"),
+        (["http://127.0.0.1:1", "--database", "postgresql://127.0.0.1:1/x"], "database"),
+    ],
+)
 def test_usage(args, words):
     done = subprocess.run([sys.executable, CHECKER, *args], capture_output=True, text=True)
     assert done.returncode == 2 and words in done.stderr and done.stdout == ""
@@ -220,5 +274,7 @@ def test_help():
 
 
 def test_nobody_there():
-    done = subprocess.run([sys.executable, CHECKER, f"http://127.0.0.1:{free_port()}"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, CHECKER, f"http://127.0.0.1:{free_port()}"], capture_output=True, text=True
+    )
     assert done.returncode == 1 and done.stdout.splitlines()[-1] == "0 passed, 1 failed"

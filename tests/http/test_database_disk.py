@@ -22,8 +22,11 @@ def small_disk(request):
     """A file system of so many MB (4)."""
     size = getattr(request, "param", 4)
     with tempfile.TemporaryDirectory() as folder:
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=777", "none", folder],
-                                 capture_output=True, text=True)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=777", "none", folder],
+            capture_output=True,
+            text=True,
+        )
         if mounted.returncode != 0:
             pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip() or 'not root'}")
         yield pathlib.Path(folder)
@@ -69,9 +72,13 @@ def test_disk_of_the_log_full(start, small_disk):
             with pytest.raises(OSError, match="No space left"), open(ballast, "wb", buffering=0) as file:
                 while True:
                     file.write(bytes(1 << 16))
-            with pytest.raises(psycopg2.OperationalError, match="closed the connection|recovery mode|refused"):
+            with pytest.raises(
+                psycopg2.OperationalError, match="closed the connection|recovery mode|refused"
+            ):
                 for _ in range(20):  # on to the next file of the log, for which there is no room
-                    cluster.sql("SELECT pg_logical_emit_message(false, 'full', 'disk')", "SELECT pg_switch_wal()")
+                    cluster.sql(
+                        "SELECT pg_logical_emit_message(false, 'full', 'disk')", "SELECT pg_switch_wal()"
+                    )
             eventually(lambda: server.get("/work").status == 503)
             time.sleep(1)
             ballast.unlink()

@@ -49,6 +49,7 @@ def test_restarted_under_load(start, cluster):
 
 def test_one_session_killed_under_load(start, cluster):
     """PostgreSQL then ends all of them, as memory that they share may be damaged, and recovers by itself."""
+
     def crash():
         os.kill(cluster.backends()[0], signal.SIGKILL)
         eventually(lambda: not is_up())
@@ -104,7 +105,8 @@ def test_paused_sessions_are_replaced(start, cluster):
 
 def test_locked_row(start, cluster):
     """What waits for somebody's lock gets 504. Its session does not go on waiting, or a lock that is held for a
-    minute would use up all the connections that the database grants; and it does not write behind our back."""
+    minute would use up all the connections that the database grants; and it does not write behind our back.
+    """
     server = start(DATABASE_URL=cluster.url, DB_POOL=2, WORKERS=1, QUERY_TIMEOUT=1)
     location = server.ask("POST", "/items", {"name": "tea"})["location"]
     with closing(psycopg2.connect(cluster.url)) as other:
@@ -165,10 +167,16 @@ def test_busy_session_ended(start, cluster):
     with Load(server, cluster, clients=2) as load, server.connect() as busy:
         load.goes_well()
         busy.send(request("GET", "/work?n=1&d=9000"))
-        eventually(lambda: cluster.backends("wait_event = 'PgSleep' AND query ~ 'SELECT value' "
-                                            "AND state_change < clock_timestamp() - interval '0.2 s'"))
-        cluster.terminate("wait_event = 'PgSleep' AND query ~ 'SELECT value' "
-                          "AND state_change < clock_timestamp() - interval '0.2 s'")
+        eventually(
+            lambda: cluster.backends(
+                "wait_event = 'PgSleep' AND query ~ 'SELECT value' "
+                "AND state_change < clock_timestamp() - interval '0.2 s'"
+            )
+        )
+        cluster.terminate(
+            "wait_event = 'PgSleep' AND query ~ 'SELECT value' "
+            "AND state_change < clock_timestamp() - interval '0.2 s'"
+        )
         assert is_a_sentence(busy.read(), 503, "may or may not")
         assert busy.ask("GET", "/work").status == 200
         load.goes_well()

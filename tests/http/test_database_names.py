@@ -33,9 +33,11 @@ def test_database_by_name(start, cluster):
 
 
 # Where a machine has addresses of one family alone, AI_ADDRCONFIG hides the other one, which loopback has all the same.
-@pytest.mark.parametrize("addresses, address", [
-    ([], "127.0.0.1"), ([], "::1"), (["fd00::9/128"], "127.0.0.1"), (["10.9.9.9/32"], "::1")],
-    ids=["loopback only, 127.0.0.1", "loopback only, ::1", "IPv6 only, 127.0.0.1", "IPv4 only, ::1"])
+@pytest.mark.parametrize(
+    "addresses, address",
+    [([], "127.0.0.1"), ([], "::1"), (["fd00::9/128"], "127.0.0.1"), (["10.9.9.9/32"], "::1")],
+    ids=["loopback only, 127.0.0.1", "loopback only, ::1", "IPv6 only, 127.0.0.1", "IPv4 only, ::1"],
+)
 def test_a_database_on_the_loopback_interface(launch, cluster, tmp_path, addresses, address):
     named = with_names(tmp_path, [f"{address} the-database"])
     with contextlib.ExitStack() as stack:

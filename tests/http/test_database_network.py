@@ -9,7 +9,9 @@ from wire import eventually
 
 
 def start_behind(proxy, start, cluster, **settings):
-    return start(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=proxy.port), DB_POOL=2, WORKERS=1, **settings)
+    return start(
+        DATABASE_URL=cluster.url_with(host="127.0.0.1", port=proxy.port), DB_POOL=2, WORKERS=1, **settings
+    )
 
 
 def test_slow_network(start, cluster, proxy):

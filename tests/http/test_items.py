@@ -9,7 +9,11 @@ from wire import request
 
 def test_post(connection):
     response = connection.ask("POST", "/items", {"name": "tea", "value": 3, "payload": [1]})
-    assert response.status == 201 and response["content-type"] == "application/json" and response["etag"] == '"1"'
+    assert (
+        response.status == 201
+        and response["content-type"] == "application/json"
+        and response["etag"] == '"1"'
+    )
     document = response.json()
     assert list(document) == ["id", "name", "value", "payload", "updated_at"]
     assert response["location"] == response["content-location"] == f"/items/{document['id']}"
@@ -77,20 +81,30 @@ def test_patch_null_removes(connection, item):
 # RFC 7396, appendix A: original, patch, result. They are payloads here; a patch of null as a whole
 # removes the payload, which then is null.
 MERGES = [
-    ({"a": "b"}, {"a": "c"}, {"a": "c"}), ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-    ({"a": "b"}, {"a": None}, {}), ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}), ({"a": ["b"]}, {"a": "c"},
-        {"a": "c"}),
-    ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}), ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-    ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}), (["a", "b"], ["c", "d"], ["c", "d"]), ({"a": "b"}, ["c"], ["c"]),
-    ({"a": "foo"}, None, None), ({"a": "foo"}, "bar", "bar"), ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
-    ([1, 2], {"a": "b", "c": None}, {"a": "b"}), ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}})]
+    ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+    ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+    ({"a": "b"}, {"a": None}, {}),
+    ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+    ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+    ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+    ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+    ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+    (["a", "b"], ["c", "d"], ["c", "d"]),
+    ({"a": "b"}, ["c"], ["c"]),
+    ({"a": "foo"}, None, None),
+    ({"a": "foo"}, "bar", "bar"),
+    ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+    ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+    ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+]
 
 
 @pytest.mark.parametrize("original, change, result", MERGES)
 def test_patch_merges_payloads(connection, original, change, result):
     item = connection.ask("POST", "/items", {"name": "x", "payload": original})
-    response = connection.ask("PATCH", item["location"], {"payload": change},
-                           {"Content-Type": "application/merge-patch+json"})
+    response = connection.ask(
+        "PATCH", item["location"], {"payload": change}, {"Content-Type": "application/merge-patch+json"}
+    )
     assert response.status == 200 and response.json()["payload"] == result
 
 
@@ -99,11 +113,34 @@ def test_delete(connection, item):
     assert response.status == 204 and response["etag"] is None
     for method in ("GET", "HEAD", "DELETE"):
         assert connection.ask(method, item["location"]).status == 404
-    assert patch(connection, item, {"value": 1}).status == 404 and put(connection, item, {"name": "x"}).status == 404
+    assert (
+        patch(connection, item, {"value": 1}).status == 404
+        and put(connection, item, {"name": "x"}).status == 404
+    )
 
 
-@pytest.mark.parametrize("id", ["0", "00", "01", "-1", "+1", "1.0", "1e3", "0x1", "%30%31", "9223372036854775808",
-                                "99999999999999999999", "a", "", "1/", "1/2", "1%20", "%00"])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "0",
+        "00",
+        "01",
+        "-1",
+        "+1",
+        "1.0",
+        "1e3",
+        "0x1",
+        "%30%31",
+        "9223372036854775808",
+        "99999999999999999999",
+        "a",
+        "",
+        "1/",
+        "1/2",
+        "1%20",
+        "%00",
+    ],
+)
 def test_what_is_no_id(connection, id):
     for method in ("GET", "DELETE"):
         check_problem(connection.ask(method, f"/items/{id}"), 404)
@@ -129,23 +166,33 @@ def test_parameters_that_mean_nothing_are_refused(connection, item):
 
 # ---- The same from all servers
 
+
 def test_all_servers_send_the_same_bytes(servers, database):
     """An item made by one, read and changed through each: what is determined is the same to the byte."""
-    payload = {"ü": [1.5, -2**63, None, {"\U0001f980": "\u001f\u007f"}], "b": "\"\\/"}
+    payload = {"ü": [1.5, -(2**63), None, {"\U0001f980": "\u001f\u007f"}], "b": '"\\/'}
     item = servers[0].ask("POST", "/items", {"name": "\tü\U0001f980", "value": -5, "payload": payload})
-    asked = [("GET", item["location"], None, {}), ("HEAD", item["location"], None, {}),
-             ("GET", item["location"], None, {"If-None-Match": "*"}), ("GET", item["location"], None,
-                 {"If-Match": '"9"'}),
-             ("GET", f"/items?limit=1&after={item.json()['id'] - 1}", None, {}), ("OPTIONS", item["location"], None,
-                 {}),
-             ("POST", "/items", {}, {}), ("POST", "/items", {"name": 5, "x": "ü"}, {}), ("POST", "/items",
-                 {"ü\n\"": 1}, {}),
-             ("POST", "/items", b"{", {}), ("POST", "/items", b'{"name":1e999}', {}), ("POST", "/items", b"[[", {}),
-             ("POST", "/items", {"name": "x"}, {"Content-Type": "text/plain"}), ("PATCH", item["location"], b"x", {}),
-             ("PATCH", item["location"], {}, {"Content-Type": "x"}), ("POST", item["location"], {}, {}),
-             ("PUT", item["location"], {"name": "y"}, {"If-Match": '"7"'}), ("PUT", "/items/999999999", {"name": "y"},
-                 {}),
-             ("GET", "/items?limit=x", None, {}), ("GET", "/items/0", None, {})]
+    asked = [
+        ("GET", item["location"], None, {}),
+        ("HEAD", item["location"], None, {}),
+        ("GET", item["location"], None, {"If-None-Match": "*"}),
+        ("GET", item["location"], None, {"If-Match": '"9"'}),
+        ("GET", f"/items?limit=1&after={item.json()['id'] - 1}", None, {}),
+        ("OPTIONS", item["location"], None, {}),
+        ("POST", "/items", {}, {}),
+        ("POST", "/items", {"name": 5, "x": "ü"}, {}),
+        ("POST", "/items", {'ü\n"': 1}, {}),
+        ("POST", "/items", b"{", {}),
+        ("POST", "/items", b'{"name":1e999}', {}),
+        ("POST", "/items", b"[[", {}),
+        ("POST", "/items", {"name": "x"}, {"Content-Type": "text/plain"}),
+        ("PATCH", item["location"], b"x", {}),
+        ("PATCH", item["location"], {}, {"Content-Type": "x"}),
+        ("POST", item["location"], {}, {}),
+        ("PUT", item["location"], {"name": "y"}, {"If-Match": '"7"'}),
+        ("PUT", "/items/999999999", {"name": "y"}, {}),
+        ("GET", "/items?limit=x", None, {}),
+        ("GET", "/items/0", None, {}),
+    ]
     for method, target, body, headers in asked:
         responses = {server.ask(method, target, body, headers).without_date() for server in servers}
         assert len(responses) == 1, (method, target, responses)
@@ -157,8 +204,12 @@ def test_all_servers_send_the_same_bytes(servers, database):
 
 def test_pipelined_changes_are_made_in_order(connection, item):
     target = item["location"]
-    connection.send(b"".join(request("PATCH", target, {"value": i}) for i in range(30)) + request("GET", target) +
-                    request("DELETE", target) + request("GET", target))
+    connection.send(
+        b"".join(request("PATCH", target, {"value": i}) for i in range(30))
+        + request("GET", target)
+        + request("DELETE", target)
+        + request("GET", target)
+    )
     for i in range(30):
         response = connection.read()
         assert response.json()["value"] == i and response["etag"] == f'"{i + 2}"'

@@ -52,19 +52,32 @@ def test_pages_while_items_come_and_go(connection, empty):
 
 
 def test_a_page_of_large_items_ends_early(connection, empty):
-    ids = [connection.ask("POST", "/items", {"name": "x", "payload": "x" * 400000}).json()["id"] for i in range(7)]
+    ids = [
+        connection.ask("POST", "/items", {"name": "x", "payload": "x" * 400000}).json()["id"]
+        for i in range(7)
+    ]
     document = connection.ask("GET", "/items?limit=100").json()
     assert [item["id"] for item in document["items"]] == ids[:3] and document["next"] == ids[2]
     assert pages(connection, 100) == ids
 
 
-@pytest.mark.parametrize("query, member", [("limit=0", "limit"), ("limit=101", "limit"), ("limit=-1", "limit"),
-                                           ("limit=x", "limit"),
-                                           ("limit=", "limit"), ("after=-1", "after"), ("after=9223372036854775808",
-                                               "after"),
-                                           ("offset=1", "offset"), ("limit=1&limit=1", "limit"), ("limit=1%30%30%30",
-                                               "limit"),
-                                           ("after", None), ("limit=%", None)])
+@pytest.mark.parametrize(
+    "query, member",
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=x", "limit"),
+        ("limit=", "limit"),
+        ("after=-1", "after"),
+        ("after=9223372036854775808", "after"),
+        ("offset=1", "offset"),
+        ("limit=1&limit=1", "limit"),
+        ("limit=1%30%30%30", "limit"),
+        ("after", None),
+        ("limit=%", None),
+    ],
+)
 def test_bad_pages(connection, query, member):
     check_problem(connection.ask("GET", f"/items?{query}"), 400, member)
     assert connection.lives_on()

@@ -9,6 +9,7 @@ from shapes import head
 
 # ---- Conditions
 
+
 def test_if_match(connection, item):
     for tag in ('"2"', 'W/"1"', '"01"', '"x", "2"', '""'):
         check_problem(put(connection, item, {"name": "y"}, **{"If-Match": tag}), 412)
@@ -37,6 +38,7 @@ def test_conditions_in_several_lines_are_one_list(connection, item):
     def ask(method, *lines):
         connection.send(head(f"{method} {item['location']} HTTP/1.1", *lines))
         return connection.read(method)
+
     assert ask("GET", 'If-None-Match: "x"', "Accept: */*", 'if-none-match: "1"').status == 304
     assert ask("GET", 'If-None-Match: "x"', 'If-None-Match: "y"').status == 200
     check_problem(ask("GET", "If-None-Match: *", 'If-None-Match: "1"'), 400)
@@ -71,6 +73,7 @@ def test_conditions_that_are_none(connection, item, list):
 
 # ---- Several writers
 
+
 def together(server, count, work):
     """Runs work(connection, number) on so many connections at once; the results in order."""
     results = [None] * count
@@ -92,17 +95,25 @@ def together(server, count, work):
 
 def test_of_two_writers_with_if_match_one_wins(server, connection, item):
     for version in range(1, 21):
+
         def write(mine, number):
-            return (put if number else patch)(mine, item, {"name": f"writer {number}"}, **{"If-Match": f'"{version}"'})
+            return (put if number else patch)(
+                mine, item, {"name": f"writer {number}"}, **{"If-Match": f'"{version}"'}
+            )
+
         responses = together(server, 2, write)
         assert sorted(response.status for response in responses) == [200, 412]
         winner = next(response for response in responses if response.status == 200)
-        assert winner["etag"] == f'"{version + 1}"' and connection.ask("GET", item["location"]).body == winner.body
+        assert (
+            winner["etag"] == f'"{version + 1}"'
+            and connection.ask("GET", item["location"]).body == winner.body
+        )
 
 
 def test_patches_without_if_match_lose_nothing(server, connection, item):
     def write(mine, number):
         return [patch(mine, item, {"payload": {f"{number}.{i}": i}}).status for i in range(5)]
+
     statuses = sum(together(server, 8, write), [])
     taken = statuses.count(200)
     assert set(statuses) <= {200, 503} and taken >= 30  # 503: overtaken ten times, and says so
@@ -116,6 +127,11 @@ def test_one_delete_wins(server, item):
 
 
 def test_every_post_is_its_own_item(server, database):
-    locations = together(server, 8, lambda mine, number: [mine.ask("POST", "/items", {"name": f"p{number}"})["location"]
-                                                          for _ in range(10)])
+    locations = together(
+        server,
+        8,
+        lambda mine, number: [
+            mine.ask("POST", "/items", {"name": f"p{number}"})["location"] for _ in range(10)
+        ],
+    )
     assert len(set(sum(locations, []))) == 80

@@ -9,9 +9,16 @@ from wire import eventually
 
 # ---- Expect
 
+
 def test_expect_continue(connection):
-    connection.send(head("POST /items HTTP/1.1", "Expect: 100-Continue", "Content-Type: application/json",
-                         "Content-Length: 2"))
+    connection.send(
+        head(
+            "POST /items HTTP/1.1",
+            "Expect: 100-Continue",
+            "Content-Type: application/json",
+            "Content-Length: 2",
+        )
+    )
     response = connection.read()
     assert response.status == 100 and response.fields == []
     connection.send("[")
@@ -20,17 +27,29 @@ def test_expect_continue(connection):
 
 
 def test_expect_continue_chunked(connection):
-    connection.send(head("POST /items HTTP/1.1", "Expect: 100-continue", "Content-Type: application/json",
-                         "Transfer-Encoding: chunked"))
+    connection.send(
+        head(
+            "POST /items HTTP/1.1",
+            "Expect: 100-continue",
+            "Content-Type: application/json",
+            "Transfer-Encoding: chunked",
+        )
+    )
     assert connection.read().status == 100
     connection.send("2\r\n[]\r\n0\r\n\r\n")
     assert connection.read().status == 422 and connection.lives_on()
 
 
 def test_expect_continue_behind_another_request(connection):
-    connection.send(head("GET /work?n=1&d=50 HTTP/1.1") +
-                    head("POST /items HTTP/1.1", "Expect: 100-continue", "Content-Type: application/json",
-                         "Content-Length: 2"))
+    connection.send(
+        head("GET /work?n=1&d=50 HTTP/1.1")
+        + head(
+            "POST /items HTTP/1.1",
+            "Expect: 100-continue",
+            "Content-Type: application/json",
+            "Content-Length: 2",
+        )
+    )
     assert connection.read().status == 200
     assert connection.read().status == 100
     connection.send("[]")
@@ -42,12 +61,18 @@ def test_expect_with_a_body_too_long_gets_no_100(connection):
     assert connection.read().status == 413 and connection.is_closed_by_server()
 
 
-@pytest.mark.parametrize("status, first, media_type", [
-    (404, "POST /nothing HTTP/1.1", "application/json"), (405, "PUT /items HTTP/1.1", "application/json"),
-    (405, "POST /items/1 HTTP/1.1", "application/json"), (415, "POST /items HTTP/1.1", "text/plain"),
-    (415, "PUT /items/1 HTTP/1.1", "application/merge-patch+json"),
-    (400, "POST /items%zz HTTP/1.1", "application/json"),
-    (200, "GET /healthz HTTP/1.1", "application/json")])
+@pytest.mark.parametrize(
+    "status, first, media_type",
+    [
+        (404, "POST /nothing HTTP/1.1", "application/json"),
+        (405, "PUT /items HTTP/1.1", "application/json"),
+        (405, "POST /items/1 HTTP/1.1", "application/json"),
+        (415, "POST /items HTTP/1.1", "text/plain"),
+        (415, "PUT /items/1 HTTP/1.1", "application/merge-patch+json"),
+        (400, "POST /items%zz HTTP/1.1", "application/json"),
+        (200, "GET /healthz HTTP/1.1", "application/json"),
+    ],
+)
 @pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("sends", [False, True])
 def test_expect_where_the_body_makes_no_difference(connection, status, first, media_type, framing, sends):
@@ -67,6 +92,7 @@ def test_expect_without_a_body_gets_no_100(connection):
 
 
 # ---- Limits and time
+
 
 def test_longest_body_is_taken_and_one_byte_more_is_not(start):
     server = start(MAX_BODY_BYTES=1024)
@@ -90,8 +116,11 @@ def test_limit_of_the_head(start):
         assert connection.read().status == 431 and connection.is_closed_by_server()
 
 
-@pytest.mark.parametrize("data", [head("POST /items HTTP/1.1", "Content-Length: 16000000"), chunked("F42400\r\n")],
-                         ids=["length", "chunked"])
+@pytest.mark.parametrize(
+    "data",
+    [head("POST /items HTTP/1.1", "Content-Length: 16000000"), chunked("F42400\r\n")],
+    ids=["length", "chunked"],
+)
 def test_refusal_is_readable_though_all_of_a_large_body_is_sent_first(connection, data):
     """The server may not close with unread bytes: the reset would destroy its response (RFC 9112 9.6)."""
     connection.send(data)
@@ -102,9 +131,17 @@ def test_refusal_is_readable_though_all_of_a_large_body_is_sent_first(connection
 
 def test_request_that_is_never_finished(start):
     server = start(HEADER_TIMEOUT=1)
-    beginnings = ["GET", head()[:-2], "GET /healthz HTTP/1.1\r\nX: 1", length(" 3", "{"), chunked("2\r\n{"),
-                  chunked("2\r\n{}\r\n0\r\nX-A: 1\r\n"), head() + "GE", "HEAD /healthz HTTP/1.1\r\nHo",
-                  head("HEAD /healthz HTTP/1.1", "Content-Length: 2") + "x"]
+    beginnings = [
+        "GET",
+        head()[:-2],
+        "GET /healthz HTTP/1.1\r\nX: 1",
+        length(" 3", "{"),
+        chunked("2\r\n{"),
+        chunked("2\r\n{}\r\n0\r\nX-A: 1\r\n"),
+        head() + "GE",
+        "HEAD /healthz HTTP/1.1\r\nHo",
+        head("HEAD /healthz HTTP/1.1", "Content-Length: 2") + "x",
+    ]
     connections = [server.connect() for _ in beginnings]
     began = time.monotonic()
     for connection, beginning in zip(connections, beginnings):
@@ -113,7 +150,11 @@ def test_request_that_is_never_finished(start):
         if beginning.startswith(head()):
             assert connection.read().status == 200
         response = connection.read("HEAD" if beginning.startswith("HEAD") else "GET")
-        assert response.status == 408 and response.closes and (response.body == b"" or response.json()["status"] == 408)
+        assert (
+            response.status == 408
+            and response.closes
+            and (response.body == b"" or response.json()["status"] == 408)
+        )
         assert (response.body == b"") == beginning.startswith("HEAD")
         assert 0.9 < time.monotonic() - began < 4
         assert connection.is_closed_by_server()

@@ -10,8 +10,12 @@ from shapes import head
 # ---- Methods
 
 PATHS = {
-    "/work": "GET, HEAD, OPTIONS", "/healthz": "GET, HEAD, OPTIONS", "/readyz": "GET, HEAD, OPTIONS",
-    "/stats": "GET, HEAD, OPTIONS", "/metrics": "GET, HEAD, OPTIONS", "/items": "GET, HEAD, POST, OPTIONS",
+    "/work": "GET, HEAD, OPTIONS",
+    "/healthz": "GET, HEAD, OPTIONS",
+    "/readyz": "GET, HEAD, OPTIONS",
+    "/stats": "GET, HEAD, OPTIONS",
+    "/metrics": "GET, HEAD, OPTIONS",
+    "/items": "GET, HEAD, POST, OPTIONS",
     "/items/1": "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
 }
 
@@ -34,10 +38,21 @@ def test_options_of_the_server(connection, target):
     assert connection.ask("OPTIONS", "/nothing").status == 404
 
 
-@pytest.mark.parametrize("target", ["/work?n=2&m=4096&seed=7", "/work?m=16777216&n=0", "/work?n=x", "/healthz",
-                                    "/readyz",
-                                    "/items?limit=1&after=9223372036854775806", "/items?limit=0", "/items/999999999999",
-                                    "/nothing", "/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/work?n=2&m=4096&seed=7",
+        "/work?m=16777216&n=0",
+        "/work?n=x",
+        "/healthz",
+        "/readyz",
+        "/items?limit=1&after=9223372036854775806",
+        "/items?limit=0",
+        "/items/999999999999",
+        "/nothing",
+        "/",
+    ],
+)
 def test_head_is_get_without_the_body(connection, target):
     get = connection.ask("GET", target)
     head = connection.ask("HEAD", target)
@@ -52,10 +67,16 @@ def test_head_of_what_changes_by_itself(connection, target):
     assert connection.lives_on()
 
 
-@pytest.mark.parametrize("status, data", [
-    (413, head("HEAD /healthz HTTP/1.1", "Content-Length: 9999999")), (400, "HEAD /healthz\r\n"),
-    (400, head("HEAD /healthz HTTP/1.1", host=False)), (505, head("HEAD /healthz HTTP/2.0")),
-    (400, head("HEAD /healthz HTTP/1.1", "Transfer-Encoding: chunked") + "x\r\n")])
+@pytest.mark.parametrize(
+    "status, data",
+    [
+        (413, head("HEAD /healthz HTTP/1.1", "Content-Length: 9999999")),
+        (400, "HEAD /healthz\r\n"),
+        (400, head("HEAD /healthz HTTP/1.1", host=False)),
+        (505, head("HEAD /healthz HTTP/2.0")),
+        (400, head("HEAD /healthz HTTP/1.1", "Transfer-Encoding: chunked") + "x\r\n"),
+    ],
+)
 def test_head_of_a_refusal_has_no_body(connection, status, data):
     connection.send(data)
     response = connection.read("HEAD")
@@ -65,11 +86,15 @@ def test_head_of_a_refusal_has_no_body(connection, status, data):
 
 # ---- Fields of the response
 
+
 def test_date(server):
     before = int(time.time())
     date = server.get("/healthz")["date"]
-    assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} "
-                        r"\d\d:\d\d:\d\d GMT", date)
+    assert re.fullmatch(
+        r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} "
+        r"\d\d:\d\d:\d\d GMT",
+        date,
+    )
     parsed = parsedate_to_datetime(date)
     assert before - 1 <= parsed.timestamp() <= time.time() + 1
     assert parsed.strftime("%a") == date[:3]
@@ -90,5 +115,9 @@ def test_no_content(connection):
     assert response.status == 304 and response["content-length"] is None and response["content-type"] is None
     assert response["etag"] == item["etag"] and response["date"] and response["cache-control"] == "no-cache"
     response = connection.ask("DELETE", item["location"])
-    assert response.status == 204 and response["content-length"] is None and response["transfer-encoding"] is None
+    assert (
+        response.status == 204
+        and response["content-length"] is None
+        and response["transfer-encoding"] is None
+    )
     assert connection.pending == b"" and connection.lives_on()

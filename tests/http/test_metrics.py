@@ -14,10 +14,10 @@ LABELS = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)
 
 # How /stats calls what /metrics shows, and what it is multiplied by.
 STATS = {
-    "waitbench_cpu_seconds_total{mode=\"user\"}": ("cpu_user_s", 1),
-    "waitbench_cpu_seconds_total{mode=\"system\"}": ("cpu_system_s", 1),
-    "waitbench_context_switches_total{kind=\"voluntary\"}": ("ctx_voluntary", 1),
-    "waitbench_context_switches_total{kind=\"involuntary\"}": ("ctx_involuntary", 1),
+    'waitbench_cpu_seconds_total{mode="user"}': ("cpu_user_s", 1),
+    'waitbench_cpu_seconds_total{mode="system"}': ("cpu_system_s", 1),
+    'waitbench_context_switches_total{kind="voluntary"}': ("ctx_voluntary", 1),
+    'waitbench_context_switches_total{kind="involuntary"}': ("ctx_involuntary", 1),
     "waitbench_resident_memory_bytes": ("rss_kib", 1024),
     "waitbench_resident_memory_peak_bytes": ("rss_peak_kib", 1024),
     "waitbench_uptime_seconds": ("uptime_s", 1),
@@ -28,10 +28,10 @@ STATS = {
     "waitbench_connections_accepted_total": ("connections_accepted", 1),
     "waitbench_connections_refused_total": ("connections_refused", 1),
     "waitbench_requests_total": ("requests", 1),
-    "waitbench_replies_total{class=\"2xx\"}": ("replies_2xx", 1),
-    "waitbench_replies_total{class=\"3xx\"}": ("replies_3xx", 1),
-    "waitbench_replies_total{class=\"4xx\"}": ("replies_4xx", 1),
-    "waitbench_replies_total{class=\"5xx\"}": ("replies_5xx", 1),
+    'waitbench_replies_total{class="2xx"}': ("replies_2xx", 1),
+    'waitbench_replies_total{class="3xx"}': ("replies_3xx", 1),
+    'waitbench_replies_total{class="4xx"}': ("replies_4xx", 1),
+    'waitbench_replies_total{class="5xx"}': ("replies_5xx", 1),
     "waitbench_queries_total": ("queries", 1),
     "waitbench_query_seconds_total": ("query_s", 1),
     "waitbench_pool_size": ("pool_size", 1),
@@ -85,7 +85,10 @@ def test_format_and_agreement_with_stats(server):
     assert response.status == 200 and response["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = samples(response.body.decode())
     info = next(key for key in found if key.startswith("waitbench_info"))
-    assert info == f'waitbench_info{{model="{server.model}",version="{before["version"]}"}}' and found.pop(info) == 1
+    assert (
+        info == f'waitbench_info{{model="{server.model}",version="{before["version"]}"}}'
+        and found.pop(info) == 1
+    )
     assert set(found) == set(STATS)
     for name, (key, scale) in STATS.items():
         if RISING.search(name):
@@ -113,5 +116,7 @@ def test_promtool_finds_nothing(server):
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian's package prometheus)")
-    done = subprocess.run([promtool, "check", "metrics"], input=server.get("/metrics").body, capture_output=True)
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=server.get("/metrics").body, capture_output=True
+    )
     assert done.returncode == 0 and done.stdout + done.stderr == b""

@@ -32,18 +32,40 @@ def refuses_to_start(model, args=(), **settings):
     return server.lines[0], status
 
 
-@pytest.mark.parametrize("args, words", [
-    (["--prot", "1"], "--prot"), (["--port", "99999"], "--port"), (["--port", "abc"], "--port"), (["--port"], "--port"),
-    (["--n=1001"], "--n"), (["--m", "5"], "M=5"), (["--w", "2"], "W=2"), (["extra"], "extra"),
-    (["--log-level", "loud"], "--log-level"), (["--workers", "99", "--db-pool", "9"], "WORKERS=99"),
-    (["--db-pool", "0"], "--db-pool"), (["--idle-timeout=-1"], "--idle-timeout")])
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (["--prot", "1"], "--prot"),
+        (["--port", "99999"], "--port"),
+        (["--port", "abc"], "--port"),
+        (["--port"], "--port"),
+        (["--n=1001"], "--n"),
+        (["--m", "5"], "M=5"),
+        (["--w", "2"], "W=2"),
+        (["extra"], "extra"),
+        (["--log-level", "loud"], "--log-level"),
+        (["--workers", "99", "--db-pool", "9"], "WORKERS=99"),
+        (["--db-pool", "0"], "--db-pool"),
+        (["--idle-timeout=-1"], "--idle-timeout"),
+    ],
+)
 def test_bad_flag_is_named(model, args, words):
     line, status = refuses_to_start(model, args)
     assert status == 2 and words in line
 
 
-@pytest.mark.parametrize("name, value", [("PORT", "http"), ("N", "-1"), ("M", "5"), ("DB_POOL", ""), ("LOG_LEVEL", "x"),
-                                         ("DATABASE_URL", "postgresql://[::1/f"), ("STACK_KIB", "1")])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("PORT", "http"),
+        ("N", "-1"),
+        ("M", "5"),
+        ("DB_POOL", ""),
+        ("LOG_LEVEL", "x"),
+        ("DATABASE_URL", "postgresql://[::1/f"),
+        ("STACK_KIB", "1"),
+    ],
+)
 def test_bad_variable_is_named(model, name, value):
     line, status = refuses_to_start(model, **{name: value})
     assert status == 2 and name in line

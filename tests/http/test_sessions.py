@@ -11,11 +11,14 @@ from wire import eventually, request
 def identities(server, count):
     """What the log calls so many connections: by worker and number where there are workers, else by number."""
     workers = server.stats()["workers"]
-    return {f"{i % workers}.{i // workers}" for i in range(count)} if workers else {str(i) for i in range(count)}
+    return (
+        {f"{i % workers}.{i // workers}" for i in range(count)} if workers else {str(i) for i in range(count)}
+    )
 
 
 def use_all(server, count):
     """So many requests at the same time; a thread finds out that a connection is lost when it uses it."""
+
     def use():
         server.get("/work?n=1&d=50")
 
@@ -76,11 +79,16 @@ def test_sessions_that_become_read_only_are_replaced(start, cluster):
     eventually(lambda: connections_up(server) == 2)
     cluster.sql("ALTER ROLE app SET default_transaction_read_only = on")
     cluster.terminate()
-    eventually(lambda: server.ask("POST", "/items", {"name": "tea"}).status == 503 and connections_up(server) > 0)
+    eventually(
+        lambda: server.ask("POST", "/items", {"name": "tea"}).status == 503 and connections_up(server) > 0
+    )
     eventually(lambda: server.get("/readyz").status == 503)
     cluster.sql("ALTER ROLE app RESET default_transaction_read_only")
-    eventually(lambda: all(server.ask("POST", "/items", {"name": "tea"}).status == 201 for _ in range(4)),
-               within=3 * RECOVERY, every=0.2)
+    eventually(
+        lambda: all(server.ask("POST", "/items", {"name": "tea"}).status == 201 for _ in range(4)),
+        within=3 * RECOVERY,
+        every=0.2,
+    )
     assert server.get("/readyz").status == 200
 
 

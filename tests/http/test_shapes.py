@@ -9,7 +9,11 @@ def test_refused(connection, name):
     status, data = REFUSED[name]
     connection.send(data)
     response = connection.read()
-    assert response.status == status and response.closes and response["content-type"] == "application/problem+json"
+    assert (
+        response.status == status
+        and response.closes
+        and response["content-type"] == "application/problem+json"
+    )
     assert response.json()["status"] == status and response.json()["detail"].endswith(".")
     assert connection.is_closed_by_server()
 

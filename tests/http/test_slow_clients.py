@@ -17,6 +17,7 @@ def sanitized(server):
 
 # ---- Slow ones
 
+
 def drip(server, count, served):
     """So many clients that send a byte now and then, while `served` is called; then they all finish."""
     data = request("GET", "/healthz", headers={"X-A": "slow"})
@@ -24,10 +25,10 @@ def drip(server, count, served):
         at = 0
         for at in range(10):
             for client in clients:
-                client.send(data[at:at + 1])
+                client.send(data[at : at + 1])
             served()
         for client in clients:
-            client.send(data[at + 1:])
+            client.send(data[at + 1 :])
         for client in clients:
             assert client.read().status == 200
 
@@ -51,6 +52,7 @@ def test_5000_slow_clients(start):
 
 
 # ---- Readers that do not read
+
 
 def test_responses_that_nobody_reads_take_no_memory(start):
     """20 of 16 MiB: what the sockets take is the kernel's, the rest must not have been made."""

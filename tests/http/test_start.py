@@ -39,7 +39,9 @@ PHASES = {
 def starting(request, launch, cluster):
     """A server whose first connection to the database has come so far and gets no further."""
     with PHASES[request.param](cluster) as database:
-        server = launch(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=database.port), DB_POOL=4, WORKERS=2)
+        server = launch(
+            DATABASE_URL=cluster.url_with(host="127.0.0.1", port=database.port), DB_POOL=4, WORKERS=2
+        )
         eventually(database.is_being_connected_to)
         yield server
 
@@ -68,7 +70,9 @@ def test_a_database_that_dribbles_is_given_up_in_time(launch, cluster):
         server = launch(DATABASE_URL=cluster.url_with(host="127.0.0.1", port=database.port))
         assert server.wait(timeout=CONNECT_S + SLOW_MACHINE_S) == 1
         assert time.monotonic() - began > CONNECT_S - 0.5
-    assert len(server.lines) == 1 and f"no response from 127.0.0.1:{database.port}" in server.lines[0], server.log
+    assert (
+        len(server.lines) == 1 and f"no response from 127.0.0.1:{database.port}" in server.lines[0]
+    ), server.log
 
 
 def test_each_address_has_its_own_time(launch, cluster, tmp_path):
@@ -79,8 +83,10 @@ def test_each_address_has_its_own_time(launch, cluster, tmp_path):
         began = time.monotonic()
         url = cluster.url_with(host="two-addresses", port=dribbling.port)
         server = launch(DATABASE_URL=url, DB_POOL=1, WORKERS=1, prefix=prefix)
-        eventually(lambda: server.said("listening") or server.process.poll() is not None,
-                   within=CONNECT_S + SLOW_MACHINE_S)
+        eventually(
+            lambda: server.said("listening") or server.process.poll() is not None,
+            within=CONNECT_S + SLOW_MACHINE_S,
+        )
         assert server.said("listening"), server.log
         assert time.monotonic() - began > CONNECT_S - 0.5
         assert server.get("/readyz").status == 200

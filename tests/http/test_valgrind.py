@@ -6,8 +6,15 @@ import pytest
 from conftest import sanitizer
 from wire import request
 
-VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
-            "--max-stackframe=8000000", "--num-callers=30"]
+VALGRIND = [
+    "valgrind",
+    "--quiet",
+    "--error-exitcode=99",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite",
+    "--max-stackframe=8000000",
+    "--num-callers=30",
+]
 
 
 def test_clean_under_valgrind(start, model):
@@ -17,8 +24,15 @@ def test_clean_under_valgrind(start, model):
         pytest.skip("a sanitizer is in the way")
     server = start(prefix=VALGRIND, DB_POOL=4, WORKERS=2, HEADER_TIMEOUT=60, QUERY_TIMEOUT=60)
     with server.connect(timeout=60) as client:
-        for target in ("/work?n=5&w=2&seed=1", "/work?n=0&m=200000", "/work?n=-1", "/nothing", "/stats", "/metrics",
-                       "/readyz"):
+        for target in (
+            "/work?n=5&w=2&seed=1",
+            "/work?n=0&m=200000",
+            "/work?n=-1",
+            "/nothing",
+            "/stats",
+            "/metrics",
+            "/readyz",
+        ):
             assert client.ask("GET", target).status in (200, 400, 404)
         made = client.ask("POST", "/items", {"name": "valgrind", "payload": {"a": [1, 2.5, "ü"]}})
         assert made.status == 201

@@ -7,8 +7,17 @@ from wire import eventually, request
 from work import work_sum
 
 
-@pytest.mark.parametrize("n, m, w, seed", [(20, 4096, 0, 7), (1, 64, 1, 0), (0, 0, 0, 5), (1000, 1024, 10, 2**63 - 1),
-                                           (3, 65537, 2, 42), (2, 16777216, 0, 1)])
+@pytest.mark.parametrize(
+    "n, m, w, seed",
+    [
+        (20, 4096, 0, 7),
+        (1, 64, 1, 0),
+        (0, 0, 0, 5),
+        (1000, 1024, 10, 2**63 - 1),
+        (3, 65537, 2, 42),
+        (2, 16777216, 0, 1),
+    ],
+)
 def test_the_body_is_what_a_client_can_compute(server, n, m, w, seed):
     response = server.get(f"/work?n={n}&m={m}&w={w}&seed={seed}")
     assert response.status == 200 and response["content-type"] == "application/json"
@@ -51,12 +60,16 @@ def test_updates_are_counted_back(server, database):
 
 def test_the_database_sees_exactly_n_queries(server, database):
     def nothing_runs():  # a server that an earlier test ended may have left a query behind
-        database.execute("SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND application_name ~ '^waitbench'")
+        database.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND application_name ~ '^waitbench'"
+        )
         return database.fetchone() is None
 
     def calls():
-        database.execute("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements "
-                         "WHERE query ~ 'FROM world|UPDATE world' AND query !~ 'sum'")
+        database.execute(
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements "
+            "WHERE query ~ 'FROM world|UPDATE world' AND query !~ 'sum'"
+        )
         return int(database.fetchone()[0])
 
     eventually(nothing_runs, within=15)
@@ -75,11 +88,34 @@ def test_own_counters(server):
     assert after["query_s"] > before["query_s"]
 
 
-@pytest.mark.parametrize("query, member", [
-    ("n=-1", "n"), ("n=abc", "n"), ("n=1001", "n"), ("n=", "n"), ("n=%20", "n"), ("n=+1", "n"), ("m=5", "m"),
-    ("m=63", "m"), ("m=16777217", "m"), ("n=1&w=2", "w"), ("d=1e9", "d"), ("d=10001", "d"), ("seed=", "seed"),
-    ("seed=9223372036854775808", "seed"), ("n=1&n=1", "n"), ("n=1&%6e=1", "n"), ("bogus=1", "bogus"), ("n", None),
-    ("n=%", None), ("n=%4", None), ("n=%zz", None), ("n=1%00", None), ("=1", None)])
+@pytest.mark.parametrize(
+    "query, member",
+    [
+        ("n=-1", "n"),
+        ("n=abc", "n"),
+        ("n=1001", "n"),
+        ("n=", "n"),
+        ("n=%20", "n"),
+        ("n=+1", "n"),
+        ("m=5", "m"),
+        ("m=63", "m"),
+        ("m=16777217", "m"),
+        ("n=1&w=2", "w"),
+        ("d=1e9", "d"),
+        ("d=10001", "d"),
+        ("seed=", "seed"),
+        ("seed=9223372036854775808", "seed"),
+        ("n=1&n=1", "n"),
+        ("n=1&%6e=1", "n"),
+        ("bogus=1", "bogus"),
+        ("n", None),
+        ("n=%", None),
+        ("n=%4", None),
+        ("n=%zz", None),
+        ("n=1%00", None),
+        ("=1", None),
+    ],
+)
 def test_bad_parameters_are_named_and_the_connection_lives_on(connection, query, member):
     response = connection.ask("GET", f"/work?{query}")
     assert response.status == 400 and response["content-type"] == "application/problem+json"
@@ -119,7 +155,15 @@ def test_one_connection_a_request_and_none_without_queries(start, database):
 
 
 def test_all_servers_send_the_same_bytes():
-    targets = ["/work?n=20&m=4096&seed=7", "/work?n=0&m=0", "/work?n=-1", "/nothing", "/items/0", "/healthz", "/readyz"]
+    targets = [
+        "/work?n=20&m=4096&seed=7",
+        "/work?n=0&m=0",
+        "/work?n=-1",
+        "/nothing",
+        "/items/0",
+        "/healthz",
+        "/readyz",
+    ]
     servers = [Server(model) for model in MODELS]
     try:
         for target in targets:

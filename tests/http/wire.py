@@ -33,7 +33,10 @@ class Response:
 
     def without_date(self):
         """The head without the one line that differs between two runs."""
-        return b"\r\n".join(line for line in self.raw_head.split(b"\r\n") if not line.startswith(b"Date:")), self.body
+        return (
+            b"\r\n".join(line for line in self.raw_head.split(b"\r\n") if not line.startswith(b"Date:")),
+            self.body,
+        )
 
 
 class Connection:
@@ -74,7 +77,7 @@ class Connection:
     def _until(self, mark):
         while mark not in self.pending:
             self._more()
-        return self._take(self.pending.index(mark) + len(mark))[:-len(mark)]
+        return self._take(self.pending.index(mark) + len(mark))[: -len(mark)]
 
     def _take(self, count):
         taken = bytes(self.pending[:count])

@@ -291,7 +291,8 @@ static void a_refusal_by_the_server_is_final(void **state)
     server_start(&server, REFUSES);
     struct pg_target target = target_of(&server);
     struct addrinfo *addresses = two_addresses();
-    struct addrinfo again = *addresses;
+    static struct addrinfo again;
+    again = *addresses;
     addresses = addresses->ai_next; /* 127.0.0.1 refuses; 127.0.0.2 would be unreachable */
     addresses->ai_next = &again;
     again.ai_next = NULL;
