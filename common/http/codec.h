@@ -142,7 +142,4 @@ bool http_awaits_body(const struct http_codec *codec);
  */
 bool http_next_value(struct str *fields, struct str name, struct str *value);
 
-/* "Not Found" for 404; "Unknown" for what we never send. */
-const char *http_status_text(int status);
-
 #endif

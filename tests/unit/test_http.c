@@ -423,15 +423,6 @@ static void test_framing_is_bounded(void **state)
     http_deinit(&codec);
 }
 
-static void test_status_text(void **state)
-{
-    (void)state;
-    assert_string_equal(http_status_text(200), "OK");
-    assert_string_equal(http_status_text(404), "Not Found");
-    assert_string_equal(http_status_text(431), "Request Header Fields Too Large");
-    assert_string_equal(http_status_text(299), "Unknown");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,7 +438,6 @@ int main(void)
         cmocka_unit_test(test_where_it_is),
         cmocka_unit_test(test_no_copy),
         cmocka_unit_test(test_framing_is_bounded),
-        cmocka_unit_test(test_status_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

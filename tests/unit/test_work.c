@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "handler/exchange.h"
+#include "http_response_size.h"
 
 static struct app app = {.model = "test", .config = {.n = 1, .m = 1024}};
 
