@@ -284,16 +284,23 @@ long http_hold(struct http_codec *codec, const char *bytes, size_t len)
 
 void http_time_out(struct http_codec *codec)
 {
-    assert(http_is_mid_request(codec) && "http_time_out between two requests: close the connection");
+    assert(http_phase(codec) != HTTP_PHASE_IDLE && "http_time_out between two requests: close the connection");
     refuse(codec, input(codec), 408, "The request was not complete in time; send it again without pausing.");
+}
+
+enum http_phase http_phase(const struct http_codec *codec)
+{
+    if (codec->state == READING_BODY || codec->state == READING_CHUNKS)
+        return HTTP_PHASE_BODY;
+    return codec->state == READING_HEAD && codec->in.len > 0 ? HTTP_PHASE_HEAD : HTTP_PHASE_IDLE;
 }
 
 bool http_is_mid_request(const struct http_codec *codec)
 {
-    return http_awaits_body(codec) || (codec->state == READING_HEAD && codec->in.len > 0);
+    return http_phase(codec) != HTTP_PHASE_IDLE;
 }
 
 bool http_awaits_body(const struct http_codec *codec)
 {
-    return codec->state == READING_BODY || codec->state == READING_CHUNKS;
+    return http_phase(codec) == HTTP_PHASE_BODY;
 }

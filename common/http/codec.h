@@ -124,13 +124,24 @@ enum http_event http_next(struct http_codec *codec);
  */
 __attribute__((warn_unused_result)) long http_hold(struct http_codec *codec, const char *bytes, size_t len);
 
-/* HEADER_TIMEOUT has passed within a request: makes codec->refusal a 408. */
+/* HEADER_TIMEOUT has passed, and http_phase() is not IDLE: makes codec->refusal a 408. */
 void http_time_out(struct http_codec *codec);
 
-/* Part of a request has arrived: a time-out is a 408 now, and silence for an idle connection. */
+/*
+ * How far the request at hand has arrived. It decides what a time-out means: silence for an idle connection,
+ * else a 408; and a body has a deadline of its own. IDLE as well while a request is given out.
+ */
+enum http_phase {
+    HTTP_PHASE_IDLE, /* nothing of it */
+    HTTP_PHASE_HEAD, /* part of the head */
+    HTTP_PHASE_BODY, /* the head; more of the body is awaited */
+};
+enum http_phase http_phase(const struct http_codec *codec);
+
+/* Not HTTP_PHASE_IDLE. */
 bool http_is_mid_request(const struct http_codec *codec);
 
-/* The head is complete and the body is awaited: it has a deadline of its own. */
+/* HTTP_PHASE_BODY. */
 bool http_awaits_body(const struct http_codec *codec);
 
 /*
