@@ -128,7 +128,7 @@ static coroutine_fn bool receive(struct connection *c, enum http_event *event)
 {
     limit_read(c);
     if (watch_wait(c->watch, UV_READABLE) != 0) {
-        if (!http_is_mid_request(&c->codec))
+        if (http_phase(&c->codec) == HTTP_PHASE_IDLE)
             return false;
         http_time_out(&c->codec);
         *event = HTTP_EVENT_REFUSED;

@@ -154,7 +154,7 @@ static bool limit_read(struct connection *c, const struct http_codec *codec)
 static bool receive(struct connection *c, struct http_codec *codec, char bytes[HTTP_READ_BYTES],
                     enum http_event *event)
 {
-    bool is_mid_request = http_is_mid_request(codec);
+    bool is_mid_request = http_phase(codec) != HTTP_PHASE_IDLE;
     ssize_t len = -1;
     atomic_store(&c->idle, !is_mid_request); /* before looking whether a drain has begun: see end_idle */
     errno = EAGAIN;

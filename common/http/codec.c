@@ -1,22 +1,19 @@
 #include "http/codec.h"
 
 #include <assert.h>
-#include <errno.h>
 
 #include "http/head.h"
 
 enum state {
     READING_HEAD,
-    READING_BODY,    /* with a length; the head lies in `in`, the body is collected in `body` */
-    READING_CHUNKED, /* the same, with chunks */
-    GIVEN_OUT,       /* the caller has the request */
+    READING_BODY,   /* with a length; the head lies in `in`, the body is collected in `body` */
+    READING_CHUNKS, /* the same, chunked */
+    GIVEN_OUT,      /* the caller has the request */
     REFUSED,
 };
 
-/* RFC 9112 2.2 asks for one at least: an old client's extra CR LF behind a body. */
+/* RFC 9112 2.2 asks for one at least: an old client sends CR LF after a body. */
 enum { EMPTY_LINES_MAX = 4 };
-
-static const char out_of_memory[] = "The server is out of memory; try again later.";
 
 void http_init(struct http_codec *codec, const struct http_limits *limits)
 {
@@ -32,23 +29,29 @@ void http_deinit(struct http_codec *codec)
     buf_release(&codec->body);
 }
 
+static void codec_move(struct http_codec *codec, enum state state)
+{
+    assert(codec->state != REFUSED && "a refusal is the last that a codec gives out: close the connection");
+    codec->state = (uint8_t)state;
+}
+
 /* Refuses the request that begins with `bytes`, which need not be complete, for what codec->refusal says. */
-static enum http_event end_refused(struct http_codec *codec, struct str bytes)
+static enum http_event give_refusal(struct http_codec *codec, struct str bytes)
 {
     codec->refusal.is_head = str_starts_with(bytes, STR("HEAD "));
-    codec->state = REFUSED;
+    codec_move(codec, REFUSED);
     return HTTP_EVENT_REFUSED;
 }
 
 static enum http_event refuse(struct http_codec *codec, struct str bytes, int status, const char *detail)
 {
     http_refuse(&codec->refusal, status, detail);
-    return end_refused(codec, bytes);
+    return give_refusal(codec, bytes);
 }
 
-static enum http_event give_out(struct http_codec *codec)
+static enum http_event give_request(struct http_codec *codec)
 {
-    codec->state = GIVEN_OUT;
+    codec_move(codec, GIVEN_OUT);
     return HTTP_EVENT_REQUEST;
 }
 
@@ -67,23 +70,16 @@ static int keep(struct http_codec *codec, struct str bytes)
     return buf_append(&codec->in, bytes.ptr, bytes.len);
 }
 
-/* Returns how many of the bytes belong to the body, or -1 and a refusal. */
-static long read_body(struct http_codec *codec, struct str bytes)
+/* The head has moved from `from` to the front of `in`: the slices of the request follow it. */
+static void move_slices(struct http_codec *codec, uintptr_t from, size_t len)
 {
-    if (codec->state == READING_CHUNKED)
-        return http_chunked_read(&codec->chunked, bytes.ptr, bytes.len, &codec->refusal);
-    size_t len = bytes.len < codec->body_left ? bytes.len : (size_t)codec->body_left;
-    if (buf_append(&codec->body, bytes.ptr, len) != 0) {
-        http_refuse(&codec->refusal, 503, out_of_memory);
-        return -1;
+    struct http_request *request = &codec->request;
+    struct str *slices[] = {&request->path, &request->query, &request->fields, &request->content_type};
+    for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+        uintptr_t at = (uintptr_t)slices[i]->ptr - from;
+        if (at < len) /* else NULL, or a constant: the path of "http://a" */
+            slices[i]->ptr = codec->in.data + at;
     }
-    codec->body_left -= len;
-    return (long)len;
-}
-
-static bool body_is_done(const struct http_codec *codec)
-{
-    return codec->state == READING_CHUNKED ? http_chunked_is_done(&codec->chunked) : codec->body_left == 0;
 }
 
 static struct str cut_front(struct str bytes, size_t len)
@@ -92,73 +88,94 @@ static struct str cut_front(struct str bytes, size_t len)
 }
 
 /*
- * The request ends after `used` bytes of `view`, which is what was fed (borrowed) or `in`. The rest
- * stays in `in` or is put there; it is empty if bytes are borrowed.
+ * `view` begins with the request at hand. It is what was fed, and then `in` is empty; or it is what lies in
+ * `in` from in_start on. The request ends after `used` bytes; the rest stays in `in` or is put there.
  */
-static enum http_event end_request(struct http_codec *codec, struct str view, bool borrowed, size_t used)
+static enum http_event end_request(struct http_codec *codec, struct str view, size_t used)
 {
-    if (!borrowed)
+    if (codec->in.len > 0)
         codec->in_used = used;
     else if (keep(codec, cut_front(view, used)) != 0)
-        return refuse(codec, view, 503, out_of_memory);
-    return give_out(codec);
+        return refuse(codec, view, 503, HTTP_OUT_OF_MEMORY);
+    return give_request(codec);
 }
 
-/* What of the body has been collected, all of it now. There is one, so ptr is not NULL even if it is empty. */
-static struct str collected(const struct http_codec *codec)
+/* Returns how many of the bytes belong to the body, or -1 and a refusal. */
+static long read_body(struct http_codec *codec, struct str bytes)
 {
-    return codec->body.len > 0 ? (struct str){codec->body.data, codec->body.len} : STR("");
+    if (codec->state == READING_CHUNKS)
+        return http_chunked_read(&codec->chunked, codec->limits, &codec->body, bytes.ptr, bytes.len,
+                                 &codec->refusal);
+    size_t len = bytes.len < codec->body_left ? bytes.len : (size_t)codec->body_left;
+    if (buf_append(&codec->body, bytes.ptr, len) != 0) {
+        http_refuse(&codec->refusal, 503, HTTP_OUT_OF_MEMORY);
+        return -1;
+    }
+    codec->body_left -= len;
+    return (long)len;
 }
 
-/* The body goes on behind what has been fed: the head must stay, and the body is in its own buffer. */
-static enum http_event await_body(struct http_codec *codec, struct str head, bool borrowed, bool ask)
+/* Whether all of the body has been read. If so it becomes the request's: ptr is not NULL even if it is empty.
+ */
+static bool take_body(struct http_codec *codec)
 {
-    if (!borrowed)
+    bool done = codec->state == READING_CHUNKS ? http_chunked_is_done(&codec->chunked) : codec->body_left == 0;
+    if (done)
+        codec->request.body = codec->body.len > 0 ? (struct str){codec->body.data, codec->body.len} : STR("");
+    return done;
+}
+
+/* What was fed ends within the body, which has a buffer of its own. The head must stay in `in`, alone. */
+static enum http_event await_body(struct http_codec *codec, struct str head, bool ask)
+{
+    if (codec->in.len > 0) {
         codec->in.len = codec->in_start + head.len;
-    else if (keep(codec, head) != 0)
-        return refuse(codec, head, 503, out_of_memory);
+    } else {
+        if (keep(codec, head) != 0)
+            return refuse(codec, head, 503, HTTP_OUT_OF_MEMORY);
+        move_slices(codec, (uintptr_t)head.ptr, head.len);
+    }
     codec->in_used = head.len;
     return ask ? HTTP_EVENT_CONTINUE : HTTP_EVENT_MORE;
 }
 
-/* `view` starts with a complete head of head_len bytes. */
-static enum http_event take_head(struct http_codec *codec, struct str view, bool borrowed, size_t head_len)
+/* `view` begins with a complete head of head_len bytes. */
+static enum http_event take_head(struct http_codec *codec, struct str view, size_t head_len)
 {
     struct str head = {view.ptr, head_len}, rest = cut_front(view, head_len);
-    struct http_framing framing;
+    struct http_fields fields = {.request = &codec->request, .refusal = &codec->refusal};
+    bool good = http_head_parse(head, &codec->scan, codec->limits, &fields);
     codec->scan = (struct http_scan){0};
     codec->empty_lines = 0;
-    if (!http_head_parse(head, codec->limits, &codec->request, &framing, &codec->refusal))
-        return end_refused(codec, head);
-    if (!framing.chunked && framing.length <= rest.len) {
-        if (framing.has_length)
-            codec->request.body = (struct str){rest.ptr, framing.length};
-        return end_request(codec, view, borrowed, head_len + framing.length);
+    if (!good)
+        return give_refusal(codec, head);
+    if (!fields.chunked && fields.length <= rest.len) {
+        if (fields.has_length)
+            codec->request.body = (struct str){rest.ptr, fields.length};
+        return end_request(codec, view, head_len + fields.length);
     }
-    bool asks = framing.expects_continue && rest.len == 0;
+    bool asks = fields.expects_continue && rest.len == 0;
     if (asks && codec->limits->wants_body != NULL && !codec->limits->wants_body(&codec->request)) {
         codec->request.keep_alive = false; /* the client may send the body all the same */
         codec->request.body = STR("");
-        return end_request(codec, view, borrowed, head_len);
+        return end_request(codec, view, head_len);
     }
-    codec->state = framing.chunked ? READING_CHUNKED : READING_BODY;
-    codec->body_left = framing.length;
-    if (framing.chunked)
-        http_chunked_start(&codec->chunked, codec->limits, &codec->body);
+    codec_move(codec, fields.chunked ? READING_CHUNKS : READING_BODY);
+    codec->chunked = (struct http_chunked){0};
+    codec->body_left = fields.length;
     long used = read_body(codec, rest);
     if (used < 0)
-        return end_refused(codec, head);
-    if (!body_is_done(codec))
-        return await_body(codec, head, borrowed, asks);
-    codec->request.body = collected(codec);
-    return end_request(codec, view, borrowed, head_len + (size_t)used);
+        return give_refusal(codec, head);
+    if (!take_body(codec))
+        return await_body(codec, head, asks);
+    return end_request(codec, view, head_len + (size_t)used);
 }
 
 /* The bytes of `view` that are left over are kept, if they are not in `in` already. */
-static enum http_event await_head(struct http_codec *codec, struct str view, bool borrowed)
+static enum http_event await_head(struct http_codec *codec, struct str view)
 {
-    if (borrowed && keep(codec, view) != 0)
-        return refuse(codec, view, 503, out_of_memory);
+    if (codec->in.len == 0 && keep(codec, view) != 0)
+        return refuse(codec, view, 503, HTTP_OUT_OF_MEMORY);
     if (codec->in.len == codec->in_start) {
         codec->in_start = 0;
         buf_release(&codec->in);
@@ -167,20 +184,19 @@ static enum http_event await_head(struct http_codec *codec, struct str view, boo
 }
 
 /*
- * A request line that is complete is checked at once, and what is wrong with it comes before anything behind
- * it: who speaks another protocol, HTTP/0.9 say, ends no head, and waits for an answer.
+ * Check the request line as soon as it is complete and report its errors first: a client of another
+ * protocol never sends the empty line that ends a head, and would wait forever.
  */
 static bool check_request_line(struct http_codec *codec, struct str view)
 {
-    struct http_request request = {0};
     struct http_scan *scan = &codec->scan;
     if (scan->line == 0 || scan->request_line_is_checked)
         return true;
     scan->request_line_is_checked = true;
-    return http_request_line_parse(view, &request, &codec->refusal);
+    return http_request_line_check(view, &codec->refusal);
 }
 
-static enum http_event read_head(struct http_codec *codec, struct str view, bool borrowed)
+static enum http_event read_head(struct http_codec *codec, struct str view)
 {
     size_t max = codec->limits->max_header_bytes;
     for (;;) {
@@ -188,9 +204,9 @@ static enum http_event read_head(struct http_codec *codec, struct str view, bool
         struct str window = {view.ptr, view.len < max ? view.len : max};
         long len = http_head_scan(&codec->scan, window);
         if (len > 2)
-            return take_head(codec, view, borrowed, (size_t)len);
+            return take_head(codec, view, (size_t)len);
         if (!check_request_line(codec, view))
-            return end_refused(codec, view);
+            return give_refusal(codec, view);
         if (len == HTTP_HEAD_BARE_LF)
             return refuse(codec, view, 400, "A line of the head ends in LF alone; end every line in CR LF.");
         if (len == HTTP_HEAD_UNFINISHED)
@@ -200,10 +216,10 @@ static enum http_event read_head(struct http_codec *codec, struct str view, bool
                           "Too many empty lines stand before the request line; leave them out.");
         codec->scan = (struct http_scan){0};
         view = cut_front(view, 2);
-        codec->in_start += borrowed ? 0 : 2;
+        codec->in_start += codec->in.len > 0 ? 2 : 0;
     }
     if (view.len <= max)
-        return await_head(codec, view, borrowed);
+        return await_head(codec, view);
     if (codec->scan.line == 0)
         return refuse(codec, view, 414,
                       "The request line is longer than the server's limit; shorten the target.");
@@ -212,38 +228,34 @@ static enum http_event read_head(struct http_codec *codec, struct str view, bool
 }
 
 /* More of a body whose head lies in `in`. */
-static enum http_event go_on_with_body(struct http_codec *codec, struct str bytes)
+static enum http_event continue_body(struct http_codec *codec, struct str bytes)
 {
+    struct str head = input(codec);
+    uintptr_t from = (uintptr_t)head.ptr;
     long used = read_body(codec, bytes);
     if (used < 0)
-        return end_refused(codec, input(codec));
-    if (!body_is_done(codec))
+        return give_refusal(codec, head);
+    if (!take_body(codec))
         return HTTP_EVENT_MORE;
     if (keep(codec, cut_front(bytes, (size_t)used)) != 0)
-        return refuse(codec, input(codec), 503, out_of_memory);
-    /* `in` may have moved since the head was read: read it again where it lies now. */
-    struct str head = {codec->in.data + codec->in_start, codec->in_used};
-    struct http_framing framing;
-    bool valid = http_head_parse(head, codec->limits, &codec->request, &framing, &codec->refusal);
-    assert(valid && "a head that was valid is valid still");
-    (void)valid;
-    codec->request.body = collected(codec);
-    return give_out(codec);
+        return refuse(codec, input(codec), 503, HTTP_OUT_OF_MEMORY);
+    move_slices(codec, from, head.len);
+    return give_request(codec);
 }
 
 enum http_event http_feed(struct http_codec *codec, const char *bytes, size_t len)
 {
     struct str view = {bytes, len};
-    assert(codec->state != GIVEN_OUT && "http_feed while a request is being answered: use http_hold");
+    assert(codec->state != GIVEN_OUT && "http_feed while a request is being handled: use http_hold");
     assert(codec->state != REFUSED && "http_feed after a refusal: close the connection");
     assert(len <= HTTP_PIPELINE_MAX && "http_feed takes one read at a time");
     if (codec->state != READING_HEAD)
-        return go_on_with_body(codec, view);
+        return continue_body(codec, view);
     if (codec->in.len == 0)
-        return read_head(codec, view, true);
+        return read_head(codec, view);
     if (keep(codec, view) != 0)
-        return refuse(codec, input(codec), 503, out_of_memory);
-    return read_head(codec, input(codec), false);
+        return refuse(codec, input(codec), 503, HTTP_OUT_OF_MEMORY);
+    return read_head(codec, input(codec));
 }
 
 enum http_event http_next(struct http_codec *codec)
@@ -253,9 +265,9 @@ enum http_event http_next(struct http_codec *codec)
     codec->in_used = 0;
     buf_release(&codec->body);
     codec->request = (struct http_request){0};
-    codec->state = READING_HEAD;
+    codec_move(codec, READING_HEAD);
     if (codec->in.len > codec->in_start)
-        return read_head(codec, input(codec), false);
+        return read_head(codec, input(codec));
     codec->in_start = 0;
     buf_release(&codec->in);
     return HTTP_EVENT_MORE;
@@ -263,7 +275,7 @@ enum http_event http_next(struct http_codec *codec)
 
 long http_hold(struct http_codec *codec, const char *bytes, size_t len)
 {
-    assert(codec->state == GIVEN_OUT && "http_hold is for the time a request is being answered");
+    assert(codec->state == GIVEN_OUT && "http_hold is for the time while a request is being handled");
     codec->in_start += codec->in_used;
     codec->in_used = 0;
     int error = keep(codec, (struct str){bytes, len});
@@ -272,70 +284,23 @@ long http_hold(struct http_codec *codec, const char *bytes, size_t len)
 
 void http_time_out(struct http_codec *codec)
 {
-    assert(http_is_mid_request(codec) && "http_time_out between two requests: close the connection");
+    assert(http_phase(codec) != HTTP_PHASE_IDLE && "http_time_out between two requests: close the connection");
     refuse(codec, input(codec), 408, "The request was not complete in time; send it again without pausing.");
+}
+
+enum http_phase http_phase(const struct http_codec *codec)
+{
+    if (codec->state == READING_BODY || codec->state == READING_CHUNKS)
+        return HTTP_PHASE_BODY;
+    return codec->state == READING_HEAD && codec->in.len > 0 ? HTTP_PHASE_HEAD : HTTP_PHASE_IDLE;
 }
 
 bool http_is_mid_request(const struct http_codec *codec)
 {
-    return http_awaits_body(codec) || (codec->state == READING_HEAD && codec->in.len > 0);
+    return http_phase(codec) != HTTP_PHASE_IDLE;
 }
 
 bool http_awaits_body(const struct http_codec *codec)
 {
-    return codec->state == READING_BODY || codec->state == READING_CHUNKED;
-}
-
-const char *http_status_text(int status)
-{
-    switch (status) {
-    case 100:
-        return "Continue";
-    case 200:
-        return "OK";
-    case 201:
-        return "Created";
-    case 204:
-        return "No Content";
-    case 304:
-        return "Not Modified";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 411:
-        return "Length Required";
-    case 412:
-        return "Precondition Failed";
-    case 413:
-        return "Content Too Large";
-    case 414:
-        return "URI Too Long";
-    case 415:
-        return "Unsupported Media Type";
-    case 417:
-        return "Expectation Failed";
-    case 421:
-        return "Misdirected Request";
-    case 422:
-        return "Unprocessable Content";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 504:
-        return "Gateway Timeout";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Unknown";
-    }
+    return http_phase(codec) == HTTP_PHASE_BODY;
 }

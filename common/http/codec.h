@@ -1,23 +1,22 @@
 /*
  * HTTP/1.1 as the server side of a connection reads it (RFC 9110, RFC 9112): bytes in, requests out.
  *
- * The codec is handed bytes and never reads any. One request is given out at a time; what a client
- * has pipelined behind it is kept (at most HTTP_PIPELINE_MAX bytes) until the request is answered.
+ * The codec is handed bytes and never reads any. It gives out one request at a time, and keeps what a client
+ * pipelines after it (at most HTTP_PIPELINE_MAX bytes) until the response is sent.
  *
  *     event = http_feed(codec, bytes, len)      after a read
- *     HTTP_EVENT_MORE   read again
+ *     HTTP_EVENT_MORE        read again
  *     HTTP_EVENT_CONTINUE    send HTTP_100_CONTINUE, then read again
- *     HTTP_EVENT_REQUEST     codec->request is complete: answer it, then event = http_next(codec)
- *     HTTP_EVENT_REFUSED     answer with codec->refusal, then close
+ *     HTTP_EVENT_REQUEST     codec->request is complete: respond, then event = http_next(codec)
+ *     HTTP_EVENT_REFUSED     respond with codec->refusal, then close
  *
- * The head of a request is looked at as a whole once its last byte is there; llhttp then takes it
- * apart. That way a check that llhttp leaves out (or has in one version only) is a plain loop over a
- * line: see http_head.c.
+ * llhttp parses a head when its last byte has arrived: in one pass, over bytes that lie in one piece, so that
+ * the request is slices of them and an idle connection needs no parser. See head.h, fields.h and chunked.h.
  *
  * Memory: an idle codec holds no heap. A head that arrives in one read is not copied.
  */
-#ifndef WB_HTTP_H
-#define WB_HTTP_H
+#ifndef WB_HTTP_CODEC_H
+#define WB_HTTP_CODEC_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,14 +75,15 @@ struct http_limits {
 struct http_refusal {
     int status;
     const char *detail;
-    bool is_head; /* the method is HEAD: the answer has no body (RFC 9110 9.3.2), whatever is wrong */
+    bool is_head; /* the method is HEAD: the response has no body (RFC 9110 9.3.2), whatever is wrong */
 };
 
 /* How far the search for a head's end has come, so that no byte is looked at twice. All zero at first. */
 struct http_scan {
     size_t seen;                  /* bytes looked at */
-    size_t line;                  /* where the line that is not ended yet begins */
-    bool request_line_is_checked; /* there is more than the request line, but not all of the head */
+    size_t line;                  /* where the line begins that has no end yet */
+    bool has_odd_line;            /* a line begins with white space or a colon */
+    bool request_line_is_checked; /* before the rest of the head has arrived */
 };
 
 struct http_codec {
@@ -91,7 +91,7 @@ struct http_codec {
     struct http_request request;
     struct http_refusal refusal;
 
-    /* private to http.c */
+    /* private to codec.c */
     const struct http_limits *limits;
     struct buf in;      /* bytes not yet consumed: an unfinished head, or pipelined requests */
     size_t in_start;    /* where in `in` the request at hand begins */
@@ -109,28 +109,39 @@ void http_init(struct http_codec *codec, const struct http_limits *limits);
 void http_deinit(struct http_codec *codec);
 
 /*
- * Not while a request is being answered (see http_hold). After HTTP_EVENT_REFUSED: never again.
+ * Not while a request is given out (see http_hold). After HTTP_EVENT_REFUSED: never again.
  * `len` is at most HTTP_PIPELINE_MAX, here and in http_hold: one read.
  */
 enum http_event http_feed(struct http_codec *codec, const char *bytes, size_t len);
 
-/* The request given out has been answered: forget it and go on with what was pipelined. */
+/* The response to the request that was given out is sent: forget the request, go on with what was pipelined. */
 enum http_event http_next(struct http_codec *codec);
 
 /*
- * Keeps bytes that arrive while a request is being answered. Returns the bytes now held, so that
- * the caller can stop reading at HTTP_PIPELINE_MAX, or -ENOMEM, or -EMSGSIZE if it did not stop
- * (then close the connection).
+ * Keeps bytes that arrive while a request is given out. Returns the number of bytes now held, so that
+ * the caller can stop reading at HTTP_PIPELINE_MAX; or -ENOMEM, or -EMSGSIZE if the caller did not stop:
+ * then close the connection.
  */
 __attribute__((warn_unused_result)) long http_hold(struct http_codec *codec, const char *bytes, size_t len);
 
-/* HEADER_TIMEOUT has passed within a request: makes codec->refusal a 408. */
+/* HEADER_TIMEOUT has passed, and http_phase() is not IDLE: makes codec->refusal a 408. */
 void http_time_out(struct http_codec *codec);
 
-/* Part of a request has arrived: a time-out is a 408 now, and silence for an idle connection. */
+/*
+ * How far the request at hand has arrived. It decides what a time-out means: silence for an idle connection,
+ * else a 408; and a body has a deadline of its own. IDLE as well while a request is given out.
+ */
+enum http_phase {
+    HTTP_PHASE_IDLE, /* nothing of it */
+    HTTP_PHASE_HEAD, /* part of the head */
+    HTTP_PHASE_BODY, /* the head; more of the body is awaited */
+};
+enum http_phase http_phase(const struct http_codec *codec);
+
+/* Not HTTP_PHASE_IDLE. */
 bool http_is_mid_request(const struct http_codec *codec);
 
-/* The head is complete and the body is awaited: it has a deadline of its own. */
+/* HTTP_PHASE_BODY. */
 bool http_awaits_body(const struct http_codec *codec);
 
 /*
@@ -141,8 +152,5 @@ bool http_awaits_body(const struct http_codec *codec);
  *     for (struct str rest = request->fields, value; http_next_value(&rest, STR("If-Match"), &value);)
  */
 bool http_next_value(struct str *fields, struct str name, struct str *value);
-
-/* "Not Found" for 404; "Unknown" for what we never send. */
-const char *http_status_text(int status);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "http/codec.h"
+#include "http/response.h"
 
 /* The length of the UTF-8 sequence (RFC 3629) at `text`; 0 if the bytes are not one. */
 static size_t utf8_sequence(const unsigned char *text)

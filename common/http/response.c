@@ -31,7 +31,7 @@ struct iovec response_overloaded(void)
     return (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = sizeof(bytes) - 1};
 }
 
-/* Fills an iovec array with what lies behind the first `skip` bytes. */
+/* Fills an iovec array with what comes after the first `skip` bytes. */
 struct gather {
     struct iovec *iov;
     size_t count, max;
@@ -67,11 +67,6 @@ static void add_padding(struct gather *gather, size_t len)
     }
 }
 
-static size_t tail_len(const struct response *response)
-{
-    return response->tail != NULL ? strlen(response->tail) : 0;
-}
-
 size_t response_iov(const struct response *response, uint64_t sent, struct iovec *iov, size_t max)
 {
     struct gather gather = {.iov = iov, .max = max, .skip = sent};
@@ -81,16 +76,45 @@ size_t response_iov(const struct response *response, uint64_t sent, struct iovec
     add(&gather, response->text, response->text_len);
     add(&gather, response->body.data, response->body.len);
     add_padding(&gather, response->padding);
-    add(&gather, response->tail, tail_len(response));
+    if (response->tail != NULL)
+        add(&gather, response->tail, strlen(response->tail));
     return gather.count;
 }
 
-uint64_t response_size(const struct response *response)
+const char *http_status_text(int status)
 {
-    if (response->bodiless)
-        return response->head_len;
-    return (uint64_t)response->head_len + response->text_len + response->body.len + response->padding +
-           tail_len(response);
+    static const struct {
+        int status;
+        const char *text;
+    } texts[] = {
+        {100, "Continue"},
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {421, "Misdirected Request"},
+        {422, "Unprocessable Content"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i].status == status)
+            return texts[i].text;
+    return "Unknown";
 }
 
 void response_release(struct response *response)

@@ -36,19 +36,19 @@ struct response {
     char text[RESPONSE_TEXT_MAX]; /* a body too short for the heap */
     size_t text_len;
     struct buf body;  /* any other body */
-    size_t padding;   /* bytes of padding behind text and body */
-    const char *tail; /* static; behind the padding */
+    size_t padding;   /* bytes of padding after text and body */
+    const char *tail; /* static; after the padding */
     bool bodiless;    /* HEAD, 204, 304: lengths are announced and nothing is sent */
 };
 
 /* Fills iov with what comes after the first `sent` bytes; 0 when all is sent. */
 size_t response_iov(const struct response *response, uint64_t sent, struct iovec *iov, size_t max);
 
-/* Bytes on the wire, head included. */
-uint64_t response_size(const struct response *response);
-
 /* For a connection that cannot have an exchange: a complete 503 with Retry-After, as static bytes. */
 struct iovec response_overloaded(void);
+
+/* The reason phrase of RFC 9110 15: "Not Found" for 404; "Unknown" for a status that no server sends. */
+const char *http_status_text(int status);
 
 /* Frees what the response holds. */
 void response_release(struct response *response);

@@ -39,10 +39,14 @@ uint64_t timeout_ms(const struct config *config, enum timeout timeout)
 
 enum timeout timeout_of_read(const struct http_codec *codec, bool draining)
 {
-    if (http_awaits_body(codec))
-        return TIMEOUT_BODY;
-    if (http_is_mid_request(codec))
+    switch (http_phase(codec)) {
+    case HTTP_PHASE_HEAD:
         return TIMEOUT_HEAD;
+    case HTTP_PHASE_BODY:
+        return TIMEOUT_BODY;
+    case HTTP_PHASE_IDLE:
+        break;
+    }
     return draining ? TIMEOUT_LAST_CALL : TIMEOUT_IDLE;
 }
 

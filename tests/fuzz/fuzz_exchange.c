@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../unit/http_response_size.h"
 #include "base/log.h"
 #include "handler/exchange.h"
 #include "handler/statements.h"

@@ -6,7 +6,7 @@
  * A line of the log is one of
  *     GET /path ?query type=... if-match=... 1.0 close body=...
  *     400                                     (refused)
- *     400 to HEAD                             (the same, and the answer has no body)
+ *     400 to HEAD                             (the same, and the response has no body)
  *     mid head | mid body                     (the bytes end within a request)
  * and an idle codec at the end adds nothing.
  */
@@ -20,7 +20,7 @@
 
 struct replay {
     const struct http_limits *limits;
-    bool hold;                                       /* hand the next piece over while a request is answered */
+    bool hold;                                       /* hand the next piece over while a request is given out */
     size_t (*cut)(const struct replay *, size_t at); /* length of the piece that begins at `at` */
     size_t cut_at;                                   /* for cut */
 

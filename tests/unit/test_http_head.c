@@ -41,6 +41,17 @@ static void test_request_line(void **state)
         GOLDEN("GET / HTTP/1,1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("GET / ICE/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("GET /\r\n\r\n", "400\n"),
+        GOLDEN("GET /\r\nHost: a b\r\n\r\n", "400\n"), /* llhttp goes on to the fields */
+        GOLDEN("OPTIONS * RTSP/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("DESCRIBE * RTSP/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("DESCRIBE * HTTP/1.1\r\n" HOST "\r\n", "501\n"),
+        GOLDEN("SOURCE / ICE/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("SOURCE /  ICE/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("SOURCE / HTTP/1.1\r\n" HOST "\r\n", "501\n"),
+        GOLDEN("CONNECT / HTTP/1.1\r\n" HOST "\r\n", "501\n"),
+        GOLDEN("PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n", "501\n"),
+        GOLDEN("GET / HTTP/3.7\r\n" HOST "\r\n", "505\n"),
+        GOLDEN("BREW x HTTP/3.7\r\n" HOST "\r\n", "505\n"),
         /* spaces */
         GOLDEN("GET  / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("GET /  HTTP/1.1\r\n" HOST "\r\n", "400\n"),
@@ -55,8 +66,10 @@ static void test_request_line(void **state)
         GOLDEN("\r\n\r\n\r\n\r\n\r\n", "400\n"),
         GOLDEN("\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("\r\n\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("\rGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
+        GOLDEN("\r\r\nGET / HTTP/1.1\r\n" HOST "\r\n", "400\n"),
         GOLDEN("\r", "mid head\n"),
-        /* the line is looked at when it is there, and before what is behind it */
+        /* the line is checked when it is complete, and before what comes after it */
         GOLDEN("GET /\r\n", "400\n"),
         GOLDEN("SSH-2.0-OpenSSH_9.2\r\n", "400\n"),
         GOLDEN("BREW / HTTP/1.1\r\nX: a", "501\n"),
@@ -64,7 +77,7 @@ static void test_request_line(void **state)
         GOLDEN("\r\nGET /# HTTP/1.1\r\n : a\r\n\r\n", "400\n"),
         GOLDEN("BREW / HTTP/1.1\r\nX : a\r\n\r\n", "501\n"),
         GOLDEN("GET / HTTP/1.1\r\n", "mid head\n"),
-        /* the answer to HEAD has no body, whatever is wrong */
+        /* the response to HEAD has no body, whatever is wrong */
         GOLDEN("HEAD / HTTP/2.0\r\n" HOST "\r\n", "505 to HEAD\n"),
         GOLDEN("HEAD /\r\n", "400 to HEAD\n"),
         GOLDEN("\r\nHEAD / HTTP/1.1\r\n\r\n", "400 to HEAD\n"),

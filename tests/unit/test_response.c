@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "http/response.h"
+#include "http_response_size.h"
 
 static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
 
@@ -134,13 +134,21 @@ static void test_overloaded(void **state)
     free(text);
 }
 
+static void test_status_text(void **state)
+{
+    (void)state;
+    assert_string_equal(http_status_text(200), "OK");
+    assert_string_equal(http_status_text(404), "Not Found");
+    assert_string_equal(http_status_text(431), "Request Header Fields Too Large");
+    assert_string_equal(http_status_text(299), "Unknown");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_parts),
-        cmocka_unit_test(test_bodiless),
-        cmocka_unit_test(test_long_padding),
-        cmocka_unit_test(test_overloaded),
+        cmocka_unit_test(test_all_parts),    cmocka_unit_test(test_bodiless),
+        cmocka_unit_test(test_long_padding), cmocka_unit_test(test_overloaded),
+        cmocka_unit_test(test_status_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include "handler/exchange.h"
 #include "handler/statements.h"
+#include "http_response_size.h"
 
 static const struct service service = {.model = "test", .n = 1, .m = 1024};
 
