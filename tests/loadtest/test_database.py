@@ -63,3 +63,23 @@ def test_a_user_without_the_right_learns_nothing_of_another_machine(stranger):
             db._files(sampling.PROC / "stat")
     finally:
         db.close()
+
+
+def test_work_in_another_database_of_the_cluster_is_not_counted(db):
+    if not db.counts_statements:
+        pytest.skip("no pg_stat_statements")
+    read = "SELECT value FROM world WHERE id = 7"
+    db.rows("CREATE DATABASE elsewhere TEMPLATE template0")
+    try:
+        link = psycopg2.connect(re.sub(r"/[^/]*$", "/elsewhere", URL))
+        link.autocommit = True
+        with link.cursor() as cursor:
+            cursor.execute("CREATE TABLE world (id int, value int)")
+            before = db.counts().queries
+            cursor.execute(read)
+            assert db.counts().queries == before
+            db.rows(read)
+            assert db.counts().queries == before + 1
+        link.close()
+    finally:
+        db.rows("DROP DATABASE elsewhere WITH (FORCE)")

@@ -17,8 +17,12 @@ from ..observe import hosts, sampling
 
 LOCAL = ROOT / "db" / "local"
 SEED = ROOT / "db" / "seed.sql"
-# Matches the statements of GET /work, and none of those in this module.
-OF_WORK = "query LIKE '%world%' AND query LIKE '%id = $1%'"
+# Matches the statements of GET /work in this database, and none of those in this module. A driver that puts values into
+# the text of an update (hits + 1) has its id as the second parameter.
+OF_WORK = (
+    "query ~ 'world' AND query ~ 'id = [$][0-9]'"
+    " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 FILE_MOST = 65536  # bytes of a file of /proc; pg_read_file wants a size where a file may be missing
 
 
