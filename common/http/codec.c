@@ -294,13 +294,3 @@ enum http_phase http_phase(const struct http_codec *codec)
         return HTTP_PHASE_BODY;
     return codec->state == READING_HEAD && codec->in.len > 0 ? HTTP_PHASE_HEAD : HTTP_PHASE_IDLE;
 }
-
-bool http_is_mid_request(const struct http_codec *codec)
-{
-    return http_phase(codec) != HTTP_PHASE_IDLE;
-}
-
-bool http_awaits_body(const struct http_codec *codec)
-{
-    return http_phase(codec) == HTTP_PHASE_BODY;
-}

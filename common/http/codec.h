@@ -138,12 +138,6 @@ enum http_phase {
 };
 enum http_phase http_phase(const struct http_codec *codec);
 
-/* Not HTTP_PHASE_IDLE. */
-bool http_is_mid_request(const struct http_codec *codec);
-
-/* HTTP_PHASE_BODY. */
-bool http_awaits_body(const struct http_codec *codec);
-
 /*
  * Takes field lines off the front of *fields until one of that name (in any case) is found, and puts its
  * value in *value. False when there is none. A field that is a list may stand in several lines (RFC 9110

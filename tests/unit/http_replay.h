@@ -61,8 +61,8 @@ static inline void replay_end(struct replay *replay, struct http_codec *codec, e
         snprintf(line, sizeof(line), "%d%s\n", codec->refusal.status, codec->refusal.is_head ? " to HEAD" : "");
         replay_note(replay, line, STR(""));
         replay->detail = codec->refusal.detail;
-    } else if (http_is_mid_request(codec)) {
-        replay_note(replay, http_awaits_body(codec) ? "mid body\n" : "mid head\n", STR(""));
+    } else if (http_phase(codec) != HTTP_PHASE_IDLE) {
+        replay_note(replay, http_phase(codec) == HTTP_PHASE_BODY ? "mid body\n" : "mid head\n", STR(""));
     } else if (codec->in.data != NULL || codec->body.data != NULL) {
         replay_note(replay, "idle, with memory\n", STR(""));
     }

@@ -243,7 +243,7 @@ static void test_expect(void **state)
     struct http_codec codec;
     http_init(&codec, &limits);
     assert_int_equal(feed(&codec, POST("Content-Length: 2\r\nExpect: 100-Continue\r\n")), HTTP_EVENT_CONTINUE);
-    assert_true(http_awaits_body(&codec));
+    assert_true(http_phase(&codec) == HTTP_PHASE_BODY);
     assert_int_equal(feed(&codec, "h"), HTTP_EVENT_MORE); /* once */
     assert_int_equal(feed(&codec, "i"), HTTP_EVENT_REQUEST);
     assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
@@ -371,25 +371,25 @@ static void test_where_it_is(void **state)
     (void)state;
     struct http_codec codec;
     http_init(&codec, &limits);
-    assert_false(http_is_mid_request(&codec));
+    assert_false(http_phase(&codec) != HTTP_PHASE_IDLE);
     assert_int_equal(http_phase(&codec), HTTP_PHASE_IDLE);
     assert_int_equal(feed(&codec, "\r\n"), HTTP_EVENT_MORE);
-    assert_false(http_is_mid_request(&codec));
+    assert_false(http_phase(&codec) != HTTP_PHASE_IDLE);
     assert_int_equal(http_phase(&codec), HTTP_PHASE_IDLE);
     assert_int_equal(feed(&codec, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"), HTTP_EVENT_MORE);
-    assert_true(http_is_mid_request(&codec));
-    assert_false(http_awaits_body(&codec));
+    assert_true(http_phase(&codec) != HTTP_PHASE_IDLE);
+    assert_false(http_phase(&codec) == HTTP_PHASE_BODY);
     assert_int_equal(http_phase(&codec), HTTP_PHASE_HEAD);
     assert_int_equal(feed(&codec, "\r\n"), HTTP_EVENT_MORE);
-    assert_true(http_is_mid_request(&codec));
-    assert_true(http_awaits_body(&codec));
+    assert_true(http_phase(&codec) != HTTP_PHASE_IDLE);
+    assert_true(http_phase(&codec) == HTTP_PHASE_BODY);
     assert_int_equal(http_phase(&codec), HTTP_PHASE_BODY);
     assert_int_equal(feed(&codec, "hiG"), HTTP_EVENT_REQUEST);
-    assert_false(http_is_mid_request(&codec));
-    assert_false(http_awaits_body(&codec));
+    assert_false(http_phase(&codec) != HTTP_PHASE_IDLE);
+    assert_false(http_phase(&codec) == HTTP_PHASE_BODY);
     assert_int_equal(http_phase(&codec), HTTP_PHASE_IDLE); /* of the next request nothing is looked at yet */
     assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
-    assert_true(http_is_mid_request(&codec));
+    assert_true(http_phase(&codec) != HTTP_PHASE_IDLE);
     assert_int_equal(http_phase(&codec), HTTP_PHASE_HEAD);
     http_deinit(&codec);
 
