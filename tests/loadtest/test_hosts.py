@@ -1,6 +1,7 @@
 """The machine of each part."""
 
 import os
+import socket
 
 import pytest
 
@@ -28,6 +29,21 @@ def test_without_a_boot_id_nothing_is_here(monkeypatch, tmp_path):
 )
 def test_an_address_is_ours_when_one_may_listen_there(address, ours):
     assert hosts.is_own_address(address) == ours
+
+
+def test_loopback_is_ours_where_its_kind_of_address_is_switched_off(monkeypatch):
+    """Docker's /etc/hosts names ::1, to which nothing can be bound there."""
+    found = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    assert hosts.is_own_address("localhost")
+
+
+def refuse(*_):
+    raise OSError
 
 
 def test_a_server_says_where_it_is():

@@ -94,6 +94,16 @@ def send(child: subprocess.Popen, number: int) -> None:
         os.kill(child.pid, number)
 
 
+def catches(child: subprocess.Popen, number: int) -> bool:
+    """Whether the child has a handler for that signal (proc(5), SigCgt); true where the kernel does not say."""
+    try:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    except (OSError, StopIteration):
+        return True
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def kill_all() -> None:
     for child in list(_running):
         kill(child)

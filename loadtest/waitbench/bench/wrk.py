@@ -102,7 +102,9 @@ def _wait(child: subprocess.Popen, seconds: float, watch: Watch) -> Any:
     look = 0.0
     while True:
         elapsed = time.monotonic() - begin
-        if elapsed >= interrupt:
+        if elapsed >= interrupt and not process.catches(child, signal.SIGINT):
+            interrupt = elapsed + 0.01  # on a busy machine wrk may not have started yet, and would be killed
+        elif elapsed >= interrupt:
             process.send(child, signal.SIGINT)
             interrupt = math.inf
         if elapsed > seconds + PATIENCE_S:

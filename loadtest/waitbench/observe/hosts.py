@@ -1,6 +1,7 @@
 """The machine of each part of the experiment. The kernel of this machine reports CPU time and memory of this
 machine only, so a row must contain its figures only for the parts that run here."""
 
+import ipaddress
 import os
 import platform
 import socket
@@ -46,12 +47,15 @@ def of_server(url: str | None, stats: dict) -> Host:
 
 
 def is_own_address(address: str) -> bool:
-    """Whether a socket can be bound to it: only an address of this machine allows that (ip(7))."""
+    """Whether a socket can be bound to it: only an address of this machine allows that (ip(7)). A loopback address
+    is of this machine also where its kind of address is switched off, as ::1 is in many containers."""
     try:
         found = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)
     except OSError:
         return False
     for family, kind, _, _, where in found:
+        if ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback:
+            continue
         try:
             with socket.socket(family, kind) as probe:
                 probe.bind(where)
