@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from network import Proxy
-from conftest import free_port
+from conftest import free_port, sanitizer
 from fakes import DribblingDatabase, FullDatabase, SilentDatabase
 from namespaces import addresses_of, with_names
 from wire import eventually
@@ -60,7 +60,8 @@ def test_a_signal_ends_a_server_that_starts(starting, number):
     began = time.monotonic()
     starting.process.send_signal(number)
     assert starting.wait(timeout=2 * CONNECT_S) == 0, starting.log
-    assert time.monotonic() - began < 1
+    at_exit = 1 if sanitizer(starting.model) == "thread" else 0  # TSan's atexit_sleep_ms, for races at the end
+    assert time.monotonic() - began < 1 + at_exit
 
 
 def test_a_database_that_dribbles_is_given_up_in_time(launch, cluster):
