@@ -60,7 +60,8 @@ def test_a_signal_ends_a_server_that_starts(starting, number):
     began = time.monotonic()
     starting.process.send_signal(number)
     assert starting.wait(timeout=2 * CONNECT_S) == 0, starting.log
-    at_exit = 1 if sanitizer(starting.model) == "thread" else 0  # TSan's atexit_sleep_ms, for races at the end
+    # TSan sleeps for a second when a process ends, to find races there (atexit_sleep_ms).
+    at_exit = 1 if sanitizer(starting.model) == "thread" else 0
     assert time.monotonic() - began < 1 + at_exit
 
 
