@@ -106,7 +106,7 @@ void listen_stop(int fd)
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     const struct sock_fprog program = {.len = sizeof drop_syn / sizeof *drop_syn, .filter = drop_syn};
-    /* Where the kernel has no socket filters, a client may be reset. */
+    /* Where that is not allowed (EPERM in some containers), a client may be reset. */
     setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 

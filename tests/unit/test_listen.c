@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -134,10 +135,23 @@ static void without_descriptors_a_client_is_refused_on_the_spare_one(void **stat
     assert_int_equal(refused(), 1);
 }
 
+/* Some containers do not let a process attach a filter to its own socket (EPERM). */
+static bool may_filter(void)
+{
+    struct sock_filter take = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+    const struct sock_fprog program = {.len = 1, .filter = &take};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool may = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+    close(fd);
+    return may;
+}
+
 /* A connection that begins after listen_stop() never becomes one, and those before it are all accepted. */
 static void a_stopped_listener_lets_nobody_in(void **state)
 {
     (void)state;
+    if (!may_filter())
+        skip();
     app.config.port = 0;
     int listener = listen_open(&app, false);
     struct sockaddr_in address;
