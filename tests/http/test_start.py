@@ -14,7 +14,7 @@ from fakes import DribblingDatabase, FullDatabase, SilentDatabase
 from namespaces import addresses_of, with_names
 from wire import eventually
 
-CONNECT_S = 5  # for each address of the database (APP_CONNECT_MS)
+CONNECT_S = 5  # for each address of the database (PG_CONNECT_MS)
 SLOW_MACHINE_S = 3 * max(1, os.getloadavg()[0] / os.cpu_count() / 2)
 
 
