@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cpu_group.h"
 #include "base/version.h"
 #include "handler/respond.h"
 #include "handler/statements.h"
@@ -97,7 +98,14 @@ struct figure {
     double scale;
 };
 
-enum { FIGURES = 26 };
+enum { FIGURES = 27 };
+
+static double throttled_s(void)
+{
+    struct cpu_group group;
+    cpu_group_find(&group, "/proc/self");
+    return cpu_group_throttled_s(&group);
+}
 
 static double total(enum counter counter)
 {
@@ -117,6 +125,8 @@ static void figures_read(const struct service *service, struct figure figures[FI
         {"cpu_user_s", "cpu_seconds_total{mode=\"user\"}", COUNTER, "CPU time of all threads.",
          process.cpu_user, 1},
         {"cpu_system_s", "cpu_seconds_total{mode=\"system\"}", COUNTER, "", process.cpu_system, 1},
+        {"cpu_throttled_s", "cpu_throttled_seconds_total", COUNTER,
+         "Time for which a CPU limit of the control group stopped the process.", throttled_s(), 1},
         {"ctx_voluntary", "context_switches_total{kind=\"voluntary\"}", COUNTER,
          "Context switches of all threads.", (double)process.voluntary, 1},
         {"ctx_involuntary", "context_switches_total{kind=\"involuntary\"}", COUNTER, "",

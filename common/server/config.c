@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu_group.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "handler/work.h"
@@ -206,10 +207,16 @@ static void read_flags(struct config *config, int argc, char **argv)
     }
 }
 
+/* What affinity and the control group's limit allow; a part of a CPU counts as one. */
 static unsigned usable_cpus(void)
 {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    unsigned cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    struct cpu_group group;
+    cpu_group_find(&group, "/proc/self");
+    double limit = cpu_group_limit(&group);
+    unsigned whole = (unsigned)limit + (limit > (unsigned)limit);
+    return limit > 0 && whole < cpus ? whole : cpus;
 }
 
 void config_load(struct config *config, const char *model, int argc, char **argv)

@@ -21,6 +21,7 @@ STATS = {
     "waitbench_resident_memory_bytes": ("rss_kib", 1024),
     "waitbench_resident_memory_peak_bytes": ("rss_peak_kib", 1024),
     "waitbench_uptime_seconds": ("uptime_s", 1),
+    "waitbench_cpu_throttled_seconds_total": ("cpu_throttled_s", 1),
     "waitbench_threads": ("threads", 1),
     "waitbench_workers": ("workers", 1),
     "waitbench_connections_open": ("connections_open", 1),

@@ -29,7 +29,9 @@ def test_too_few_to_divide_is_said(count):
 def test_a_child_runs_where_it_was_put_and_its_children_too():
     cpu = max(os.sched_getaffinity(0))
     said = os.memfd_create("said")
-    child = process.start(["sh", "-c", "grep Cpus_allowed_list /proc/self/status"], cpus={cpu}, stdout=said)
+    child = process.start(
+        ["sh", "-c", "grep Cpus_allowed_list /proc/self/status"], process.Place({cpu}), stdout=said
+    )
     assert process.reap(child, 5)
     assert os.pread(said, 100, 0).split()[-1] == str(cpu).encode()
     os.close(said)

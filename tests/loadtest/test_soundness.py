@@ -27,7 +27,7 @@ def part(
     return load.Part(generator, host, connections, 2, wrk_output.Result(**result), started, steal_share)
 
 
-def observation(stats=None, result=None, spent=None, server="threaded", point=POINT, **changes):
+def observation(stats=None, result=None, spent=None, stopped=None, server="threaded", point=POINT, **changes):
     """A sound run, except for what a test changes."""
     served = REQUESTS + 5  # five were under way when wrk stopped
     grown = {
@@ -37,10 +37,20 @@ def observation(stats=None, result=None, spent=None, server="threaded", point=PO
     after = {
         name: value + grown.get(name, 0) if name != "start_time" else value for name, value in STATS.items()
     }
-    first = figures.Snapshot(0.0, STATS, machine(), 1.0, 5.0, None, 0.5, asked=3, connects=1)
+    throttled = dict.fromkeys(("the server", "the database", "the load test"), 7.0) | {"the database": None}
+    first = figures.Snapshot(0.0, STATS, machine(), 1.0, 5.0, None, 0.5, throttled, asked=3, connects=1)
     time = {"user": 1.0, "system": 1.0, "idle": 1.9, "steal": 0.0} | (spent or {})
     last = figures.Snapshot(
-        2.0, after | (stats or {}), machine(**time), 2.0, 5.6, None, 0.51, asked=5, connects=1
+        2.0,
+        after | (stats or {}),
+        machine(**time),
+        2.0,
+        5.6,
+        None,
+        0.51,
+        throttled | (stopped or {}),
+        asked=5,
+        connects=1,
     )
     none = dict.fromkeys(wrk_output.ERRORS, 0)
     fields = {"requests": REQUESTS, "duration_us": 1_900_000, "bytes": REQUESTS * 1134 + 200, "errors": none}
@@ -63,6 +73,14 @@ def words(seen):
 
 def test_a_sound_run_is_sound():
     assert soundness.judge(observation()) == ([], [])
+
+
+@pytest.mark.parametrize("part", ["the server", "the load test"])
+def test_a_limit_of_cpu_time_that_stopped_a_part(part):
+    seen = observation(stopped={part: 7.25})
+    assert words(seen) == ["throttled"]
+    assert f"stopped {part} for 250 ms" in soundness.judge(seen)[0][0]
+    assert figures.detail(seen)["throttled_s"] == 0.25
 
 
 @pytest.mark.parametrize("kind", wrk_output.ERRORS)
@@ -193,7 +211,7 @@ def test_every_flag_is_explained_with_the_columns():
 def test_the_row_of_a_run():
     seen = observation()
     row = figures.row(seen, ["machine-busy"])
-    assert set(row) | {"block", "order"} == set(results.COLUMNS)
+    assert set(row) | {"block", "order", "cpu_groups"} == set(results.COLUMNS)
     assert row["rps"] == pytest.approx(REQUESTS / 1.9)
     assert (row["mean_us"], row["p50_us"], row["p999_us"], row["max_us"]) == (US, US, US, US)
     assert row["cpu_user_us_per_req"] + row["cpu_sys_us_per_req"] == pytest.approx(0.8e6 / (REQUESTS + 5))
@@ -209,7 +227,7 @@ def test_the_row_of_a_run():
 def test_the_detail_of_a_run():
     seen = observation()
     detail = figures.detail(seen)
-    later = {"block", "order", "attempt", "started_at", "load_s", "wall_s"}
+    later = {"block", "order", "attempt", "started_at", "load_s", "wall_s", "cpu_work_ms", "hand_offs_ms"}
     later |= {name for name in results.DETAIL if name.startswith("db_") and "cpu" not in name}
     assert set(detail) | later == set(results.DETAIL)
     assert detail["queries_per_req"] == 20

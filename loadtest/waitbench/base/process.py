@@ -8,12 +8,22 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Collection, Mapping, NamedTuple, Sequence
 
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None)
 _running: list[subprocess.Popen] = []
+
+
+class Place(NamedTuple):
+    """Where a child runs. None: where this process does."""
+
+    cpus: Collection[int] | None = None
+    group: Path | None = None  # folder of a control group
+
+
+ANYWHERE = Place()
 
 
 def raise_file_limit() -> int | None:
@@ -26,20 +36,22 @@ def raise_file_limit() -> int | None:
 
 def start(
     words: Sequence[str],
-    cpus: Iterable[int] | None = None,
+    place: Place = ANYWHERE,
     env: Mapping[str, str] | None = None,
     stdout: int = subprocess.DEVNULL,
     stderr: int | None = None,
     keep: Sequence[int] = (),
     folder: Path | None = None,
 ) -> subprocess.Popen:
-    """Starts a program on these CPUs (by default this process's), with the descriptors `keep` open, in
-    `folder`. The kernel kills the program when this process ends."""
+    """Starts a program there, with the descriptors `keep` open, in `folder`. The kernel kills the program when this
+    process ends."""
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if cpus:
-            os.sched_setaffinity(0, cpus)
+        if place.group:
+            (place.group / "cgroup.procs").write_text("0")  # the process that writes
+        if place.cpus:
+            os.sched_setaffinity(0, place.cpus)
 
     child = subprocess.Popen(
         words,

@@ -13,7 +13,7 @@ import psycopg2
 import psycopg2.errors
 
 from .. import Failure, ROOT
-from ..observe import hosts, sampling
+from ..observe import cgroups, hosts, sampling
 
 LOCAL = ROOT / "db" / "local"
 SEED = ROOT / "db" / "seed.sql"
@@ -107,6 +107,23 @@ class Database:
         except OSError:
             raise Failure("the database is gone: its first process has ended") from None
 
+    def throttled_s(self) -> float | None:
+        """Seconds for which a CPU limit of its control group has stopped PostgreSQL; None where that is not known."""
+        if self.postmaster:
+            group = cgroups.group_of(self.postmaster)
+            return cgroups.throttled_s(group) if group else None
+        if not self.host.boot_id:
+            return None
+
+        def read(path: Path) -> str | None:
+            try:
+                return self._files(path)[0]
+            except psycopg2.Error:
+                return None
+
+        group = cgroups.group_of("self", read)  # of this connection's backend, in PostgreSQL's own container
+        return cgroups.throttled_s(group, read) if group else None
+
     def postmaster_pid(self) -> int:
         """The process id in PostgreSQL's own namespace; 0 when it is not known."""
         try:
@@ -114,11 +131,15 @@ class Database:
         except psycopg2.Error:  # without the right to, or from a service that has no files
             return self.postmaster or 0
 
+    def processes(self) -> list[int]:
+        """The ids of PostgreSQL's processes; empty where they are not processes of this machine and namespace."""
+        return [self.postmaster, *sampling.children(self.postmaster)] if self.postmaster else []
+
     def place(self, cpus: set[int]) -> bool:
         """Moves PostgreSQL to these CPUs; its new processes follow. False for a cluster that is not private."""
         if not self.name or not self.postmaster:
             return False
-        for pid in [self.postmaster] + sampling.children(self.postmaster):
+        for pid in self.processes():
             try:
                 os.sched_setaffinity(pid, cpus)
             except ProcessLookupError:

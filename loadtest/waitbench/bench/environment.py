@@ -12,9 +12,9 @@ from typing import Any, Mapping
 
 from .. import Failure, ROOT
 from ..base import process, results
-from ..observe import deployment
+from ..observe import cgroups, deployment
 from ..plan import settings
-from . import placement, servers
+from . import cpu_groups, placement, servers
 from .database import Database
 
 BUSY = 0.15  # load average per CPU, before the start
@@ -52,6 +52,7 @@ def describe(
     places: Mapping[str, set[int]],
     cpus: list[int],
     targets: Mapping[str, dict],
+    groups: cpu_groups.Groups = cpu_groups.NONE,
 ) -> dict[str, Any]:
     """The contents of environment.json: what a reader needs to judge or repeat the run. `targets`: name -> GET
     /stats of the servers that run elsewhere."""
@@ -74,7 +75,9 @@ def describe(
         "ran": deployment.of_all([spec.name for spec in chosen.servers], targets, db),
         "placement": {role: sorted(own) for role, own in places.items()},
         "placement_says": placement.sentence(places, cpus, chosen.pin, bool(chosen.targets)),
-        "warnings": warnings(chosen, db, targets),
+        "cpu_groups": groups.actual,
+        "cpu_groups_says": groups.says,
+        "warnings": warnings(chosen, db, targets, groups),
     }
 
 
@@ -93,6 +96,7 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "cpus_usable": len(os.sched_getaffinity(0)),
         "memory_kib": int(memory) if memory else None,
+        "cpu_limit": cpu_limit(),
         "governor": _read(CPU / "cpu0/cpufreq/scaling_governor"),
         "turbo": turbo(),
         "smt": _read(CPU / "smt/active"),
@@ -100,6 +104,12 @@ def machine() -> dict[str, Any]:
         "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "load_average": list(os.getloadavg()),
     }
+
+
+def cpu_limit() -> float | None:
+    """CPUs' worth of time that this process's control group may use; None for no limit."""
+    group = cgroups.group_of()
+    return cgroups.limit(group) if group else None
 
 
 def turbo() -> bool | None:
@@ -124,18 +134,6 @@ def versions(chosen: settings.Settings) -> dict[str, str | None]:
             words = [*servers.command(spec, chosen), "--version"]
             found[f"server-{spec.model}"] = _first_line(words, must=True)
     return found
-
-
-def grouped_by_session() -> bool:
-    """sched(7), "The autogroup feature": it concerns only processes in the root of the cgroups. Seen with Linux
-    6.18: four busy processes of one session together received what a single one of another session did."""
-    groups = (_read("/proc/self/cgroup") or "").splitlines()
-    cpu = [
-        line.split(":", 2)
-        for line in groups
-        if line.startswith("0::") or "cpu" in line.split(":")[1].split(",")
-    ]
-    return _read("/proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for _, _, path in cpu)
 
 
 def limits_met(connections: int) -> list[str]:
@@ -169,7 +167,12 @@ def git() -> dict[str, Any]:
     return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
 
 
-def warnings(chosen: settings.Settings, db: Database | None, targets: Mapping[str, dict]) -> list[str]:
+def warnings(
+    chosen: settings.Settings,
+    db: Database | None,
+    targets: Mapping[str, dict],
+    groups: cpu_groups.Groups = cpu_groups.NONE,
+) -> list[str]:
     facts, found = machine(), limits_met(chosen.connections_most)
     load = facts["load_average"][0] / facts["cpus_usable"]
     if load > BUSY:
@@ -180,7 +183,12 @@ def warnings(chosen: settings.Settings, db: Database | None, targets: Mapping[st
         found.append("turbo is on: the clock depends on temperature and on how many cores are busy")
     if facts["virtual"]:
         found.append("this is a virtual machine: of its neighbours only steal_share shows anything")
-    if grouped_by_session():
+    if facts["cpu_limit"]:
+        found.append(
+            f"the control group of the load test may use {facts['cpu_limit']:g} CPUs' worth of time: runs in which that"
+            " limit stops a part of it are unsound"
+        )
+    if groups.actual == cpu_groups.SESSION:
         found.append(
             "the kernel divides CPU time among sessions first (sched_autogroup_enabled): when CPUs are short,"
             " each process of PostgreSQL weighs as much as the whole server, and as wrk"

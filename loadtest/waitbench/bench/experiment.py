@@ -9,10 +9,10 @@ from typing import Any
 
 from .. import Failure
 from ..base import process, results
-from ..observe import system_calls
+from ..observe import calibration, system_calls
 from ..plan import matrix, settings
 from ..show import progress
-from . import database, environment, measure, placement, servers, wrk
+from . import cpu_groups, database, environment, measure, placement, servers, wrk
 from .subject import Bench
 
 LINES_LOGGED = 10  # of what a server writes in one run
@@ -56,8 +56,10 @@ class Experiment:
         if self.chosen.database_url or not self.chosen.targets:
             db = database.Database(self.chosen.database_url)
         cpus = placement.available()
+        groups = cpu_groups.NONE
         try:
-            bench = self._prepare(db, cpus)
+            groups = cpu_groups.arrange(self.chosen, db)
+            bench = self._prepare(db, cpus, groups)
             for block in wanted:
                 self._block(bench, block)
         finally:
@@ -66,11 +68,13 @@ class Experiment:
             process.kill_all()
             if db:
                 db.close()
+            groups.remove()
 
     def finish(self) -> None:
         """Completes environment.json. Raises Failure."""
         assert self.facts is not None
         wall = time.monotonic() - self.begin
+        self._look_at_speed()
         self.facts["outcome"] = {
             "finished_at": results.now().isoformat(timespec="seconds"),
             "blocks_missing": [block.number for block in self._missing()],
@@ -86,7 +90,22 @@ class Experiment:
         for point, why in self.given_up.items():
             self._say(f"given up as unsound: {point} ({why})")
 
-    def _prepare(self, db: database.Database | None, cpus: list[int]) -> Bench:
+    def _look_at_speed(self) -> None:
+        """Warns when the machine's speed moved in the course of the experiment."""
+        assert self.facts is not None
+        works = {"cpu_work_ms": "one CPU's work", "hand_offs_ms": "hand-offs between processes"}
+        for column, work in works.items():
+            texts = [row[column] for row in self.folder.detail.rows()]
+            moved = calibration.moved([float(text) for text in texts if text])
+            if moved and moved > calibration.MOVED:
+                warning = (
+                    f"the machine's speed moved by {moved:.0%} in the course of the run (the same {work}, timed before"
+                    " every run): ratios to the baseline hold, absolute figures are an average over it"
+                )
+                self.facts["warnings"] = [*self.facts["warnings"], warning]
+                self._say(f"warning: {warning}")
+
+    def _prepare(self, db: database.Database | None, cpus: list[int], groups: cpu_groups.Groups) -> Bench:
         """Divides the CPUs, waits for servers that run elsewhere, and writes environment.json."""
         chosen = self.chosen
         places = placement.divide(cpus) if chosen.pin == "auto" and not chosen.targets else {}
@@ -94,19 +113,22 @@ class Experiment:
             os.sched_setaffinity(0, places["database"])  # the load test itself stays out of wrk's way
             if not db.place(places["database"]):
                 self._say("the database cannot be placed from here: it runs on whatever CPUs it has")
-        bench = Bench(chosen, db, places, len(cpus))
+        bench = Bench(chosen, db, places, len(cpus), groups)
         targets = servers.await_targets(chosen)
         known = placement.elsewhere(cpus, wrk_here=not chosen.generators) if chosen.targets else places
-        facts = environment.describe(chosen, db, known, cpus, targets)
+        facts = environment.describe(chosen, db, known, cpus, targets, groups)
         facts["hosts"] = bench.hosts(targets)
         if self.facts is None:
             self.facts = facts
-        elif any(facts[name] != self.facts.get(name) for name in ("targets", "ran", "placement")):
+        elif any(
+            facts[name] != self.facts.get(name) for name in ("targets", "ran", "placement", "cpu_groups")
+        ):
             raise Failure(
-                f"{self.folder.path} was begun with other servers than those that run now, or on other CPUs:"
+                f"{self.folder.path} was begun with other servers than those that run now, on other CPUs or in other CPU groups:"
                 " choose another OUT"
             )
         self._say(facts["placement_says"])
+        self._say(facts["cpu_groups_says"])
         for warning in facts["warnings"]:
             self._say(f"warning: {warning}")
         environment.write(self.folder, self.facts)

@@ -21,10 +21,10 @@ LOOK_S = 0.5  # at most between two checks whether all generators are still with
 
 
 class Local:
-    """wrk on this machine, on `places` where it has CPUs of its own, else on any of `cpus` CPUs."""
+    """wrk on this machine, at `place`; where that names no CPUs, on any of `cpus` CPUs."""
 
-    def __init__(self, places: set[int] | None, cpus: int):
-        self.places, self.cpus = places, cpus
+    def __init__(self, place: process.Place, cpus: int):
+        self.place, self.cpus = place, cpus
         self.host = hosts.own()
 
     def count(self, connections: int) -> int:
@@ -32,9 +32,9 @@ class Local:
         return 1
 
     def run(self, job: wrk.Job, watch: wrk.Watch | None = None) -> load.Load:
-        threads = wrk.threads(job.connections, len(self.places) if self.places else self.cpus)
+        threads = wrk.threads(job.connections, len(self.place.cpus) if self.place.cpus else self.cpus)
         begin = time.monotonic()
-        result = wrk.run(wrk.command(job, threads), job.seconds, self.places, watch)
+        result = wrk.run(wrk.command(job, threads), job.seconds, self.place, watch)
         return load.Load([load.Part("", self.host, job.connections, threads, result, begin)])
 
     def describe(self, connections: Collection[int]) -> list[dict]:

@@ -6,7 +6,7 @@ import time
 
 from ..base import client, results
 from ..judge import figures, histogram, proof, soundness
-from ..observe import hosts, idle_targets, sampling, wrk_output
+from ..observe import calibration, hosts, idle_targets, sampling, wrk_output
 from ..plan import matrix
 from . import servers, watch
 from .subject import Bench, Subject
@@ -39,15 +39,16 @@ def run(bench: Bench, spec: matrix.Server, point: matrix.Point, count_syscalls: 
     if db:
         db.reset(writes=spec.parameters(point)["w"] > 0)
         view = db.view()
+    speed = calibration.measure()
     subject = Subject(bench, spec, point)
-    outcome = Run({}, {"started_at": results.now().isoformat(timespec="milliseconds")}, [])
+    outcome = Run({}, speed._asdict() | {"started_at": results.now().isoformat(timespec="milliseconds")}, [])
     queries = 0
     try:
         subject.start()
         seen = _observe(subject)
         outcome.reasons, flags = soundness.judge(seen)
         if not seen.load.failed:
-            outcome.row = figures.row(seen, flags)
+            outcome.row = figures.row(seen, flags) | {"cpu_groups": bench.groups.actual}
             outcome.detail |= figures.detail(seen)
         if count_syscalls and bench.tracer and subject.server.pid and not outcome.reasons:
             outcome.syscalls = watch.count_system_calls(subject, bench.tracer)

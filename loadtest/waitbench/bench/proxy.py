@@ -21,8 +21,8 @@ CONNECTIONS_MOST = 1_000_000  # of a worker, where files are not limited
 class Nginx:
     """`site`: as for loadtest/nginx-conf, without the address where it listens."""
 
-    def __init__(self, port: int, site: str, connections: int, cpus: set[int] | None = None):
-        self.port, self.site, self.connections, self.cpus = port, site, connections, cpus
+    def __init__(self, port: int, site: str, connections: int, place: process.Place = process.ANYWHERE):
+        self.port, self.site, self.connections, self.place = port, site, connections, place
         self.url = f"http://127.0.0.1:{port}"
         self.child: subprocess.Popen | None = None
 
@@ -35,11 +35,11 @@ class Nginx:
         self.folder = tempfile.TemporaryDirectory(prefix="waitbench-nginx-")
         path = Path(self.folder.name, "nginx.conf")
         path.write_text(self.configuration(self.folder.name))
-        self.child = process.start([program, "-e", "stderr", "-c", str(path)], self.cpus)
+        self.child = process.start([program, "-e", "stderr", "-c", str(path)], self.place)
         self._await_ready(self.child)
 
     def configuration(self, folder: str) -> str:
-        workers = str(len(self.cpus)) if self.cpus else "auto"
+        workers = str(len(self.place.cpus)) if self.place.cpus else "auto"
         words = [folder, workers, str(self.connections), "-", f"127.0.0.1:{self.port}={self.site}"]
         return subprocess.run([CONFIGURATION, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -74,11 +74,11 @@ class Nginx:
 class InFront(Nginx):
     """nginx in front of a server of this machine."""
 
-    def __init__(self, port: int, upstream: int, cpus: set[int] | None = None):
+    def __init__(self, port: int, upstream: int, place: process.Place = process.ANYWHERE):
         # nginx inherits the limit of open files: each connection takes one.
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         connections = CONNECTIONS_MOST if files == resource.RLIM_INFINITY else files
-        super().__init__(port, f"127.0.0.1:{upstream}", connections, cpus)
+        super().__init__(port, f"127.0.0.1:{upstream}", connections, place)
 
 
 class FixedResponse(Nginx):

@@ -33,12 +33,12 @@ class Server:
         spec: matrix.Server,
         chosen: settings.Settings,
         database_url: str,
-        cpus: set[int] | None = None,
+        place: process.Place = process.ANYWHERE,
     ):
         self.spec = spec
         self.chosen = chosen
         self.database_url = database_url
-        self.cpus = cpus
+        self.place = place
         self.child: subprocess.Popen | None = None
         self.errors: int | None = None  # file descriptor: standard error
         self.url = spec.url or f"http://127.0.0.1:{chosen.port}"
@@ -94,7 +94,7 @@ class Server:
         }
         self.errors = os.memfd_create("server-stderr")
         words = command(self.spec, self.chosen)
-        self.child = process.start(words, self.cpus, environment, stderr=self.errors, folder=ROOT)
+        self.child = process.start(words, self.place, environment, stderr=self.errors, folder=ROOT)
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + START_S

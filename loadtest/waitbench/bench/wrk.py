@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .. import ROOT, Failure
 from ..base import process
@@ -64,21 +64,21 @@ def job(url: str, server: matrix.Server, point: matrix.Point, seconds: float) ->
 
 
 def run(
-    words: list[str], seconds: float, cpus: Iterable[int] | None = None, watch: Watch | None = None
+    words: list[str], seconds: float, place: process.Place = process.ANYWHERE, watch: Watch | None = None
 ) -> wrk_output.Result:
     """One run of wrk. Raises wrk_output.Broken."""
-    text, cpu_s = output(words, seconds, cpus, watch)
+    text, cpu_s = output(words, seconds, place, watch)
     return dataclasses.replace(wrk_output.parse(text), cpu_s=cpu_s)
 
 
 def output(
-    words: list[str], seconds: float, cpus: Iterable[int] | None = None, watch: Watch | None = None
+    words: list[str], seconds: float, place: process.Place = process.ANYWHERE, watch: Watch | None = None
 ) -> tuple[str, float]:
     """(what wrk printed, s of CPU that it took). A run that `watch` ends, and a fraction of a second, end by
     SIGINT, at which wrk stops as it does at the end of -d."""
     printed = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
     try:
-        child = process.start(words, cpus=cpus, stdout=printed, stderr=subprocess.STDOUT)
+        child = process.start(words, place, stdout=printed, stderr=subprocess.STDOUT)
         try:
             usage = _wait(child, seconds, watch or (lambda elapsed: PATIENCE_S))
         finally:

@@ -21,6 +21,7 @@ class Snapshot:
     db_cpu: float | None
     proxy_cpu: float | None
     own_cpu: float  # s of CPU of the load test itself
+    throttled: dict[str, float | None]  # s that a limit of its control group stopped each part; None: unknown
     asked: int  # requests for /stats so far
     connects: int  # connections that the load test opened for them
 
@@ -76,6 +77,14 @@ class Observation:
         """None where the value is unknown, or the server counted no request."""
         served = self.server_requests
         return None if value is None or served <= 0 else value * factor / served
+
+    @property
+    def throttled_s(self) -> dict[str, float]:
+        """Seconds for which a CPU limit stopped each part, as far as that is known. The load test's own figure holds
+        for what it started, too."""
+        first, last = self.first.throttled, self.last.throttled
+        grown = {part: difference(last.get(part), first.get(part)) for part in last}
+        return {part: seconds for part, seconds in grown.items() if seconds is not None}
 
     @property
     def accepted(self) -> int | None:
@@ -225,6 +234,7 @@ def detail(seen: Observation) -> dict:
         "slab_kib": kernel_growth(seen, "slab"),
         "tcp_kib": kernel_growth(seen, "tcp"),
         "harness_cpu_share": seen.share(cpu["harness"]),
+        "throttled_s": max(seen.throttled_s.values(), default=None),
         "generators_apart_ms": result.apart_s * 1000 if len(result.parts) > 1 else None,
     }
 

@@ -32,6 +32,7 @@ REASONS = {
     "bystander": "another of the TARGETS, which was not to be loaded, used more than"
     f" {idle_targets.IDLE_MOST:.0%} of a CPU meanwhile",
     "window": "the generators did not begin together, or did not load for the same time",
+    "throttled": "a CPU limit (quota) of a control group stopped the server, the database or the load test",
     "steal": "a machine's host took away more CPU time than STEAL_MAX",
     "restarted": "another process responds than before the run",
     "requests": "the server counted other requests than wrk, by more than can be under way at the end",
@@ -80,6 +81,12 @@ def _disturbances(seen: Observation) -> list[str]:
     reasons = []
     if seen.steal_share is not None and seen.steal_share > seen.steal_max:
         reasons.append(f"steal: {seen.steal_share:.1%} of the machine's time was stolen")
+    reasons += [
+        f"throttled: a CPU limit of the control group stopped {part} for {seconds * 1000:.0f} ms: lift the limit"
+        " (docker --cpus, CPUQuota=), or give it whole CPUs (cpuset)"
+        for part, seconds in seen.throttled_s.items()
+        if seconds > 0
+    ]
     busiest = seen.busiest
     if busiest and busiest.cpu > idle_targets.IDLE_MOST:
         reasons.append(

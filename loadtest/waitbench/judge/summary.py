@@ -23,7 +23,8 @@ from . import stats
 
 GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
 SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT}
-TEXTS = ("server", "proxy", "flags")
+TEXTS = ("server", "proxy", "flags", "cpu_groups")
+ADDED = ("cpu_groups",)  # columns that folders of older versions lack
 WHOLE = ("block", "order", "n", "m", "w", "d", "c")
 CPU = "cpu_us_per_req"  # user and system together: their split comes from ticks, their sum is exact
 # The columns of runs.csv that are measured, and so have a median.
@@ -125,7 +126,8 @@ def read_runs(path: str | Path) -> list[dict]:
     try:
         with Path(path).open(newline="") as stream:
             reader = csv.DictReader(stream)
-            missing = [name for name in results.COLUMNS if name not in (reader.fieldnames or ())]
+            known = {*(reader.fieldnames or ()), *ADDED}
+            missing = [name for name in results.COLUMNS if name not in known]
             if missing:
                 raise Failure(f"{path} is no runs.csv of this version: it has no column {missing[0]}")
             return [_typed(row, path, reader.line_num) for row in reader]
@@ -138,7 +140,7 @@ def read_runs(path: str | Path) -> list[dict]:
 def _typed(row: dict, path: str | Path, line: int) -> dict:
     typed: dict[str, Any] = {}
     for name in results.COLUMNS:
-        text = row[name]
+        text = row.get(name) if name in ADDED else row[name]
         if name in TEXTS:
             typed[name] = text or ""
             continue

@@ -5,7 +5,7 @@
 REQUIRED = ("pid", "requests", "queries")
 NUMBERS = (
     "pid requests connections_open connections_accepted connections_refused replies_4xx replies_5xx queries query_s"
-    " cpu_user_s cpu_system_s ctx_voluntary ctx_involuntary rss_kib rss_peak_kib threads pool_size pool_waits"
+    " cpu_user_s cpu_system_s cpu_throttled_s ctx_voluntary ctx_involuntary rss_kib rss_peak_kib threads pool_size pool_waits"
     " pool_wait_s"
 ).split()
 

@@ -127,6 +127,13 @@ SETTINGS: dict[str, tuple[Callable, str | None, str]] = {
         "auto",
         "auto: on 4 CPUs or more, server, database and wrk have CPUs of their own",
     ),
+    "CPU_GROUPS": (
+        _choice("service", "flat", "session"),
+        None,
+        "how the kernel divides CPU time: service: server, database and wrk have a control group of equal weight"
+        " each; flat: one for all; session: none, by session (autogroup); default: service; with TARGETS it says how"
+        " they were started",
+    ),
     "SYSCALLS": (
         _choice("auto", "none"),
         "auto",
@@ -200,6 +207,8 @@ def load(arguments: Iterable[str], environ: Mapping[str, str] = os.environ) -> S
         texts["SERVERS"] = " ".join(known.names)
     if texts["SEED"] is None:
         texts["SEED"] = str(secrets.randbelow(2**32))
+    if texts["CPU_GROUPS"] is None and not texts["TARGETS"]:
+        texts["CPU_GROUPS"] = "service"
     values = {name: _parsed(name, text) for name, text in texts.items()}
     servers = values["SERVERS"]
     if values["TARGETS"]:

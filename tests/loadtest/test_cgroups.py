@@ -1,0 +1,93 @@
+"""The control group that decides about a process's CPU time, its limit and what the limit cost, on copies of the
+kernel's files."""
+
+import pytest
+from waitbench.observe import cgroups, sampling
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """Writes files below a folder that plays / and returns the group of this process in them."""
+    monkeypatch.setattr(sampling, "PROC", tmp_path / "proc")
+
+    def write(membership, mounts, **files):
+        (tmp_path / "proc/self").mkdir(parents=True)
+        (tmp_path / "proc/self/cgroup").write_text(membership)
+        (tmp_path / "proc/self/mountinfo").write_text(mounts.format(root=tmp_path))
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/").replace("-", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return cgroups.group_of()
+
+    return write
+
+
+def put(folder, **files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("_", ".", 1)).write_text(text)
+
+
+V2 = "30 22 0:27 / {root}/sys rw,relatime shared:4 - cgroup2 cgroup2 rw\n"
+
+
+def test_version_2_and_the_tightest_limit_around(kernel, tmp_path):
+    put(tmp_path / "sys", cgroup_controllers="cpuset cpu io\n")
+    put(
+        tmp_path / "sys/a.slice",
+        cpu_max="150000 100000\n",
+        cpu_stat="nr_throttled 2\nthrottled_usec 1500000\n",
+    )
+    put(
+        tmp_path / "sys/a.slice/b.scope",
+        cpu_max="max 100000\n",
+        cpu_stat="throttled_usec 0\n",
+        cpu_weight="100\n",
+    )
+    group = kernel("0::/a.slice/b.scope\n", V2)
+    assert (group.version, group.path) == (2, tmp_path / "sys/a.slice/b.scope") and not group.is_top
+    assert [folder.name for folder in group.chain] == ["b.scope", "a.slice", "sys"]
+    assert cgroups.limit(group) == 1.5
+    assert cgroups.throttled_s(group) == 1.5
+    assert cgroups.weight(group) == 100
+
+
+def test_version_1_in_a_container(kernel, tmp_path):
+    put(
+        tmp_path / "cpu",
+        cpu_cfs_quota_us="50000\n",
+        cpu_cfs_period_us="100000\n",
+        cpu_stat="nr_throttled 74\nthrottled_time 250000000\n",
+    )
+    for name, text in (("cpu.cfs_quota_us", "50000"), ("cpu.cfs_period_us", "100000")):
+        (tmp_path / "cpu" / name).write_text(text)
+    mounts = "9 8 0:2 /docker/1 {root}/cpuset ro - cgroup cgroup rw,cpuset\n"
+    mounts += "31 30 0:28 /docker/1 {root}/cpu ro - cgroup cgroup rw,cpuacct,cpu\n"
+    group = kernel("3:cpuset:/docker/1\n1:cpuacct,cpu:/docker/1\n0::/\n", mounts)
+    assert group == cgroups.Group(1, tmp_path / "cpu", tmp_path / "cpu") and group.is_top
+    assert cgroups.limit(group) == 0.5
+    assert cgroups.throttled_s(group) == 0.25
+
+
+def test_a_mount_point_with_a_space(kernel, tmp_path):
+    put(tmp_path / "a b", cgroup_controllers="cpu")
+    assert kernel("0::/x\n", V2.replace("sys", "a\\040b")).path == tmp_path / "a b/x"
+
+
+def test_version_2_without_the_controller_decides_nothing(kernel, tmp_path):
+    put(tmp_path / "sys", cgroup_controllers="hugetlb\n")
+    assert kernel("0::/x\n", V2) is None
+
+
+def test_files_that_say_nothing_are_no_limit(kernel, tmp_path):
+    group = kernel("0::/gone\n", V2)
+    assert group is not None
+    assert (
+        cgroups.limit(group) is None and cgroups.throttled_s(group) is None and cgroups.weight(group) is None
+    )
+
+
+def test_no_groups_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "PROC", tmp_path)
+    assert cgroups.group_of() is None

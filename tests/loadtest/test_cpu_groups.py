@@ -1,0 +1,188 @@
+"""CPU_GROUPS: the groups are made, everything runs in them, and none is left, whatever ends the load test."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import test_run
+from waitbench.base import process
+from waitbench.bench import cpu_groups
+from waitbench.observe import cgroups, sampling
+from waitbench.plan import settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def writable():
+    """Whether this user can make groups here."""
+    groups = cpu_groups.make("service")
+    groups.remove()
+    return groups.actual == cpu_groups.SERVICE
+
+
+@pytest.fixture
+def need_groups():
+    if not writable():
+        pytest.skip("control groups cannot be made here")
+
+
+def left():
+    """Groups of load tests that are there."""
+    own = cgroups.group_of()
+    return sorted(path for folder in own.chain for path in folder.glob("waitbench-*")) if own else []
+
+
+def test_service_has_a_group_of_equal_weight_for_each(need_groups):
+    before = left()
+    groups = cpu_groups.make("service")
+    try:
+        folders = [groups.of(role) for role in cpu_groups.ROLES]
+        assert len(set(folders)) == 4
+        own = cgroups.group_of()
+        assert len({cgroups.weight(own._replace(path=folder)) for folder in folders}) == 1
+        child = process.start(["sleep", "60"], process.Place(group=groups.of("wrk")))
+        assert cgroups.group_of(child.pid).path == groups.of("wrk")
+        assert cgroups.group_of() == own
+        process.stop(child, 5)
+    finally:
+        groups.remove()
+    assert left() == before
+
+
+def test_flat_has_one_group_for_all(need_groups):
+    groups = cpu_groups.make("flat")
+    try:
+        assert groups.actual == "flat"
+        assert len({groups.of(role) for role in cpu_groups.ROLES}) == 1
+    finally:
+        groups.remove()
+
+
+def test_what_still_runs_goes_back(need_groups):
+    groups = cpu_groups.make("service")
+    child = process.start(["sleep", "60"])
+    home = cgroups.group_of(child.pid)
+    groups.place_database([child.pid])
+    assert cgroups.group_of(child.pid).path == groups.of("database")
+    groups.remove()
+    assert cgroups.group_of(child.pid) == home
+    process.kill(child)
+
+
+def test_groups_of_a_load_test_that_was_killed_are_swept_away(need_groups):
+    code = f"import sys, time; sys.path.insert(0, {str(ROOT / 'loadtest')!r})\n"
+    code += "from waitbench.bench import cpu_groups; cpu_groups.make('service'); print(flush=True); time.sleep(60)"
+    child = process.start(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    alive = [path for path in left() if path.name.endswith(str(child.pid))]
+    assert alive
+    cpu_groups.make("service").remove()  # another load test leaves them alone
+    assert alive[0].exists()
+    process.kill(child)
+    child.stdout.close()
+    cpu_groups.make("service").remove()
+    assert not alive[0].exists()
+
+
+@pytest.fixture
+def sealed(tmp_path, monkeypatch):
+    """A kernel whose groups nobody may change, with autogroup on or off."""
+    monkeypatch.setattr(sampling, "PROC", tmp_path)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "sys/kernel").mkdir(parents=True)
+
+    def write(autogroup, membership="0::/\n"):
+        (tmp_path / "self/cgroup").write_text(membership)
+        (tmp_path / "self/mountinfo").write_text("1 0 0:1 / /nowhere ro - cgroup2 cgroup2 ro\n")
+        (tmp_path / "sys/kernel/sched_autogroup_enabled").write_text(f"{autogroup}\n")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "asked, autogroup, membership, actual, says",
+    [
+        ("service", 1, "0::/\n", "session", "not to be had"),
+        ("service", 1, "0::/user.slice\n", "flat", "systemd-run"),
+        ("service", 0, "0::/\n", "flat", "all are in one CPU group"),
+        ("flat", 1, "0::/\n", "session", "CPU_GROUPS=flat is not to be had"),
+        ("session", 1, "0::/\n", "session", "by session"),
+        ("session", 1, "0::/x\n", "flat", "leaves alone what is in a control group"),
+        ("session", 0, "0::/\n", "flat", "sched_autogroup_enabled is not 1"),
+    ],
+)
+def test_the_nearest_that_can_be_had_is_said(sealed, asked, autogroup, membership, actual, says):
+    sealed(autogroup, membership)
+    groups = cpu_groups.make(asked)
+    assert groups.actual == actual and says in groups.says
+    assert groups.of("server") is None
+    groups.remove()
+
+
+def test_servers_elsewhere_are_where_the_user_says():
+    def arranged(*words):
+        chosen = settings.load(["--targets", "a=http://127.0.0.1:1", *words], {})
+        return cpu_groups.arrange(chosen, None).actual
+
+    assert arranged() == "unknown"
+    assert arranged("--cpu-groups", "service") == "service"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.skipif(not (ROOT / "build/server-libuv").exists(), reason="no server is built")
+def test_a_signal_leaves_no_group_and_no_process(need_groups, number, tmp_path):
+    before = left()
+    words = ["/usr/bin/python3", str(ROOT / "loadtest/run"), "--servers", "libuv", "--n", "1", "--c", "4"]
+    words += [
+        "--duration",
+        "20",
+        "--warmup",
+        "0",
+        "--repeats",
+        "1",
+        "--syscalls",
+        "none",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    words += ["--port", str(test_run.free_port()), "--build", str(ROOT / "build")]
+    log = tmp_path / "log"
+    with log.open("w") as stream:
+        child = subprocess.Popen(
+            words, stdout=stream, stderr=stream, env=test_run.clean(), start_new_session=True
+        )
+    mine = groups_of(child.pid)
+    deadline = time.monotonic() + 60
+    while not members(mine, "wrk") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running = [pid for role in cpu_groups.ROLES for pid in members(mine, role)]
+    assert len(running) >= 5, log.read_text()  # the server, wrk, and PostgreSQL's
+    child.send_signal(number)
+    child.wait(30)
+    if (
+        number == signal.SIGKILL
+    ):  # the kernel and db/local end the others; the next load test removes the groups
+        await_gone(running)
+        cpu_groups.make("service").remove()
+    assert left() == before
+    assert [pid for pid in running if os.path.exists(f"/proc/{pid}")] == []
+    assert not re.search("Traceback", log.read_text())
+
+
+def groups_of(pid):
+    return cgroups.group_of().path / f"waitbench-{pid}"
+
+
+def members(tree, role):
+    text = cgroups.read_file(tree / role / "cgroup.procs") or ""
+    return [int(word) for word in text.split()]
+
+
+def await_gone(pids, seconds=20):
+    deadline = time.monotonic() + seconds
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)

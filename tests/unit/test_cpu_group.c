@@ -1,0 +1,140 @@
+/* The control group of this process, on copies of the kernel's files. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cpu_group.h"
+
+static char root[64]; /* a temporary folder, which plays /proc/self and the trees of groups */
+
+static void put(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* `inside` is where the mount begins in the tree. */
+static void mount(const char *folder, const char *inside, const char *type_and_options)
+{
+    char line[512];
+    snprintf(line, sizeof line, "22 1 0:5 / /proc rw - proc proc rw\n31 30 0:28 %s %s/%s rw shared:9 - %s\n",
+             inside, root, folder, type_and_options);
+    put("mountinfo", line);
+}
+
+static struct cpu_group find(void)
+{
+    struct cpu_group group;
+    cpu_group_find(&group, root);
+    return group;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(root, "/tmp/wb-cpu-group-XXXXXX");
+    return mkdtemp(root) == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", root);
+    return system(command);
+}
+
+static void the_tightest_limit_of_the_chain_counts_in_version_2(void **state)
+{
+    (void)state;
+    put("cgroup", "0::/a.slice/b.service\n");
+    mount("tree", "/", "cgroup2 cgroup2 rw");
+    put("tree/cpu.stat", "usage_usec 9\n");
+    put("tree/a.slice/cpu.max", "150000 100000\n");
+    put("tree/a.slice/cpu.stat", "nr_throttled 3\nthrottled_usec 2500000\n");
+    put("tree/a.slice/b.service/cpu.max", "max 100000\n");
+    put("tree/a.slice/b.service/cpu.stat", "throttled_usec 500000\n");
+    struct cpu_group group = find();
+    assert_int_equal(group.version, 2);
+    assert_true(cpu_group_limit(&group) == 1.5);
+    assert_true(cpu_group_throttled_s(&group) == 3.0);
+    put("tree/a.slice/b.service/cpu.max", "50000 100000\n");
+    assert_true(cpu_group_limit(&group) == 0.5);
+}
+
+static void a_container_of_version_1_sees_its_own_part_of_the_tree(void **state)
+{
+    (void)state;
+    put("cgroup", "9:name=systemd:/docker/1\n2:cpuset:/docker/1\n1:cpuacct,cpu:/docker/1/deep\n0::/other\n");
+    mount("tree", "/docker/1", "cgroup cgroup rw,cpuacct,cpu");
+    put("tree/cpu.cfs_quota_us", "50000\n");
+    put("tree/cpu.cfs_period_us", "100000\n");
+    put("tree/cpu.stat", "nr_periods 86\nnr_throttled 74\nthrottled_time 1500000000\n");
+    put("tree/deep/cpu.cfs_quota_us", "-1\n");
+    put("tree/deep/cpu.cfs_period_us", "100000\n");
+    struct cpu_group group = find();
+    assert_int_equal(group.version, 1);
+    assert_true(cpu_group_limit(&group) == 0.5);
+    assert_true(cpu_group_throttled_s(&group) == 1.5);
+}
+
+static void version_1_wins_where_both_are_mounted(void **state)
+{
+    (void)state;
+    put("cgroup", "1:cpu:/x\n0::/y\n");
+    char line[512];
+    snprintf(line, sizeof line,
+             "40 30 0:37 / %s/unified rw - cgroup2 cgroup2 rw\n31 30 0:28 / %s/cpu rw - cgroup cgroup rw,cpu\n"
+             "33 30 0:30 / %s/cpuset rw - cgroup cgroup rw,cpuset\n",
+             root, root, root);
+    put("mountinfo", line);
+    struct cpu_group group = find();
+    assert_int_equal(group.version, 1);
+    assert_string_equal(group.path + strlen(root), "/cpu/x");
+}
+
+static void without_groups_there_is_no_limit(void **state)
+{
+    (void)state;
+    struct cpu_group group = find();
+    assert_int_equal(group.version, 0);
+    assert_true(cpu_group_limit(&group) == 0 && cpu_group_throttled_s(&group) == 0);
+    put("cgroup", "garbage\n\n:\n");
+    put("mountinfo", "garbage - \n - cgroup2\n");
+    group = find();
+    assert_int_equal(group.version, 0);
+    put("cgroup",
+        "0::/gone\n"); /* the group is there and says nothing: gVisor, or a file that cannot be read */
+    mount("tree", "/", "cgroup2 cgroup2 rw");
+    group = find();
+    assert_true(cpu_group_limit(&group) == 0 && cpu_group_throttled_s(&group) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_tightest_limit_of_the_chain_counts_in_version_2, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_container_of_version_1_sees_its_own_part_of_the_tree, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(version_1_wins_where_both_are_mounted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_groups_there_is_no_limit, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
