@@ -1,5 +1,6 @@
 """CPU_GROUPS: the groups are made, everything runs in them, and none is left, whatever ends the load test."""
 
+import contextlib
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import test_run
-from waitbench.base import process
+from waitbench.base import client, process
 from waitbench.bench import cpu_groups
 from waitbench.observe import cgroups, sampling
 from waitbench.plan import settings
@@ -186,3 +187,62 @@ def await_gone(pids, seconds=20):
     deadline = time.monotonic() + seconds
     while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+@pytest.fixture
+def quota(need_groups):
+    """A group of this machine that may use 0.3 CPUs."""
+    own = cgroups.group_of()
+    if own.version == 2 and not own.is_top:
+        pytest.skip("no group can be made beside this process")
+    folder = own.path / f"quota-{os.getpid()}"
+    folder.mkdir()
+    if own.version == 1:
+        (folder / "cpu.cfs_quota_us").write_text("30000")
+    else:
+        (folder / "cpu.max").write_text("30000 100000")
+    yield folder
+    deadline = time.monotonic() + 10
+    while folder.exists() and time.monotonic() < deadline:
+        try:
+            folder.rmdir()
+        except OSError:
+            time.sleep(0.05)
+
+
+@pytest.mark.skipif(not (ROOT / "build/server-libuv").exists(), reason="no server is built")
+def test_a_limit_of_cpu_time_is_recorded_counts_for_workers_and_spoils_the_run(quota, tmp_path):
+    folder, said = tmp_path / "r", os.memfd_create("said")
+    words = ["/usr/bin/python3", str(ROOT / "loadtest/run"), "--servers", "libuv", "--n", "1", "--c", "4"]
+    words += ["--duration", "1", "--warmup", "0", "--repeats", "1", "--retries", "0", "--syscalls", "none"]
+    words += ["--port", str(test_run.free_port()), "--build", str(ROOT / "build"), "--out", str(folder)]
+    # A cluster is made by the load test itself, which with 0.3 CPUs takes a while.
+    child = process.start(words, process.Place(group=quota), test_run.clean(), stdout=said, stderr=said)
+    assert process.reap(child, 250), os.pread(said, 65536, 0).decode()
+    log = os.pread(said, 65536, 0).decode()
+    os.close(said)
+    assert child.returncode == 3, log
+    assert "may use 0.3 CPUs' worth of time" in log
+    reasons = [row["reason"] for row in test_run.rows(folder, "unsound.csv")]
+    assert len(reasons) == 1 and "throttled: a CPU limit" in reasons[0] and "the server" in reasons[0]
+    assert test_run.rows(folder) == []
+
+
+@pytest.mark.skipif("DATABASE_URL" not in os.environ, reason="tests/run brings a database")
+@pytest.mark.skipif(not (ROOT / "build/server-libuv").exists(), reason="no server is built")
+def test_an_event_loop_for_each_cpu_that_the_limit_allows(quota):
+    port = test_run.free_port()
+    environment = test_run.clean() | {"DATABASE_URL": os.environ["DATABASE_URL"], "PORT": str(port)}
+    child = process.start([ROOT / "build/server-libuv"], process.Place(group=quota), environment)
+    http = client.Client(f"http://127.0.0.1:{port}")
+    try:
+        deadline = time.monotonic() + 60
+        stats = {}
+        while not stats.get("cpu_throttled_s") and time.monotonic() < deadline:
+            with contextlib.suppress(client.Unreachable):
+                http.get("/work?n=0&m=1000000")
+                stats = http.get_json("/stats")
+        assert stats["workers"] == 1 and stats["cpu_throttled_s"] > 0
+    finally:
+        http.close()
+        process.stop(child, 20)

@@ -38,7 +38,7 @@ FAULTS = {  # what is injected -> the reason or the flag that must catch it
     "slow-generator": summary.GENERATOR_BOUND,
 }
 # The settings that the user chooses; the self-test chooses all others.
-KEPT = ("SERVER_LIST", "BUILD", "PORT", "DATABASE_URL", "PIN", "POOL", "STEAL_MAX")
+KEPT = ("SERVER_LIST", "BUILD", "PORT", "DATABASE_URL", "PIN", "CPU_GROUPS", "POOL", "STEAL_MAX")
 
 
 @dataclasses.dataclass
