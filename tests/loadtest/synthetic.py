@@ -59,7 +59,7 @@ def row(point, block, order, server, rps, cpu):
         "ctx_voluntary_per_req": 1.0, "ctx_involuntary_per_req": 0.1,
         "rss_kib": 8192.0, "rss_peak_kib": 9000.0, "kernel_kib": 16.0 * point["c"], "threads": 17,
         "db_cpu_share": 0.5, "server_cpu_share": 0.2, "wrk_cpu_share": 0.1, "idle_share": 0.05,
-        "steal_share": 0.0, "flags": "",
+        "steal_share": 0.0, "flags": "", "cpu_groups": "service",
     }  # fmt: skip
 
 

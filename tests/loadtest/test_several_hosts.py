@@ -1,6 +1,7 @@
 """README's section "On several machines", line by line, on hosts made of network namespaces: each has an
 address of its own, and reaches the others over a bridge."""
 
+import contextlib
 import csv
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -215,10 +217,28 @@ def test_the_environment_names_the_hosts(results):
     assert all(row["idle_share"] for row in rows(results, "runs.csv"))
 
 
+def long_wrks():
+    """The ids of the processes that are a wrk of 60 s to the server of these hosts."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"60s" in words and any(b"10.0.0.2" in word for word in words):
+                found.append(int(path.parent.name))
+    return found
+
+
 def test_a_generator_that_is_cut_off_is_named_and_ends_its_wrk(hosts, tmp_path):
     """Its host is there and says nothing any more: no connection is closed."""
-    cut = f"sleep 3; ip -n {hosts.network.prefix}switch link set load-2 down"
-    running = subprocess.Popen(["sh", "-c", cut])
+
+    def cut():
+        deadline = time.monotonic() + 30
+        while len(long_wrks()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        ip("-n", f"{hosts.network.prefix}switch", "link", "set", "load-2", "down")
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
     try:
         begin = time.monotonic()
         done = hosts.load(tmp_path / "r", DURATION="60", WARMUP="0", RETRIES="0")
@@ -234,5 +254,5 @@ def test_a_generator_that_is_cut_off_is_named_and_ends_its_wrk(hosts, tmp_path):
             else:
                 raise AssertionError(f"{host} still runs wrk; it said:\n{hosts.said(host)}")
     finally:
-        running.wait()
+        cutter.join()
         ip("-n", f"{hosts.network.prefix}switch", "link", "set", "load-2", "up")

@@ -32,7 +32,7 @@ def test_one_row_a_point_and_server_with_the_columns_of_the_design(tmp_path):
     row = rows["libuv", "20", "16"]
     for name in ("ratio_rps", "ratio_rps_low", "ratio_rps_high", "verdict", "ratio_cpu", "ratio_p99"):
         assert row[name]
-    assert set(results.COLUMNS) - {"block", "order"} <= set(row)
+    assert set(results.COLUMNS) - {"block", "order", "cpu_groups"} <= set(row)
     assert [row["verdict"], row["verdict_cpu"], row["verdict_p99"]] == ["faster"] * 3
     assert float(row["ratio_rps_low"]) < 1.1 < float(row["ratio_rps_high"])
     assert float(row["ratio_cpu"]) == pytest.approx(1 / 1.1, abs=0.02)
