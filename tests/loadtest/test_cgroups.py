@@ -46,7 +46,7 @@ def test_version_2_and_the_tightest_limit_around(kernel, tmp_path):
         cpu_weight="100\n",
     )
     group = kernel("0::/a.slice/b.scope\n", V2)
-    assert (group.version, group.path) == (2, tmp_path / "sys/a.slice/b.scope") and not group.is_top
+    assert (group.version, group.path) == (2, tmp_path / "sys/a.slice/b.scope") and not group.is_root
     assert [folder.name for folder in group.chain] == ["b.scope", "a.slice", "sys"]
     assert cgroups.limit(group) == 1.5
     assert cgroups.throttled_s(group) == 1.5
@@ -65,7 +65,7 @@ def test_version_1_in_a_container(kernel, tmp_path):
     mounts = "9 8 0:2 /docker/1 {root}/cpuset ro - cgroup cgroup rw,cpuset\n"
     mounts += "31 30 0:28 /docker/1 {root}/cpu ro - cgroup cgroup rw,cpuacct,cpu\n"
     group = kernel("3:cpuset:/docker/1\n1:cpuacct,cpu:/docker/1\n0::/\n", mounts)
-    assert group == cgroups.Group(1, tmp_path / "cpu", tmp_path / "cpu") and group.is_top
+    assert group == cgroups.Group(1, tmp_path / "cpu", tmp_path / "cpu") and not group.is_root
     assert cgroups.limit(group) == 0.5
     assert cgroups.throttled_s(group) == 0.25
 
@@ -91,3 +91,17 @@ def test_files_that_say_nothing_are_no_limit(kernel, tmp_path):
 def test_no_groups_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(sampling, "PROC", tmp_path)
     assert cgroups.group_of() is None
+
+
+@pytest.mark.parametrize("mark, is_root", [(None, True), ("cgroup.type", False)])
+def test_the_root_of_a_container_is_not_the_machines(kernel, tmp_path, mark, is_root):
+    put(tmp_path / "sys", cgroup_controllers="cpu")
+    if mark:
+        (tmp_path / "sys" / mark).write_text("domain\n")
+    assert kernel("0::/\n", V2).is_root is is_root
+
+
+def test_the_root_of_version_1(kernel, tmp_path):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/release_agent").write_text("")
+    assert kernel("1:cpu:/\n", "31 30 0:28 / {root}/cpu rw - cgroup cgroup rw,cpu\n").is_root

@@ -193,7 +193,7 @@ def await_gone(pids, seconds=20):
 def quota(need_groups):
     """A group of this machine that may use 0.3 CPUs."""
     own = cgroups.group_of()
-    if own.version == 2 and not own.is_top:
+    if own.version == 2 and not own.is_root:
         pytest.skip("no group can be made beside this process")
     folder = own.path / f"quota-{os.getpid()}"
     folder.mkdir()

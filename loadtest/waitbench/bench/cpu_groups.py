@@ -169,7 +169,7 @@ def make(asked: str) -> Groups:
 
 def as_found(own: cgroups.Group | None) -> str:
     """How the kernel divides CPU time among the children of this process if nobody changes it."""
-    return SESSION if autogroup() and (own is None or own.is_top) else FLAT
+    return SESSION if autogroup() and (own is None or own.is_root) else FLAT
 
 
 def autogroup() -> bool:

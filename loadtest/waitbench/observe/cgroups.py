@@ -25,8 +25,16 @@ class Group(NamedTuple):
         return [self.path, *(folder for folder in self.path.parents if folder.is_relative_to(self.top))]
 
     @property
-    def is_top(self) -> bool:
-        return self.path == self.top
+    def is_root(self) -> bool:
+        """Whether it is the machine's own root. A container's looks like one, but for files that the root alone
+        has (version 1) or lacks (version 2)."""
+        if self.path != self.top:
+            return False
+        return (
+            not (self.path / "cgroup.type").exists()
+            if self.version == 2
+            else (self.path / "release_agent").exists()
+        )
 
 
 def read_file(path: Path) -> str | None:
