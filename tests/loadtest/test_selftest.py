@@ -54,9 +54,10 @@ def test_names_that_matter_are_seen_as_they_ran(tmp_path):
 
 def test_statistics_that_lie_are_found_out(tmp_path, monkeypatch):
     # An interval of half the length it should have, as a forgotten square root would give.
-    honest = stats.verdicts
-    monkeypatch.setattr(stats, "holm", lambda p_values: [p / 10 for p in p_values])
-    monkeypatch.setattr(stats, "verdicts", honest)
+    honest = stats.Estimate.interval
+    monkeypatch.setattr(
+        stats.Estimate, "interval", lambda self, size=1: [math.sqrt(end * self.ratio) for end in honest(self)]
+    )
     found = twins(tmp_path, {"libuv-a": 1000, "libuv-b": 1000})
     false, pairs = selftest.false_differences(found, RPS, random.Random(1))
     assert false > selftest.FALSE_MOST * pairs

@@ -8,10 +8,10 @@ HEADS = (
     "point",
     "server",
     "req/s",
-    "ratio [95%]",
+    f"ratio {formatting.JOINT}",
     "verdict",
     "CPU us/req",
-    "ratio [95%]",
+    f"ratio {formatting.JOINT}",
     "verdict",
     "p50 ms",
     "p99 ms",
@@ -37,6 +37,10 @@ def text(found: summary.Summary) -> str:
     out = ["; ".join(filter(None, heading))] + formatting.columns(lines, LEFT)
     if any(entry.generator_bound for entry in found.entries.values()):
         out.append("* wrk was the bottleneck: throughput is a lower bound, latencies are not compared")
+    if found.compared:
+        out.append(formatting.JOINTLY)
+    if any(e and e.blocks_needed for entry in found.compared for e in entry.estimates.values()):
+        out.append(formatting.OPEN)
     return "\n".join(out + proxy_comparison.text(found))
 
 
@@ -59,7 +63,7 @@ def _ratio(entry: summary.Entry, measure: str) -> tuple[str, str]:
     estimate = entry.estimates.get(measure)
     if estimate is None:
         return "", ""
-    verdict = formatting.verdict(measure, entry.verdicts[measure])
+    verdict = formatting.decision(measure, estimate, entry.verdicts[measure])
     return f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}", verdict
 
 
