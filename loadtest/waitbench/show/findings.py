@@ -101,9 +101,9 @@ def _footing(found):
         )
     needed = [e.estimates["rps"].blocks_needed for e in found.compared if e.estimates["rps"].blocks_needed]
     if needed:
-        least, most = (formatting.blocks(count) for count in (min(needed), max(needed)))
+        least, most = (formatting.blocks(count).strip("~") for count in (min(needed), max(needed)))
         lines.append(
-            f"Where it cannot tell, {least if least == most else f'{least} to {most}'} blocks per point would tell, if"
+            f"Where it cannot tell, about {least if least == most else f'{least} to {most}'} blocks per point would tell, if"
             " ratios and spreads stay as they are (REPEATS)."
         )
     return lines + [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterable
 
 from ..base import results
-from ..judge import stats, summary
+from ..judge import reference, stats, summary
 from . import charts, colours, findings, formatting, proxy_comparison
 
 STYLE = (Path(__file__).with_name("report.css")).read_text
@@ -72,6 +72,8 @@ def _section(title: str, body: str, note: str = "") -> str:
 def _answer(found: summary.Summary) -> str:
     answer = findings.find(found)
     parts = [f"<p>{_text(sentence)}</p>" for sentence in answer.heading]
+    if refused := reference.refused(found.environment):
+        parts.insert(0, f"<p><strong>{_text(refused[0].upper() + refused[1:])}.</strong></p>")
     for overall, axes in answer.servers:
         items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
         subject, colon, rest = overall.partition(":")

@@ -1,6 +1,6 @@
 """The table at the end of a run, for a terminal."""
 
-from ..judge import summary
+from ..judge import reference, summary
 from ..observe import deployment
 from . import formatting, proxy_comparison
 
@@ -35,6 +35,8 @@ def text(found: summary.Summary) -> str:
         ran,
     ]
     out = ["; ".join(filter(None, heading))] + formatting.columns(lines, LEFT)
+    if refused := reference.refused(found.environment):
+        out.append(refused)
     if any(entry.generator_bound for entry in found.entries.values()):
         out.append("* wrk was the bottleneck: throughput is a lower bound, latencies are not compared")
     if found.compared:
