@@ -80,6 +80,20 @@ def test_the_extra_work(tmp_path, speed, noise, holds):
     assert found == holds and "minimum detectable effect" in sentence
 
 
+@pytest.mark.parametrize("size,noise", [(selftest.FULL, 0.03), (selftest.QUICK, 0.02)])
+def test_the_extra_work_is_found_with_the_blocks_that_the_self_test_has(size, noise):
+    found = 0
+    for seed in range(100):
+        rows = synthetic.runs(
+            [{"n": 20}], {"threaded": 1050, "more": 1000}, size.effect_blocks, noise, seed=seed
+        )
+        for row in rows:
+            row[summary.CPU] = row["cpu_user_us_per_req"] + row["cpu_sys_us_per_req"]
+        (entry,) = summary.summarise(rows, synthetic.ENVIRONMENT).at("more")
+        found += selftest.effect_found(entry)[0]
+    assert found >= 99
+
+
 def test_usage():
     assert subprocess.run([COMMAND, "--nonsense"], capture_output=True, timeout=60).returncode == 2
     done = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, timeout=60)
