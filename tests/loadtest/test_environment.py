@@ -1,13 +1,18 @@
 """The record of the machine, and the warnings about its limits."""
 
+import html
 import json
+import os
 import resource
 
 import pytest
 
+import synthetic
 from waitbench import Failure
 from waitbench.plan import settings
 from waitbench.bench import environment
+from waitbench.judge import reference, summary
+from waitbench.show import report, table
 
 
 STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2, "pool_size": 8, "pid": 1}
@@ -31,6 +36,26 @@ def test_everything_recorded_is_json_and_holds_no_password(chosen):
     assert facts["ran"]["servers"] == {"a": "container"} and facts["ran"]["database"] is None
     assert any("a has 8 database connections, and POOL is 16" in warning for warning in facts["warnings"])
     assert any("no DATABASE_URL" in warning for warning in facts["warnings"])
+
+
+@pytest.mark.parametrize("load,busy", [(0.29, False), (6.39, True)])
+def test_a_machine_that_was_busy_before_the_start_gives_no_reference(
+    tmp_path, chosen, monkeypatch, load, busy
+):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    facts = environment.describe(chosen, None, {}, [0, 1], {"a": STATS})
+    found = summary.load(
+        synthetic.write(tmp_path / "run", synthetic.runs([{}], {"a": 1000, "b": 900}), facts)
+    )
+    words = "ot a reference: the machine was busy before the start (load average 6.39, 0.30 is the limit)"
+    for text in (table.text(found), html.unescape(report.page(found, "run")).partition("Ratios")[0]):
+        assert (words in text) == busy
+    assert any("this run is no reference" in warning for warning in facts["warnings"]) == busy
+
+
+def test_nothing_known_of_the_machine_speaks_not_against_a_run():
+    assert reference.refused({}) is None and reference.refused({"machine": {"cpus_usable": None}}) is None
 
 
 def test_the_image_of_the_load_test_knows_its_revision(tmp_path, monkeypatch):

@@ -54,9 +54,10 @@ def test_names_that_matter_are_seen_as_they_ran(tmp_path):
 
 def test_statistics_that_lie_are_found_out(tmp_path, monkeypatch):
     # An interval of half the length it should have, as a forgotten square root would give.
-    honest = stats.verdicts
-    monkeypatch.setattr(stats, "holm", lambda p_values: [p / 10 for p in p_values])
-    monkeypatch.setattr(stats, "verdicts", honest)
+    honest = stats.Estimate.interval
+    monkeypatch.setattr(
+        stats.Estimate, "interval", lambda self, size=1: [math.sqrt(end * self.ratio) for end in honest(self)]
+    )
     found = twins(tmp_path, {"libuv-a": 1000, "libuv-b": 1000})
     false, pairs = selftest.false_differences(found, RPS, random.Random(1))
     assert false > selftest.FALSE_MOST * pairs
@@ -77,6 +78,20 @@ def test_the_extra_work(tmp_path, speed, noise, holds):
     (entry,) = summary.load(synthetic.write(tmp_path, rows)).at("more")
     found, sentence = selftest.effect_found(entry)
     assert found == holds and "minimum detectable effect" in sentence
+
+
+@pytest.mark.parametrize("size,noise", [(selftest.FULL, 0.03), (selftest.QUICK, 0.02)])
+def test_the_extra_work_is_found_with_the_blocks_that_the_self_test_has(size, noise):
+    found = 0
+    for seed in range(100):
+        rows = synthetic.runs(
+            [{"n": 20}], {"threaded": 1050, "more": 1000}, size.effect_blocks, noise, seed=seed
+        )
+        for row in rows:
+            row[summary.CPU] = row["cpu_user_us_per_req"] + row["cpu_sys_us_per_req"]
+        (entry,) = summary.summarise(rows, synthetic.ENVIRONMENT).at("more")
+        found += selftest.effect_found(entry)[0]
+    assert found >= 99
 
 
 def test_usage():

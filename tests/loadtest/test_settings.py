@@ -61,12 +61,25 @@ def test_one_server_has_both_addresses():
 
 def seconds(chosen):
     runs = len(chosen.points) * len(chosen.servers) * chosen.repeats
-    return progress.Progress(runs, chosen.duration + chosen.warmup, 18 * 0.6).estimate()
+    system_calls = len(chosen.points) * len(chosen.servers) * 0.6
+    return progress.Progress(runs, chosen.duration + chosen.warmup, system_calls).estimate()
 
 
 def test_quick_takes_less_than_five_minutes():
     chosen = settings.load([], {})
     assert 60 < seconds(chosen) < 270
+
+
+def test_quick_varies_the_size_of_a_response():
+    points = settings.load([], {}).points
+    assert {point.m for point in points} == {1024, 65536}
+    (large,) = [point for point in points if point.m == 65536]
+    assert large._replace(m=1024) in points, "it differs in nothing else from another point"
+    both = settings.load([], {"TARGETS": BOTH}).points
+    assert {point.proxy for point in both if point.m == 65536} == {"none", "nginx"}
+    assert {point.m for point in settings.load([], {"C": "16"}).points} == {
+        1024
+    }, "a list of one's own is its product"
 
 
 def test_full_is_what_was_promised_and_takes_less_than_two_hours():

@@ -39,30 +39,6 @@ def test_welch_is_the_same_data_unpaired():
     assert estimate.p == pytest.approx(0.07939, abs=1e-5)
 
 
-def test_holm_by_hand():
-    # Sorted: 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1, and never less than the one before.
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-def test_holm_leaves_out_what_was_not_tested_and_stops_at_one():
-    assert stats.holm([0.02, None, 0.9]) == [pytest.approx(0.04), None, pytest.approx(0.9)]
-    assert stats.holm([0.8, 0.9]) == [1.0, 1.0]
-    assert stats.holm([]) == []
-
-
-def test_equivalence_by_hand():
-    # Twelve log ratios alternating around 0.01 by +-s: sd = s * sqrt(12/11), error = s / sqrt(11).
-    # t(0.95; 11) = 1.795885, so the 90% interval ends at 0.01 + 1.795885 * s / sqrt(11), and meets
-    # log(1.05) = 0.0487902 at s = 0.0716383. The mean never differs from 0 there.
-    def alternating(s):
-        return stats.paired(exp([0.01 + s, 0.01 - s] * 6), [1.0] * 12)
-
-    assert math.log(alternating(0.0716383).high90) == pytest.approx(math.log(1.05), abs=1e-6)
-    for s, expected in ((0.0716, "same"), (0.0717, "inconclusive")):
-        estimate = alternating(s)
-        assert stats.verdict(estimate, estimate.p) == expected
-
-
 @pytest.mark.parametrize("count,k", [(6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8)])
 def test_order_statistics_of_the_median(count, k):
     # The ranks of the 95% interval in the tables of the sign test (Conover 1999, table A3).
@@ -89,7 +65,7 @@ def test_one_pair_has_a_ratio_and_no_verdict():
     estimate = stats.paired([300.0], [100.0])
     assert estimate.ratio == pytest.approx(3)
     assert (estimate.low, estimate.p, estimate.detectable) == (None, None, None)
-    assert stats.verdict(estimate, None) == "inconclusive"
+    assert stats.verdict(estimate) == "inconclusive"
     assert stats.paired([], []) is None
     assert stats.unpaired([], [1.0]) is None
 
@@ -97,9 +73,9 @@ def test_one_pair_has_a_ratio_and_no_verdict():
 def test_no_noise_at_all():
     equal = stats.paired([100.0] * 3, [100.0] * 3)
     assert (equal.low, equal.high, equal.p) == (1, 1, 1)
-    assert stats.verdict(equal, 1.0) == "same"
+    assert stats.verdict(equal) == "same"
     double = stats.paired([200.0] * 3, [100.0] * 3)
-    assert double.p == 0 and stats.verdict(double, 0.0) == "faster"
+    assert double.p == 0 and stats.verdict(double) == "faster"
     # 1.1/3.3 and 0.1/0.3 differ in the last bit: that is rounding, no noise.
     assert stats.paired([1.1, 0.1, 0.2], [3.3, 0.3, 0.6]).low == pytest.approx(1 / 3)
 
@@ -107,23 +83,12 @@ def test_no_noise_at_all():
 def test_wild_noise_of_two_pairs_overflows_nothing():
     estimate = stats.paired([1.0, 1e9], [1e9, 1.0])
     assert estimate.low < 1e-50 and estimate.high > 1e50
-    assert stats.verdict(estimate, estimate.p) == "inconclusive"
+    assert stats.verdict(estimate) == "inconclusive"
 
 
 def test_pairs_must_match():
     with pytest.raises(ValueError):
         stats.paired([1.0, 2.0], [1.0])
-
-
-def test_the_four_verdicts_and_their_direction():
-    up = stats.paired(exp([0.2, 0.21, 0.19, 0.2]), [1.0] * 4)
-    assert stats.verdict(up, up.p) == "faster"
-    assert stats.verdict(up, up.p, more_is_better=False) == "slower"
-    assert stats.verdict(up, 0.06) == "inconclusive"
-    small = stats.paired(exp([0.02, 0.021, 0.019, 0.02]), [1.0] * 4)
-    assert stats.verdict(small, small.p) == "faster", "a difference that is real comes before same"
-    assert stats.verdict(small, 0.06) == "same", "one that the family does not support is not"
-    assert stats.verdicts([up, None, small]) == ["faster", None, "faster"]
 
 
 def test_combined_points_count_once_each():
@@ -202,43 +167,6 @@ def test_stalls_of_one_server_only():
     assert t >= 0.93 and order >= 0.93
 
 
-def families_with_a_false_difference(draw, families=1000, points=8):
-    false = 0
-    for _ in range(families):
-        estimates = [stats.paired(exp(draw()), [1.0] * BLOCKS) for _ in range(points)]
-        found = stats.verdicts(estimates)
-        false += "faster" in found or "slower" in found
-    return false / families
-
-
-def test_a_server_against_itself_is_not_found_different():
-    # 1,000 runs of eight points each: at most 5% may hold any false difference. The bound adds two
-    # standard errors of the simulation itself, sqrt(0.05 * 0.95 / 1000) = 0.007.
-    random = numpy.random.default_rng(5)
-    rate = families_with_a_false_difference(lambda: noise(random, BLOCKS) - noise(random, BLOCKS))
-    assert 0 < rate <= 0.05 + 2 * 0.007
-
-
-def test_nor_with_outliers():
-    random = numpy.random.default_rng(6)
-    rate = families_with_a_false_difference(
-        lambda: noise(random, BLOCKS, 0.05, 5) - noise(random, BLOCKS, 0.05, 5)
-    )
-    assert rate <= 0.05 + 2 * 0.007
-
-
-def test_a_server_against_itself_is_called_the_same():
-    random = numpy.random.default_rng(7)
-    found = [
-        stats.verdict(estimate, estimate.p)
-        for estimate in (
-            stats.paired(exp(noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
-            for _ in range(500)
-        )
-    ]
-    assert found.count("same") > 0.9 * len(found)
-
-
 def test_power_is_what_detectable_promises():
     # Twelve blocks at 2% noise promise 80% power for about 2.5%. Plant just that.
     random = numpy.random.default_rng(8)
@@ -249,23 +177,8 @@ def test_power_is_what_detectable_promises():
     for _ in range(2000):
         differences = shift + noise(random, BLOCKS) - noise(random, BLOCKS)
         estimate = stats.paired(exp(differences), [1.0] * BLOCKS)
-        found += stats.verdict(estimate, estimate.p) == "faster"
+        found += stats.verdict(estimate) == "faster"
     assert found / 2000 == pytest.approx(0.80, abs=0.03)
-
-
-def test_an_effect_of_five_percent_is_found():
-    # At 2% noise, with a family of eight points that all have the effect: 1/1.05 is found slower
-    # at more than 98% of the points.
-    random = numpy.random.default_rng(9)
-    found = []
-    for _ in range(250):
-        estimates = [
-            stats.paired(exp(-math.log(1.05) + noise(random, BLOCKS) - noise(random, BLOCKS)), [1.0] * BLOCKS)
-            for _ in range(8)
-        ]
-        found += stats.verdicts(estimates)
-    assert found.count("slower") > 0.98 * len(found)
-    assert "faster" not in found
 
 
 def test_welch_coverage_with_unequal_noise_and_size():

@@ -9,7 +9,7 @@ import synthetic
 from waitbench import Failure
 from waitbench.base import results
 from waitbench.plan import matrix
-from waitbench.judge import soundness, stats, summary
+from waitbench.judge import soundness, summary
 from waitbench.show import table
 
 POINTS = [{"n": 0, "c": 16}, {"n": 0, "c": 256}, {"n": 20, "c": 16}]
@@ -127,12 +127,29 @@ def test_without_threaded_the_first_server_is_the_base(tmp_path):
     assert rows_of(found)["libuv", "1", "16"]["base"] == "coro"
 
 
-def test_holm_is_over_the_points_of_one_server_and_measure(tmp_path):
+def test_a_family_is_the_points_of_one_server_and_measure(tmp_path):
     found = load(tmp_path, synthetic.runs(POINTS, SPEEDS | {"coro": 1004}))
     for server in ("libuv", "coro"):
-        entries = found.at(server)
-        raw = [entry.estimates["rps"].p for entry in entries]
-        assert [entry.adjusted["rps"] for entry in entries] == stats.holm(raw)
+        assert [entry.estimates[name].size for entry in found.at(server) for name in ("rps", "p99")] == [
+            3
+        ] * 6
+
+
+def test_the_interval_of_the_verdict_stands_beside_the_plain_one(tmp_path):
+    rows = rows_of(load(tmp_path, synthetic.runs(POINTS, SPEEDS | {"coro": 1004}, blocks=3, noise=0.03)))
+    assert summary.COLUMNS[-1] == "blocks_needed_p99", "new columns come last: others may count them"
+    open_ = 0
+    for row in (row for row in rows.values() if row["server"] != "threaded"):
+        low, high = float(row["joint_rps_low"]), float(row["joint_rps_high"])
+        assert low < float(row["ratio_rps_low"]) < float(row["ratio_rps_high"]) < high
+        assert (
+            (row["verdict"] in ("faster", "slower"))
+            == (not low <= 1 <= high)
+            == (float(row["p_rps"]) <= 0.05)
+        )
+        assert (row["verdict"] == "inconclusive") == (row["blocks_needed_rps"] != "")
+        open_ += row["verdict"] == "inconclusive"
+    assert open_
 
 
 def test_a_real_server_is_not_needed_for_one_server_alone(tmp_path):

@@ -12,12 +12,12 @@ from typing import Any, Mapping
 
 from .. import Failure, ROOT
 from ..base import process, results
+from ..judge import reference
 from ..observe import cgroups, deployment
 from ..plan import settings
 from . import cpu_groups, placement, servers
 from .database import Database
 
-BUSY = 0.15  # load average per CPU, before the start
 LIMITS = (  # below /proc/sys
     "fs/file-max",
     "kernel/pid_max",
@@ -174,9 +174,8 @@ def warnings(
     groups: cpu_groups.Groups = cpu_groups.NONE,
 ) -> list[str]:
     facts, found = machine(), limits_met(chosen.connections_most)
-    load = facts["load_average"][0] / facts["cpus_usable"]
-    if load > BUSY:
-        found.append(f"the machine was busy before the start: load average {facts['load_average'][0]:.2f}")
+    if busy := reference.busy(facts):
+        found.append(f"{busy}: this run is no reference")
     if facts["governor"] not in (None, "performance"):
         found.append(f"the CPU governor is {facts['governor']}: 'performance' gives steadier numbers")
     if facts["turbo"]:

@@ -106,7 +106,7 @@ class Selftest:
         spreads = (f"{measure.name} {noise(found, measure):.1%}" for measure in summary.MEASURES)
         print(f"      from run to run, the typical point: {', '.join(spreads)}")
         estimates = [as_run(blocks, measure) for blocks in found.values() for measure in summary.MEASURES]
-        adjusted = [p for p in stats.holm([e.p for e in estimates if e]) if p is not None]
+        adjusted = [e.p for e in stats.family(estimates) if e and e.p is not None]
         worst = min(adjusted, default=1.0)
         self.check(
             worst > AS_RUN_ALPHA,
@@ -196,10 +196,8 @@ def false_differences(
     for _ in range(times):
         for points in families.values():
             dealt = [[pair if chance.random() < 0.5 else pair[::-1] for pair in values] for values in points]
-            words = stats.verdicts(
-                [stats.paired([a for a, _ in values], [b for _, b in values]) for values in dealt],
-                measure.more_is_better,
-            )
+            estimates = [stats.paired([a for a, _ in values], [b for _, b in values]) for values in dealt]
+            words = [stats.verdict(e, measure.more_is_better) for e in stats.family(estimates)]
             false += sum(word in (stats.FASTER, stats.SLOWER) for word in words)
     return false, times * pairs
 

@@ -1,13 +1,17 @@
 """Two results folders compared: B in relation to A, point by point, server by server.
 
-The runs of two folders share no block, so nothing is paired: Welch's test on logarithms. All ratios of all
-measures are one family (Holm), because the exit status speaks for all of them at once: two folders of the same
-thing give a false "something differs" at most one time in twenty. What differs between two sessions for every
-run (placement in memory, a busier host) is noise that the blocks inside a session cannot show; the last line
-of the output says so.
+First by ratios to the baseline: in each folder a server is paired with the baseline inside the blocks, so that what
+the host does to all servers alike, its speed above all, cancels. The blocks of two folders are independent of
+each other: the log ratios of B against those of A, by Welch's test. Then by absolute figures, which show a
+change that all servers share, and with it whatever differs between the two sessions.
+
+All ratios of all measures are one family (stats.family), because the exit status speaks for all of them at once:
+two folders of the same thing give a false "something differs" at most one time in twenty. So are all absolute ones.
 """
 
 import dataclasses
+import math
+import re
 from typing import Any
 
 from ..plan import matrix
@@ -17,7 +21,7 @@ from . import stats, summary
 # revision, the time, the load, the seed of the order, or where the servers listen.
 MUST_MATCH = (
     [f"machine.{name}" for name in "cpu_model architecture cpus cpus_usable governor turbo smt clock".split()]
-    + ["kernel", "system", "placement", "ran.load_test", "ran.database"]
+    + ["kernel", "system", "placement", "cpu_groups", "machine.cpu_limit", "ran.load_test", "ran.database"]
     + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS".split()]
     + [f"versions.{name}" for name in "wrk nginx libpq libuv libllhttp".split()]
     + [
@@ -27,34 +31,75 @@ MUST_MATCH = (
 )
 
 
+# Of these another release is alike as long as only its last number differs: 15.18 and 15.20, 1.44.1 and 1.44.2.
+RELEASES = ("versions.", "database.server_version", "kernel")
+
+
 @dataclasses.dataclass
 class Line:
     point: matrix.Point
     server: str
     measure: summary.Measure
-    a: float | None  # medians
+    a: float | None  # ratios to the baseline, or medians
     b: float | None
-    estimate: stats.Estimate | None
+    estimate: stats.Estimate | None  # of b / a
     verdict: str | None = None
 
 
-def lines(a: summary.Summary, b: summary.Summary) -> list[Line]:
-    """What both summaries have, one Line for each point, server and measure."""
-    found = []
-    for point in summary.in_order(set(a.points) & set(b.points)):
-        for server in a.servers:
-            left, right = a.entries.get((point, server)), b.entries.get((point, server))
-            if left and right:
-                found += [_line(left, right, measure) for measure in summary.MEASURES]
-    better = [line.measure.more_is_better for line in found]
-    adjusted = stats.holm([line.estimate.p if line.estimate else None for line in found])
-    for line, p, more_is_better in zip(found, adjusted, better):
-        if line.estimate:
-            line.verdict = stats.verdict(line.estimate, p, more_is_better)
-    return found
+@dataclasses.dataclass
+class Comparison:
+    baseline: str  # of the ratios: the first server of A that B has, too
+    relative: list[Line]
+    absolute: list[Line]
+
+    @property
+    def differs(self) -> bool:
+        """By ratios; by absolute figures only where there is no other server to take a ratio to."""
+        found = self.relative or self.absolute
+        return any(line.verdict in (stats.FASTER, stats.SLOWER) for line in found)
 
 
-def _line(left: summary.Entry, right: summary.Entry, measure: summary.Measure) -> Line:
+def compare(a: summary.Summary, b: summary.Summary) -> Comparison | None:
+    """What both summaries have: one Line for each point, server and measure. None: nothing."""
+    both = [name for name in a.servers if name in b.servers]
+    keys = [
+        (point, server)
+        for point in summary.in_order(set(a.points) & set(b.points))
+        for server in both
+        if (point, server) in a.entries and (point, server) in b.entries
+    ]
+    if not keys:
+        return None
+    relative = [
+        _relative(a, b, key, both[0], measure)
+        for key in keys
+        if key[1] != both[0] and (key[0], both[0]) in keys
+        for measure in summary.MEASURES
+    ]
+    absolute = [
+        _absolute(a.entries[key], b.entries[key], measure) for key in keys for measure in summary.MEASURES
+    ]
+    return Comparison(both[0], _judged(relative), _judged(absolute))
+
+
+def _judged(lines: list[Line]) -> list[Line]:
+    """The lines as one family, with their verdicts."""
+    for line, estimate in zip(lines, stats.family([line.estimate for line in lines])):
+        line.estimate, line.verdict = estimate, stats.verdict(estimate, line.measure.more_is_better)
+    return lines
+
+
+def _relative(a, b, key, baseline, measure):
+    point, server = key
+    logs = []
+    for found in (a, b):
+        values, baselines = summary.pairs(found.entries[key], found.entries[point, baseline], measure)
+        logs.append([math.log(value / other) for value, other in zip(values, baselines)])
+    ratio_a, ratio_b = (math.exp(math.fsum(each) / len(each)) if each else None for each in logs)
+    return Line(point, server, measure, ratio_a, ratio_b, stats.apart(logs[1], logs[0]))
+
+
+def _absolute(left, right, measure):
     column = measure.column
     comparable = measure.name != "p99" or not (left.latencies_spoilt or right.latencies_spoilt)
     values = [[run[column] for run in entry.runs if run[column]] for entry in (right, left)]
@@ -62,13 +107,16 @@ def _line(left: summary.Entry, right: summary.Entry, measure: summary.Measure) -
     return Line(left.point, left.server, measure, left.median(column), right.median(column), estimate)
 
 
-def differences(a: summary.Summary, b: summary.Summary) -> list[str]:
-    """What must be alike and is not, as sentences; a fact that neither folder has is alike."""
-    found = []
+def differences(a: summary.Summary, b: summary.Summary) -> tuple[list[str], list[str]]:
+    """(what must be alike and is not, what differs by a patch release only), as sentences. A fact that neither
+    folder has is alike."""
+    found: list[str] = []
+    patches: list[str] = []
     for path in MUST_MATCH:
         left, right = fact(a.environment, path), fact(b.environment, path)
         if not _alike(left, right):
-            found.append(f"{path} is {_shown(left)} in A and {_shown(right)} in B")
+            patch = path.startswith(RELEASES) and _series(left) == _series(right) is not None
+            (patches if patch else found).append(f"{path} is {_shown(left)} in A and {_shown(right)} in B")
     ran = [fact(summary_.environment, "ran.servers") or {} for summary_ in (a, b)]
     for name in sorted(set(a.servers) & set(b.servers)):
         left, right = ran[0].get(name), ran[1].get(name)
@@ -79,7 +127,7 @@ def differences(a: summary.Summary, b: summary.Summary) -> list[str]:
         left, right = specs[0][name], specs[1][name]
         if left != right:
             found.append(f"server {name} is {left} in A and {right} in B")
-    return found
+    return found, patches
 
 
 def fact(facts: Any, path: str) -> Any:
@@ -95,6 +143,13 @@ def _alike(left, right):
         return left == right or {left, right} == {None, ""} or float(left) == float(right)
     except (TypeError, ValueError):
         return False
+
+
+def _series(text):
+    """What patch releases of a program have in common: the numbers of its version but the last one, and the
+    words beside it (a kernel's flavour). None where there is no such version."""
+    version = re.search(r"\d+(\.\d+)+", str(text))
+    return version and (version[0].split(".")[:-1], re.findall("[A-Za-z]{2,}", str(text)))
 
 
 def _shown(value):

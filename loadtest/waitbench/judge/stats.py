@@ -6,12 +6,19 @@ normal than that of throughputs. Numbers in, dataclasses out: no files, no clock
 
     Student's t interval and test on mean log ratios      Student 1908
     order-statistic interval of the median                 Thompson 1936
-    Holm's step-down over a family of tests                Holm 1979
-    two one-sided tests (TOST) for equivalence             Schuirmann 1987
+    simultaneous intervals of a family of ratios           Bonferroni; Dunn 1961
+    equivalence: the interval lies within a margin         Schuirmann 1987 (TOST)
     Welch's interval and test for unpaired runs            Welch 1947
     power from the noncentral t distribution               Cohen 1988
+
+A verdict is read off the interval that is printed beside it, so the two cannot disagree. Intervals that are
+printed together form a family: with 95% confidence all of them hold their true ratios, and so all the verdicts
+are right. Each of m intervals therefore has a confidence of 1 - 0.05 / m (Bonferroni), which needs no assumption about
+how the ratios depend on each other. Holm's step-down finds a few more differences, and has no such intervals.
 """
 
+import bisect
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -26,26 +33,78 @@ ALPHA = 0.05
 POWER = 0.80
 MARGIN = 1.05  # two servers within 5% of each other are equivalent
 BLOCKS = 12  # with fewer, a result is exploratory
+MOST_BLOCKS = 100  # nobody is advised to run more
 
 FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A ratio and what is known about it. None: too few pairs to say (one for an interval, five
-    or fewer for the median's at 95%)."""
+    """A ratio and what is known about it, as one of a family of ratios (family()). None: too few pairs to say
+    (one for an interval, five or fewer for the median's at 95%)."""
 
     count: int  # pairs; for unpaired runs, the smaller group
-    ratio: float
-    low: float | None = None  # 95% interval
-    high: float | None = None
-    low90: float | None = None  # 90% interval: both one-sided tests at 5%
-    high90: float | None = None
-    p: float | None = None  # two-sided, of "the ratio is 1"
-    detectable: float | None = None  # minimum detectable effect: smallest ratio above 1 found with 80% power
+    mean: float  # of the log ratios
+    error: float | None = None  # its standard error
+    freedom: float = 0  # degrees of freedom of that
     median: float | None = None
     median_low: float | None = None
     median_high: float | None = None
+    size: int = 1  # of its family
+
+    @property
+    def ratio(self) -> float:
+        return _exp(self.mean)
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval that the verdict is read off: 95% for the whole family."""
+        return self.interval(self.size)[0]
+
+    @property
+    def high(self) -> float | None:
+        return self.interval(self.size)[1]
+
+    def interval(self, size: int = 1) -> tuple[float, float] | tuple[None, None]:
+        """As one of a family of that size; of size 1, the plain 95% interval."""
+        if self.error is None:
+            return None, None
+        reach = _critical(1 - ALPHA / size / 2, self.freedom) * self.error
+        return _exp(self.mean - reach), _exp(self.mean + reach)
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided, of "the ratio is 1", adjusted for the family: at most ALPHA when the interval leaves 1."""
+        if self.error is None:
+            return None
+        if self.error == 0:
+            return 1.0 if self.mean == 0 else 0.0
+        alone = 2 * float(distributions.t.sf(abs(self.mean) / self.error, self.freedom))
+        return min(1.0, self.size * alone)
+
+    @property
+    def detectable(self) -> float | None:
+        """The minimum detectable effect: the smallest ratio above 1 found with 80% power in such a family."""
+        return None if self.error is None else detectable(self.error, self.freedom, self.size)
+
+    @property
+    def blocks_needed(self) -> int | None:
+        """About how many blocks would tell what these do not: so many that an effect is detectable (80% power)
+        which is as small as the difference measured or, where that is less than half the margin, as what
+        is left of the margin. Ratio and spread are taken as measured. MOST_BLOCKS + 1: more than MOST_BLOCKS.
+        None: these blocks tell, or a single one says nothing about the spread."""
+        if self.error is None or verdict(self) != INCONCLUSIVE:
+            return None
+        goal = max(abs(self.mean), math.log(MARGIN) - abs(self.mean))
+        spread = self.error * math.sqrt(self.count)
+
+        def tell(blocks):
+            error = spread / math.sqrt(blocks)
+            freedom = self.freedom * (blocks - 1) / (self.count - 1)
+            return math.log(detectable(error, freedom, self.size)) <= goal
+
+        more = range(self.count + 1, MOST_BLOCKS + 1)
+        return self.count + 1 + bisect.bisect_left(more, True, key=tell)
 
 
 @functools.lru_cache
@@ -75,51 +134,32 @@ def _critical(probability, freedom):
     return float(distributions.t.ppf(probability, freedom))
 
 
-@functools.lru_cache
-def _detectable_shift(freedom):
+@functools.lru_cache(maxsize=4096)
+def _detectable_shift(freedom, size):
     """The smallest shift of the mean, in standard errors, found with that power: the noncentral t
     written out, a normal mean against the critical value times the estimated error, averaged over
     quantiles of the latter (scipy 1.10's own nct divides by zero for some values). The far tail, a
     difference found on the wrong side, is left out: below 1e-4 here."""
     middles = (numpy.arange(2000) + 0.5) / 2000
-    errors = numpy.sqrt(distributions.chi2.ppf(middles, freedom) / freedom)
-    limits = _critical(1 - ALPHA / 2, freedom) * errors
-    return optimize.brentq(lambda shift: special.ndtr(shift - limits).mean() - POWER, 0, 1000)
+    critical = _critical(1 - ALPHA / size / 2, freedom)
+    limits = critical * numpy.sqrt(distributions.chi2.ppf(middles, freedom) / freedom)
+    return optimize.brentq(lambda shift: special.ndtr(shift - limits).mean() - POWER, 0, 10 + 2 * critical)
 
 
-def detectable(standard_error: float, freedom: float) -> float:
-    """The minimum detectable effect: the smallest ratio above 1 that a two-sided t-test at 5% finds with 80%
-    power, for a standard error of the mean log ratio. The noise is taken as known although it was estimated,
-    and the family's adjustment is left out: a run of many points needs somewhat more."""
-    return _exp(_detectable_shift(round(freedom, 1)) * standard_error)
+def detectable(standard_error: float, freedom: float, size: int = 1) -> float:
+    """The minimum detectable effect: the smallest ratio above 1 that is called different with 80% power, as one
+    of a family of that size, for a standard error of the mean log ratio. The noise is taken as known although it
+    was estimated."""
+    freedom = round(freedom, 1 if freedom < 10 else 0)  # Welch's has decimals, and each costs milliseconds
+    return _exp(_detectable_shift(freedom, size) * standard_error)
 
 
 def _exp(value):
     return math.exp(value) if value < 700 else math.inf
 
 
-def _estimate(count, mean, standard_error, freedom, median):
-    """From a mean log ratio with its standard error; median: (median, low, high) in logarithms."""
-    reach95 = _critical(0.5 + CONFIDENCE / 2, freedom) * standard_error
-    reach90 = _critical(1 - ALPHA, freedom) * standard_error
-    if standard_error > 0:
-        p = 2 * distributions.t.sf(abs(mean) / standard_error, freedom)
-    else:
-        p = 1.0 if mean == 0 else 0.0
-    return Estimate(
-        count=count,
-        ratio=_exp(mean),
-        low=_exp(mean - reach95),
-        high=_exp(mean + reach95),
-        low90=_exp(mean - reach90),
-        high90=_exp(mean + reach90),
-        p=float(p),
-        detectable=detectable(standard_error, freedom),
-        **{
-            name: None if value is None else _exp(value)
-            for name, value in zip(("median", "median_low", "median_high"), median)
-        },
-    )
+def _exp_all(values):
+    return (None if value is None else _exp(value) for value in values)
 
 
 def _mean_and_variance(values):
@@ -137,27 +177,30 @@ def paired(values: Sequence[float], baselines: Sequence[float]) -> Estimate | No
     if not logs:
         return None
     if len(logs) == 1:
-        return Estimate(count=1, ratio=_exp(logs[0]), median=_exp(logs[0]))
+        return Estimate(1, logs[0], median=_exp(logs[0]))
     mean, variance = _mean_and_variance(logs)
     error = math.sqrt(variance / len(logs))
-    return _estimate(len(logs), mean, error, len(logs) - 1, median_interval(logs))
+    return Estimate(len(logs), mean, error, len(logs) - 1, *_exp_all(median_interval(logs)))
 
 
 def unpaired(values: Sequence[float], baselines: Sequence[float]) -> Estimate | None:
-    """The ratio of values to baselines measured apart: Welch's test, which assumes no equal noise. There is
-    no interval of the median: the pairs that it would need do not exist."""
-    if not values or not baselines:
+    """The ratio of values to baselines measured apart."""
+    return apart([math.log(value) for value in values], [math.log(baseline) for baseline in baselines])
+
+
+def apart(a: Sequence[float], b: Sequence[float]) -> Estimate | None:
+    """What log ratios a have over log ratios b that were measured apart: Welch's test, which assumes no equal noise.
+    There is no interval of the median: the pairs that it would need do not exist."""
+    if not a or not b:
         return None
-    a, b = [math.log(value) for value in values], [math.log(baseline) for baseline in baselines]
-    median = (median_interval(a)[0] - median_interval(b)[0], None, None)
+    median = _exp(median_interval(a)[0] - median_interval(b)[0])
     smaller = min(len(a), len(b))
     if smaller == 1:
-        ratio = math.exp(math.fsum(a) / len(a) - math.fsum(b) / len(b))
-        return Estimate(count=smaller, ratio=ratio, median=_exp(median[0]))
+        return Estimate(1, math.fsum(a) / len(a) - math.fsum(b) / len(b), median=median)
     (mean_a, variance_a), (mean_b, variance_b) = _mean_and_variance(a), _mean_and_variance(b)
     parts = [(variance_a / len(a), len(a) - 1), (variance_b / len(b), len(b) - 1)]
     error, freedom = _satterthwaite(parts)
-    return _estimate(smaller, mean_a - mean_b, error, freedom, median)
+    return Estimate(smaller, mean_a - mean_b, error, freedom, median)
 
 
 def combined(groups: Sequence[Sequence[float]]) -> Estimate | None:
@@ -170,10 +213,10 @@ def combined(groups: Sequence[Sequence[float]]) -> Estimate | None:
     means = [math.fsum(logs) / len(logs) for logs in groups]
     mean = math.fsum(means) / len(means)
     if count == 1:
-        return Estimate(count=1, ratio=_exp(mean))
+        return Estimate(1, mean)
     parts = [(_mean_and_variance(logs)[1] / len(logs) / len(groups) ** 2, len(logs) - 1) for logs in groups]
     error, freedom = _satterthwaite(parts)
-    return _estimate(count, mean, error, freedom, (None, None, None))
+    return Estimate(count, mean, error, freedom)
 
 
 def _satterthwaite(parts):
@@ -186,37 +229,23 @@ def _satterthwaite(parts):
     return math.sqrt(total), total**2 / spread
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """The p values adjusted for being one family (Holm 1979), in the order given: reject those at
-    or below alpha, and the chance of a single false rejection among all stays below alpha. None
-    (nothing to test) stays None and does not count."""
-    tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    reached = 0.0
-    for rank, (p, i) in enumerate(tested):
-        reached = max(reached, min(1.0, p * (len(tested) - rank)))
-        adjusted[i] = reached
-    return adjusted
+def family(estimates: Sequence[Estimate | None]) -> list[Estimate | None]:
+    """The same estimates (None: not measured), made one family: with 95% confidence the intervals of all hold
+    the truth. One without an interval asserts nothing and does not count."""
+    size = max(1, sum(e is not None and e.error is not None for e in estimates))
+    return [e and dataclasses.replace(e, size=size) for e in estimates]
 
 
-def verdict(estimate: Estimate | None, adjusted_p: float | None, more_is_better: bool = True) -> str:
-    """`faster` or `slower` when the family-wise test rejects (the 95% interval then leaves 1, as an
-    adjusted p is never below the plain one); else `same` (equivalent, TOST) when the 90% interval lies within 5% of 1;
-    else `inconclusive`. A difference that is real and smaller than 5% is therefore called faster or
-    slower: the ratio beside it says how little. Whatever the measure, `faster` means better."""
-    if estimate is None or estimate.p is None:
+def verdict(estimate: Estimate | None, more_is_better: bool = True) -> str | None:
+    """Read off the interval, and nothing else: `faster` or `slower` when it leaves 1; else `same` (equivalent) when it
+    lies within 5% of 1; else `inconclusive`. A difference that is real and smaller than 5% is therefore called
+    faster or slower: the ratio beside it says how little. Whatever the measure, `faster` means better.
+    None for what was not measured."""
+    if estimate is None:
+        return None
+    low, high = estimate.interval(estimate.size)
+    if low is None or high is None:
         return INCONCLUSIVE
-    if adjusted_p is not None and adjusted_p <= ALPHA:
+    if not low <= 1 <= high:
         return FASTER if (estimate.ratio > 1) == more_is_better else SLOWER
-    if estimate.low90 and estimate.high90 and 1 / MARGIN <= estimate.low90 and estimate.high90 <= MARGIN:
-        return SAME
-    return INCONCLUSIVE
-
-
-def verdicts(estimates: Sequence[Estimate | None], more_is_better: bool = True) -> list[str | None]:
-    """The verdicts of one family (None: not measured), adjusted together."""
-    adjusted = holm([None if e is None else e.p for e in estimates])
-    return [
-        None if estimate is None else verdict(estimate, p, more_is_better)
-        for estimate, p in zip(estimates, adjusted)
-    ]
+    return SAME if 1 / MARGIN <= low and high <= MARGIN else INCONCLUSIVE

@@ -4,7 +4,7 @@ The baseline is the first server of the list (servers.csv), or else the first of
 both servers in the same block, at the same point. A block that lacks either server (interrupted, given up) is
 dropped, and nothing takes its place: the columns `pairs_*` show how many are left.
 
-A family, for Holm's adjustment, is one measure of one server over all points of the run.
+A family (stats.family) is one measure of one server over all points of the run.
 """
 
 import csv
@@ -47,6 +47,7 @@ PER_MEASURE = (
     "ratio_{0},ratio_{0}_low,ratio_{0}_high,{1},p_{0},pairs_{0},detectable_{0},"
     "median_ratio_{0},median_ratio_{0}_low,median_ratio_{0}_high"
 )
+JOINT = "joint_{0}_low,joint_{0}_high,blocks_needed_{0}"  # came later, so they stand at the end
 COLUMNS = (
     list(matrix.Point._fields)
     + ["server", "base", "runs"]
@@ -54,6 +55,7 @@ COLUMNS = (
     + [CPU]
     + [name for m in MEASURES for name in PER_MEASURE.format(m.name, m.verdict).split(",")]
     + ["exploratory", "flags"]
+    + [name for m in MEASURES for name in JOINT.format(m.name).split(",")]
 )
 
 
@@ -65,8 +67,9 @@ class Entry:
     server: str
     runs: list  # of dicts, in order of their blocks
     logs: dict = dataclasses.field(default_factory=dict)  # measure -> paired log ratios to the baseline
-    estimates: dict = dataclasses.field(default_factory=dict)  # measure -> stats.Estimate or None
-    adjusted: dict = dataclasses.field(default_factory=dict)  # measure -> p, adjusted by Holm
+    estimates: dict = dataclasses.field(
+        default_factory=dict
+    )  # measure -> stats.Estimate in its family, or None
     verdicts: dict = dataclasses.field(default_factory=dict)  # measure -> word, None: not compared
 
     def median(self, column: str) -> float | None:
@@ -225,16 +228,15 @@ def _compare(summary: Summary, server: str) -> None:
     """Fills in what one server's ratios to the baseline say; each measure over all points is a family."""
     entries = [e for e in summary.at(server) if (e.point, summary.baseline) in summary.entries]
     for measure in MEASURES:
+        found = []
         for entry in entries:
             baseline = summary.entries[entry.point, summary.baseline]
             values, baselines = pairs(entry, baseline, measure)
             entry.logs[measure.name] = [math.log(a / b) for a, b in zip(values, baselines)]
-            entry.estimates[measure.name] = stats.paired(values, baselines)
-        estimates = [entry.estimates[measure.name] for entry in entries]
-        adjusted = stats.holm([None if e is None else e.p for e in estimates])
-        words = stats.verdicts(estimates, measure.more_is_better)
-        for entry, p, word in zip(entries, adjusted, words):
-            entry.adjusted[measure.name], entry.verdicts[measure.name] = p, word
+            found.append(stats.paired(values, baselines))
+        for entry, estimate in zip(entries, stats.family(found)):
+            entry.estimates[measure.name] = estimate
+            entry.verdicts[measure.name] = stats.verdict(estimate, measure.more_is_better)
 
 
 def pairs(entry: Entry, baseline: Entry, measure: Measure) -> tuple[list[float], list[float]]:
@@ -256,17 +258,21 @@ def row(entry: Entry, baseline: str) -> dict:
         estimate = entry.estimates.get(measure.name)
         if estimate is None:
             continue
+        low, high = estimate.interval()
         found |= {
             f"ratio_{measure.name}": estimate.ratio,
-            f"ratio_{measure.name}_low": estimate.low,
-            f"ratio_{measure.name}_high": estimate.high,
+            f"ratio_{measure.name}_low": low,
+            f"ratio_{measure.name}_high": high,
             measure.verdict: entry.verdicts[measure.name],
-            f"p_{measure.name}": entry.adjusted[measure.name],
+            f"p_{measure.name}": estimate.p,
             f"pairs_{measure.name}": estimate.count,
             f"detectable_{measure.name}": estimate.detectable,
             f"median_ratio_{measure.name}": estimate.median,
             f"median_ratio_{measure.name}_low": estimate.median_low,
             f"median_ratio_{measure.name}_high": estimate.median_high,
+            f"joint_{measure.name}_low": estimate.low,
+            f"joint_{measure.name}_high": estimate.high,
+            f"blocks_needed_{measure.name}": estimate.blocks_needed,
         }
     compared = entry.estimates.get("rps")
     found["exploratory"] = "yes" if (compared.count if compared else len(entry.runs)) < stats.BLOCKS else "no"

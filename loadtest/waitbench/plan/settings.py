@@ -158,13 +158,17 @@ PRESETS = {
         "DURATION": "4", "WARMUP": "1", "REPEATS": "12",
     },
 }  # fmt: skip
-# `full` also goes along D and W from two of its points: one with few queries and more connections than the
-# pool has, one with many queries and no more connections than the pool has.
-FULL_AXES = [
-    (n, 1024, w, d, c)
-    for n, c in ((5, 128), (20, 16))
-    for w, d in ((0, 1), (0, 10), (n // 2, 0))
-]  # fmt: skip
+# Points beside the product. `quick` goes along M from one of its points, at which wrk is not the bottleneck;
+# two more points would take it to five minutes. `full` goes along D and W from two of its points: one with few
+# queries and more connections than the pool has, one with many queries and no more connections than that.
+EXTRA_POINTS = {
+    "quick": [(1, 65536, 0, 0, 16)],
+    "full": [
+        (n, 1024, w, d, c)
+        for n, c in ((5, 128), (20, 16))
+        for w, d in ((0, 1), (0, 10), (n // 2, 0))
+    ],
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,8 +286,9 @@ def _check(servers: list[matrix.Server], values: dict[str, Any]) -> None:
 
 def _points(given: dict[str, str], values: dict[str, Any]) -> list[matrix.Point]:
     points = matrix.product(*(values[name] for name in ("PROXY",) + AXES))
-    if given.get("PRESET") == "full" and not any(name in given for name in AXES):
-        points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in FULL_AXES]
+    if not any(name in given for name in AXES):
+        extra = EXTRA_POINTS[values["PRESET"]]
+        points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in extra]
     for point in points:
         reason = matrix.impossible(point, values["POOL"], values["DURATION"])
         if reason:

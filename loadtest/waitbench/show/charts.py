@@ -65,7 +65,7 @@ def _ratio(drawing, scale, y, entry, name, look):
     class_, shape = look
     estimate, word = entry.estimates[name], entry.verdicts[name]
     ratio = formatting.ratio(estimate.ratio)
-    tip = f"{entry.server} at {entry.point}: {ratio} {formatting.interval(estimate)} {formatting.verdict(name, word)}"
+    tip = f"{entry.server} at {entry.point}: {ratio} {formatting.interval(estimate)} {formatting.decision(name, estimate, word)}"
     if estimate.low is not None:
         drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"{class_} interval")
     drawing.mark(

@@ -9,44 +9,72 @@ from .. import Failure
 from ..judge import comparison, stats, summary
 from . import formatting
 
-HEADS = ("point", "server", "measure", "A", "B", "B / A [95%]", "verdict", "MDE")
+HEADS = ("point", "server", "measure", "A", "B", f"B / A {formatting.JOINT}", "verdict", "MDE")
 LEFT = (0, 1, 2, 5, 6)
-UNITS = {"rps": "req/s", "cpu": "CPU us/req", "p99": "p99 us"}
+ABSOLUTE = {"rps": "req/s", "cpu": "CPU us/req", "p99": "p99 us"}
+RELATIVE = {"rps": "throughput", "cpu": "CPU per request", "p99": "p99"}
+COUNTED = {
+    stats.FASTER: "better", stats.SLOWER: "worse", stats.SAME: "equivalent", stats.INCONCLUSIVE: "cannot tell",
+    None: "not compared",
+}  # fmt: skip
 
 
-def report(a: summary.Summary, b: summary.Summary, found: list[comparison.Line]) -> str:
-    """The table, and how many ratios have which verdict."""
-    axes = formatting.varying([line.point for line in found]) or ["n", "c"]
-    rows = [HEADS] + [_row(line, axes) for line in found]
-    verdicts = [line.verdict for line in found]
-    counted = ((word, verdicts.count(key)) for key, word in (
-        (stats.FASTER, "better"), (stats.SLOWER, "worse"), (stats.SAME, "equivalent"),
-        (stats.INCONCLUSIVE, "cannot tell"), (None, "not compared"),
-    ))  # fmt: skip
-    out = formatting.columns(rows, LEFT)
-    out.append("")
+def report(a: summary.Summary, b: summary.Summary, found: comparison.Comparison) -> str:
+    """The ratios to the baseline and what they say, then the absolute figures."""
+    out = []
+    if found.relative:
+        out.append(
+            f"Ratios to {found.baseline}, in A and in B; what a host does to all servers alike cancels."
+        )
+        out += _table(found.relative, RELATIVE)
+        out += ["", _said(f"B against A, by ratios to {found.baseline}", found.relative), ""]
+    out.append(
+        "Absolute figures differ between two hosts, and on one host between a quiet hour and a busy one: then those of"
+    )
+    out.append("all servers move together. A change that all servers share shows here alone.")
+    out += _table(found.absolute, ABSOLUTE)
+    out += ["", _said("B against A, by absolute figures", found.absolute)]
     for sentence in comparison.missing(a, b):
         out += textwrap.wrap(sentence, formatting.WIDTH, subsequent_indent="  ")
-    out.append(f"B against A: {', '.join(f'{word} {count}' for word, count in counted if count)}")
     if min(a.blocks[0], b.blocks[0]) < stats.BLOCKS:
         out.append(f"exploratory: fewer than {stats.BLOCKS} blocks at some point of A or B")
-    out.append("MDE: minimum detectable effect, in a single test at 5%, with 80% power")
     out.append(
-        "Nothing pairs two sessions: a machine that was slower throughout one of them looks like a slower server."
+        f"{formatting.JOINT}: all intervals of a table hold the truth with 95% confidence; verdicts are read off them"
     )
+    out.append("MDE: minimum detectable effect: the smallest that such a table shows with 80% power")
+    if any(line.estimate and line.estimate.blocks_needed for line in found.relative + found.absolute):
+        out.append(formatting.OPEN)
     return "\n".join(out)
 
 
-def _row(line: comparison.Line, axes: list[str]) -> tuple:
-    estimate = line.estimate
+def _said(what: str, lines: list[comparison.Line]) -> str:
+    """How many ratios have which verdict, and how far they reach."""
+    verdicts = [line.verdict for line in lines]
+    counts = ", ".join(f"{word} {verdicts.count(key)}" for key, word in COUNTED.items() if key in verdicts)
+    ratios = [line.estimate.ratio for line in lines if line.estimate]
+    reach = f"; B / A is {formatting.ratio(min(ratios))} to {formatting.ratio(max(ratios))}" if ratios else ""
+    none = "" if {stats.FASTER, stats.SLOWER} & set(verdicts) else "no difference found: "
+    return f"{what}: {none}{counts}{reach}"
+
+
+def _table(lines: list[comparison.Line], measures: dict[str, str]) -> list[str]:
+    axes = formatting.varying([line.point for line in lines]) or ["n", "c"]
+    rows: list[tuple] = [HEADS]
+    return formatting.columns(rows + [_row(line, axes, measures) for line in lines], LEFT)
+
+
+def _row(line: comparison.Line, axes: list[str], measures: dict[str, str]) -> tuple:
+    estimate, name = line.estimate, line.measure.name
     return (
         formatting.label(line.point, axes),
         line.server,
-        UNITS[line.measure.name],
-        formatting.significant(line.a),
-        formatting.significant(line.b),
+        measures[name],
+        *(
+            formatting.ratio(value) if measures is RELATIVE else formatting.significant(value)
+            for value in (line.a, line.b)
+        ),
         f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}" if estimate else "",
-        formatting.verdict(line.measure.name, line.verdict),
+        formatting.decision(name, estimate, line.verdict),
         formatting.detectable(estimate),
     )
 
@@ -54,10 +82,12 @@ def _row(line: comparison.Line, axes: list[str]) -> tuple:
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="loadtest/compare",
-        description="Compares two results folders: the ratio B / A of throughput, server CPU per request and p99 at every"
-        " point, with its 95% interval, a verdict, and the minimum detectable effect (MDE) at 80% power.",
-        epilog="Exit status: 0 no difference was found, 1 some ratio differs from 1 (better or worse), 2 the folders"
-        " cannot be read or must not be compared.",
+        description="Compares two results folders at every point, by throughput, server CPU per request and p99. First the"
+        " ratios to the baseline, which survive another host: B / A with its interval, a verdict, and the minimum"
+        " detectable effect (MDE) at 80% power; then the absolute figures. Patch releases may differ, with a note.",
+        epilog="Exit status: 0 no difference was found, 1 some ratio to the baseline differs between A and B (an absolute"
+        " figure, where one server alone is in both), 2 the folders cannot be read or must not be compared. make compare"
+        " succeeds with 0 and 1.",
     )
     parser.add_argument("a", metavar="DIR_A", help="results folder to compare with (it holds runs.csv)")
     parser.add_argument("b", metavar="DIR_B", help="results folder that is compared")
@@ -74,17 +104,21 @@ def main(arguments: list[str]) -> int:
         a, b = summary.load(given.a), summary.load(given.b)
     except Failure as error:
         return _refuse(str(error))
-    differ = comparison.differences(a, b)
+    differ, patches = comparison.differences(a, b)
+    for sentence in patches:
+        print(f"note: {sentence}: another patch release", file=sys.stderr)
     for sentence in differ:
         print(f"differs: {sentence}", file=sys.stderr)
     if differ and not given.anyway:
-        return _refuse("these results are not comparable; --anyway compares them nevertheless")
-    found = comparison.lines(a, b)
-    if not found:
+        return _refuse(
+            "these results are not comparable; --anyway compares them nevertheless (make compare: ANYWAY=1)"
+        )
+    found = comparison.compare(a, b)
+    if found is None:
         return _refuse("the two folders have no point and server in common")
     print(f"A: {_whence(given.a, a)}\nB: {_whence(given.b, b)}")
     print(report(a, b, found))
-    return 1 if any(line.verdict in (stats.FASTER, stats.SLOWER) for line in found) else 0
+    return int(found.differs)
 
 
 def _refuse(sentence: str) -> int:

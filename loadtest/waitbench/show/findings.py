@@ -11,7 +11,6 @@ import statistics
 import textwrap
 from pathlib import Path
 
-from ..observe import deployment
 from ..plan import matrix
 from ..judge import stats, summary
 from . import formatting
@@ -33,7 +32,10 @@ class Value:
     points: list[summary.Entry]  # whose mean it is
     rps: stats.Estimate
     cpu: stats.Estimate | None
-    verdict: str = stats.INCONCLUSIVE
+
+    @property
+    def verdict(self) -> str | None:
+        return stats.verdict(self.rps)
 
     @property
     def mark(self) -> str:
@@ -82,7 +84,7 @@ def _heading(found):
         f"exploratory: fewer than {stats.BLOCKS} blocks per point" if found.exploratory else "95% confidence"
     )
     points = _count(len(found.points), "point")
-    ran = deployment.sentence(found.environment.get("ran"))
+    ran = formatting.arrangement(found.environment)
     lines = [f"The answer, from {points}, {blocks} each ({kind}){'; ' if ran else ''}{ran}."]
     return lines + ([AXES] if len(found.points) > 1 else [])
 
@@ -95,6 +97,13 @@ def _footing(found):
         lines.append(
             f"The minimum detectable effect on throughput (with 80% power) was {middle} at the median point and"
             f" {worst} at the worst."
+        )
+    needed = [e.estimates["rps"].blocks_needed for e in found.compared if e.estimates["rps"].blocks_needed]
+    if needed:
+        least, most = (formatting.blocks(count).strip("~") for count in (min(needed), max(needed)))
+        lines.append(
+            f"Where it cannot tell, about {least if least == most else f'{least} to {most}'} blocks per point would tell, if"
+            " ratios and spreads stay as they are (REPEATS)."
         )
     return lines + [
         sentence.format(_where(found, flag)) for flag, sentence in FLAGS.items() if _flagged(found, flag)
@@ -171,9 +180,7 @@ def _cpu(found, entries):
     if not known:
         return "CPU per request is not known."
     combined = stats.combined([entry.logs["cpu"] for entry in known])
-    # A mean of points is not a test of its own: only its interval decides.
-    p = combined.p if combined else None
-    verdict = formatting.verdict("cpu", stats.verdict(combined, p, more_is_better=False))
+    verdict = formatting.verdict("cpu", stats.verdict(combined, more_is_better=False))
     axes, spans = formatting.varying(found.points), []
     for entry in known if len(known) == 1 else (known[0], known[-1]):
         baseline = found.entries[entry.point, found.baseline]
@@ -192,18 +199,20 @@ def along(entries: list[summary.Entry], axis: str) -> list[Value]:
     widest = max(len(values) for values in rest.values())
     shown = next(set(values) for values in rest.values() if len(values) == widest)
     matched = [values for values in rest.values() if shown <= set(values)]
-    found = []
-    for value in sorted(shown, key=lambda value: (value != "none", isinstance(value, str), value)):
-        points = [values[value] for values in matched]
-        known = all(entry.logs["cpu"] for entry in points)
-        cpu = stats.combined([entry.logs["cpu"] for entry in points]) if known else None
-        rps = stats.combined([entry.logs["rps"] for entry in points])
-        assert rps is not None  # there is at least one point
-        found.append(Value(value, points, rps, cpu))
+    ordered = sorted(shown, key=lambda value: (value != "none", isinstance(value, str), value))
+    points = [[values[value] for values in matched] for value in ordered]
     # The values of one axis are one family.
-    for value, word in zip(found, stats.verdicts([value.rps for value in found])):
-        value.verdict = word
-    return found
+    rps = stats.family([stats.combined([entry.logs["rps"] for entry in entries]) for entries in points])
+    return [
+        Value(value, entries, estimate, _combined_cpu(entries))
+        for value, entries, estimate in zip(ordered, points, rps)
+        if estimate  # always: there is at least one point
+    ]
+
+
+def _combined_cpu(entries):
+    known = all(entry.logs["cpu"] for entry in entries)
+    return stats.combined([entry.logs["cpu"] for entry in entries]) if known else None
 
 
 def _value(point, axis):

@@ -1,9 +1,10 @@
 """Numbers, verdicts and points as text, the same on the terminal and in the report."""
 
 import math
-from typing import Collection, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 from ..judge import stats
+from ..observe import deployment
 from ..plan.matrix import Point
 
 WIDTH = 120  # of a terminal's line of text
@@ -22,12 +23,32 @@ AXES = {
     "d": "ms added to each query (D)",
     "c": "connections (C)",
 }
+CPU_GROUPS = {
+    "service": "each part in a CPU group of equal weight",
+    "flat": "all parts in one CPU group",
+    "session": "CPU time divided by session (autogroup)",
+    "mixed": "the database in a CPU group of its own",
+}
+LIMITS = (1 / stats.MARGIN, 1, stats.MARGIN)  # which an interval may leave
+JOINT = "[joint 95%]"
+JOINTLY = f"{JOINT}: all intervals of one server and measure hold the truth with 95% confidence; verdicts are read off them"
+OPEN = "cannot tell (~40): about 40 blocks would tell, if ratio and spread stay as they are (80% power; REPEATS=40)"
 UNDECIDED = {stats.SAME: "equivalent", stats.INCONCLUSIVE: "cannot tell"}
 
 
 def verdict(measure: str, word: str | None) -> str:
     known = UNDECIDED | VERDICTS[measure]
     return known[word] if word in known else "not compared"
+
+
+def decision(measure: str, estimate: stats.Estimate | None, word: str | None) -> str:
+    """The verdict, and where it is open about how many blocks would tell: cannot tell (~40)."""
+    needed = estimate and estimate.blocks_needed
+    return verdict(measure, word) + (f" ({blocks(needed)})" if needed else "")
+
+
+def blocks(needed: int) -> str:
+    return f"~{needed}" if needed <= stats.MOST_BLOCKS else f">{stats.MOST_BLOCKS}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:
@@ -50,10 +71,23 @@ def ratio(value: float | None) -> str:
 
 
 def interval(estimate: stats.Estimate) -> str:
-    """[1.02, 1.08]; of a single block, [one block]."""
-    if estimate.low is None:
+    """[1.02, 1.08], the interval that the verdict is read off; of a single block, [one block]."""
+    low, high = estimate.low, estimate.high
+    if low is None or high is None:
         return "[one block]"
-    return f"[{ratio(estimate.low)[:-1]}, {ratio(estimate.high)[:-1]}]"
+    return f"[{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    """An end of an interval, with so many decimals that it is seen on which side of 1 and of the margin it lies:
+    a verdict that is read off 1.003 must not stand beside 1.00."""
+    for places in range(2, 9):
+        text = f"{value:.{places}f}" if 0.5 < value < 2 else ratio(value)[:-1]
+        if all((float(text) > limit) == (value > limit) for limit in LIMITS) and (float(text) == 1) == (
+            value == 1
+        ):
+            break
+    return text
 
 
 def detectable(estimate: stats.Estimate | None) -> str:
@@ -69,6 +103,12 @@ def percent(value: float) -> str:
     if value < 2:
         return f"{significant((value - 1) * 100, 2)}%"
     return f"a factor of {significant(value, 2)}" if value < 10 else "more than a factor of 10"
+
+
+def arrangement(environment: Mapping[str, Any]) -> str:
+    """Where everything ran, and how the kernel divided CPU time; empty for a result that says neither."""
+    parts = deployment.sentence(environment.get("ran")), CPU_GROUPS.get(environment.get("cpu_groups", ""))
+    return ", ".join(filter(None, parts))
 
 
 def magnitude(low: float, high: float) -> str:

@@ -31,7 +31,10 @@ def text() -> str:
         elif default:
             words += f"; default: {default}"
         lines.append(_entry(name, words))
-    lines.append("\nWhere one of N M W D C is given, `full` leaves out its extra points along D and W.\n")
+    lines.append(
+        "\nquick has one more point with M=65536, at N=1 C=16; full has some along D and W from two of its points."
+    )
+    lines.append("Where one of N M W D C is given, these are left out.\n")
     lines.append(CONCLUSION)
     lines.append("A run is discarded, and its block run again, when (the word is in unsound.csv)")
     lines += [_entry(word, why) for word, why in soundness.REASONS.items()]

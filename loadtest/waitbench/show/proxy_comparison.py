@@ -6,8 +6,9 @@ from ..judge import stats, summary
 from . import formatting
 
 HEADS = (
-    "point", "server", "req/s direct", "nginx", "nginx / direct [95%]",
-    "ratio direct [95%]", "nginx [95%]", "CPU ratio direct [95%]", "nginx [95%]",
+    "point", "server", "req/s direct", "nginx", f"nginx / direct {formatting.JOINT}",
+    f"ratio direct {formatting.JOINT}", f"nginx {formatting.JOINT}", f"CPU ratio direct {formatting.JOINT}",
+    f"nginx {formatting.JOINT}",
 )  # fmt: skip
 LEFT = (0, 1, 4, 5, 6, 7, 8)
 
@@ -30,7 +31,8 @@ def pairs(found: summary.Summary) -> list[Pair]:
             if direct and proxied:
                 rates = ([run["rps"] for run in entry.runs if run["rps"]] for entry in (proxied, direct))
                 made.append(Pair(direct, proxied, stats.unpaired(*rates)))
-    return made
+    changes = stats.family([pair.change for pair in made])
+    return [pair._replace(change=change) for pair, change in zip(made, changes)]
 
 
 def rows(found: summary.Summary) -> list[tuple]:

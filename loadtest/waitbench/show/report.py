@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterable
 
 from ..base import results
-from ..judge import stats, summary
+from ..judge import reference, stats, summary
 from . import charts, colours, findings, formatting, proxy_comparison
 
 STYLE = (Path(__file__).with_name("report.css")).read_text
@@ -72,6 +72,8 @@ def _section(title: str, body: str, note: str = "") -> str:
 def _answer(found: summary.Summary) -> str:
     answer = findings.find(found)
     parts = [f"<p>{_text(sentence)}</p>" for sentence in answer.heading]
+    if refused := reference.refused(found.environment):
+        parts.insert(0, f"<p><strong>{_text(refused[0].upper() + refused[1:])}.</strong></p>")
     for overall, axes in answer.servers:
         items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
         subject, colon, rest = overall.partition(":")
@@ -108,7 +110,8 @@ def _ratios(found: summary.Summary) -> str:
     if not pictures:
         return ""
     note = (
-        "A mark is the mean ratio over the blocks of a point, its line the 95% interval; hollow: cannot tell."
+        "A mark is the mean ratio over the blocks of a point, its line the joint 95% interval; hollow: cannot"
+        " tell."
         " The band is 5% to both sides of 1. The scale is logarithmic. Latencies are left out where wrk was the"
         " bottleneck (*) or the window too short."
     )
@@ -200,7 +203,8 @@ def _table(found: summary.Summary) -> str:
         f"<th scope='col'>point</th><th scope='col'>server</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
     note = (
-        f"Medians over the blocks; ratios to {_text(found.baseline)} with their 95% interval."
+        f"Medians over the blocks; ratios to {_text(found.baseline)} with their joint 95% interval. In"
+        " brackets: about how many blocks would tell."
         " <code>summary.csv</code> has more columns, <code>runs.csv</code> every run."
     )
     return _section("Numbers", body, note)
@@ -215,7 +219,7 @@ def _table_row(entry: summary.Entry) -> str:
             continue
         word = entry.verdicts[measure.name]
         cells += f"<td>{formatting.ratio(estimate.ratio)} {_text(formatting.interval(estimate))}</td>"
-        cells += f"<td class='{word}'>{_text(formatting.verdict(measure.name, word))}</td>"
+        cells += f"<td class='{word}'>{_text(formatting.decision(measure.name, estimate, word))}</td>"
     mark = " *" if entry.generator_bound else ""
     return f"<tr><td>{_text(entry.point)}{mark}</td><th scope='row'>{_text(entry.server)}</th>{cells}</tr>"
 
@@ -225,8 +229,12 @@ def _method(found: summary.Summary) -> str:
     sentences = (
         f"A block runs every server once at one point in random order; a ratio to {found.baseline} is taken inside a"
         " block, and what is shown is the mean of the log ratios with Student's t interval.",
-        "Faster or slower: the test of that ratio rejects 1 with Holm's adjustment over the points of one server and"
-        " measure. Equivalent (TOST): the 90% interval lies within 5% of 1. Anything else: cannot tell.",
+        "The intervals of one server and measure hold jointly: with 95% confidence every one of them has the true"
+        " ratio in it (Bonferroni over the points). The verdict is read off that interval. Faster or slower: it leaves"
+        " 1. Equivalent: it lies within 5% of 1. Anything else: cannot tell.",
+        "Beside cannot tell stands about how many blocks (REPEATS) would tell: with so many, as small an effect as the"
+        " difference measured is found with 80% power, or else what is left of the 5%. Ratio and spread are taken as"
+        " measured, so it is a guess, and a rough one from few blocks.",
         f"With fewer than {stats.BLOCKS} blocks a result is exploratory. Unsound runs were repeated; missing values"
         " are not filled in.",
     )

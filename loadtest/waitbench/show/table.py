@@ -1,17 +1,16 @@
 """The table at the end of a run, for a terminal."""
 
-from ..judge import summary
-from ..observe import deployment
+from ..judge import reference, summary
 from . import formatting, proxy_comparison
 
 HEADS = (
     "point",
     "server",
     "req/s",
-    "ratio [95%]",
+    f"ratio {formatting.JOINT}",
     "verdict",
     "CPU us/req",
-    "ratio [95%]",
+    f"ratio {formatting.JOINT}",
     "verdict",
     "p50 ms",
     "p99 ms",
@@ -28,15 +27,21 @@ def text(found: summary.Summary) -> str:
             entry = found.entries.get((point, server))
             if entry:
                 lines.append(_line(entry, formatting.label(point, axes)))
-    ran = deployment.sentence(found.environment.get("ran"))
+    ran = formatting.arrangement(found.environment)
     heading = [
         f"all at {formatting.fixed(found.points)}",
         f"ratios to {found.baseline}, paired in blocks",
         ran,
     ]
     out = ["; ".join(filter(None, heading))] + formatting.columns(lines, LEFT)
+    if refused := reference.refused(found.environment):
+        out.append(refused)
     if any(entry.generator_bound for entry in found.entries.values()):
         out.append("* wrk was the bottleneck: throughput is a lower bound, latencies are not compared")
+    if found.compared:
+        out.append(formatting.JOINTLY)
+    if any(e and e.blocks_needed for entry in found.compared for e in entry.estimates.values()):
+        out.append(formatting.OPEN)
     return "\n".join(out + proxy_comparison.text(found))
 
 
@@ -59,7 +64,7 @@ def _ratio(entry: summary.Entry, measure: str) -> tuple[str, str]:
     estimate = entry.estimates.get(measure)
     if estimate is None:
         return "", ""
-    verdict = formatting.verdict(measure, entry.verdicts[measure])
+    verdict = formatting.decision(measure, estimate, entry.verdicts[measure])
     return f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}", verdict
 
 
