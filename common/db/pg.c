@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/pg_needs.h"
 
 enum state {
     CLOSED,
@@ -221,6 +222,9 @@ static bool consume(struct pg *pg)
 
 static enum pg_event prepare(struct pg *pg)
 {
+    char error[256];
+    if (!pg_meets_needs(pg->conn, error))
+        return pg_give_up(pg, "%s", error);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     if (PQsetnonblocking(pg->conn, 1) != 0 || !PQsendQuery(pg->conn, pg->target->prepare))
         return fail(pg);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "db/pg_advice.h"
 
 #define MS UINT64_C(1000000)
 
@@ -60,7 +61,8 @@ static void log_attempt(const struct pool *pool, const struct pool_slot *slot, e
     if (pool->state == POOL_FAILING && state == POOL_UP)
         log_info("the database at %s is back", pool->settings.where);
     else if (pool->state == POOL_UP && state == POOL_FAILING)
-        log_warn("database connection %s: %s", label_of(pool, slot).text, slot->pg.error);
+        log_warn("database connection %s: %s; %s", label_of(pool, slot).text, slot->pg.error,
+                 pg_advice(&slot->pg));
 }
 
 /* -- states --------------------------------------------------------------------------------------- */

@@ -126,7 +126,7 @@ void app_cannot_start(const struct app *app, const struct pg *pg)
     static atomic_flag is_ending = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&is_ending))
         return;
-    log_error("cannot use the database at %s: %s. %s", app->database.where, pg->error, pg_advice(pg));
+    log_error("cannot use the database at %s: %s; %s", app->database.where, pg->error, pg_advice(pg));
     _exit(EXIT_FAILURE); /* exit() would run the libraries' clean-up under the other threads */
 }
 

@@ -14,9 +14,9 @@ from project import ROOT
 class Cluster:
     """A private cluster of db/local, which the suite's own never notices."""
 
-    def __init__(self, name, folder=None):
+    def __init__(self, name, folder=None, **environment):
         self.name = name
-        self.env = os.environ | ({"TMPDIR": str(folder)} if folder else {})
+        self.env = os.environ | ({"TMPDIR": str(folder)} if folder else {}) | environment
         self._local("--parent", str(os.getpid()), "start")
         self.url = self._local("url")
         self.pid = int(self._local("pid"))

@@ -143,7 +143,10 @@ def test_too_little_space(up, tmp_path, images, needed):
             'FATAL:  could not write to file "pg_wal/xlogtemp.24": No space left on device',
             "docker system prune",
         ),
-        ('error: cannot use the database: 42P01: relation "world" does not exist', "was interrupted"),
+        (
+            'cannot use the database at db:5432/waitbench: relation "world" does not exist; load db/schema.sql',
+            "was interrupted",
+        ),
         ("db: its volume was made by PostgreSQL 16\nmore of it", "it said: more of it"),
     ],
 )

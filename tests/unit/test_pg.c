@@ -234,7 +234,7 @@ static void a_session_whose_statements_are_stale_fails(void **state)
         PQclear(result);
     }
     assert_int_equal(read_row(&pg, 1), PG_FAILED);
-    assert_failure(&pg, "26000", "prepared statement \"work_read\" does not exist", "log");
+    assert_failure(&pg, "26000", "prepared statement \"work_read\" does not exist", "pooler");
     pg_close(&pg);
     connect_well(&pg);
     assert_int_equal(read_row(&pg, 1), PG_DONE);
