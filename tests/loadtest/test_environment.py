@@ -53,3 +53,6 @@ def test_too_few_descriptors_is_a_sentence():
         pytest.skip("this user may open any number of files")
     with pytest.raises(Failure, match=f"more file descriptors than the {hard}"):
         environment.raise_file_limit(hard)
+    environment.raise_file_limit(hard // 2)
+    with pytest.raises(Failure, match=f"PROXY=nginx .* choose C of at most {(hard - 100) // 2}"):
+        environment.raise_file_limit(hard // 2, with_nginx=True)

@@ -74,7 +74,7 @@ def arguments(folder, targets, **more):
 
 
 def clean():
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LC_ALL") if name in os.environ}
 
 
 def run(folder, targets, **more):

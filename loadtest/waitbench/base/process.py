@@ -24,6 +24,18 @@ def raise_file_limit() -> int | None:
     return None if hard == resource.RLIM_INFINITY else hard
 
 
+def environment() -> dict[str, str]:
+    """This process's variables for a child, in the C locale: what it prints is parsed, and in a German locale strace
+    writes 1,5 for 1.5."""
+    return {name: text for name, text in os.environ.items() if name != "LANGUAGE"} | {"LC_ALL": "C"}
+
+
+def run(words: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess:
+    """subprocess.run for a program that ends by itself: without standard input, in `environment()`."""
+    defaults = {"env": environment()} | ({} if "input" in options else {"stdin": subprocess.DEVNULL})
+    return subprocess.run(words, **(defaults | options))
+
+
 def start(
     words: Sequence[str],
     cpus: Iterable[int] | None = None,
@@ -33,8 +45,8 @@ def start(
     keep: Sequence[int] = (),
     folder: Path | None = None,
 ) -> subprocess.Popen:
-    """Starts a program on these CPUs (by default this process's), with the descriptors `keep` open, in
-    `folder`. The kernel kills the program when this process ends."""
+    """Starts a program on these CPUs (by default this process's), with the variables `env` (by default
+    `environment()`) and the descriptors `keep` open, in `folder`. The kernel kills the program when this process ends."""
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -46,7 +58,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=env,
+        env=environment() if env is None else env,
         cwd=folder,
         start_new_session=True,
         preexec_fn=prepare,

@@ -13,6 +13,7 @@ import psycopg2
 import psycopg2.errors
 
 from .. import Failure, ROOT
+from ..base import process
 from ..observe import hosts, sampling
 
 LOCAL = ROOT / "db" / "local"
@@ -138,7 +139,7 @@ class Database:
         if self.connection:
             self.connection.close()
         if self.name:
-            subprocess.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
+            process.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
             self.name = None
 
     def _connect(self) -> None:
@@ -157,10 +158,9 @@ class Database:
     def _start_private(self) -> None:
         self.name = f"loadtest-{os.getpid()}-{secrets.token_hex(3)}"
         words = [str(LOCAL), "--name", self.name]
-        started = subprocess.run(
+        started = process.run(
             words + ["--parent", str(os.getpid()), "start"],
             start_new_session=True,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -168,9 +168,7 @@ class Database:
         if started.returncode:
             last = (started.stdout.strip().splitlines() or ["db/local failed"])[-1]
             raise Failure(f"no private PostgreSQL: {last}")
-        self.url = subprocess.run(
-            words + ["url"], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.strip()
+        self.url = process.run(words + ["url"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def _has_statements(self) -> bool:
         try:

@@ -35,14 +35,16 @@ VERSION_S = 5  # for a program to print its version
 OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
 
 
-def raise_file_limit(connections: int) -> None:
-    """Allows as many descriptors as the hard limit does: a server and wrk need one per connection. Raises
-    Failure when that is too few."""
+def raise_file_limit(connections: int, with_nginx: bool = False) -> None:
+    """Allows as many descriptors as the hard limit does: a server and wrk need one per connection, nginx in front
+    of a server two. Raises Failure when that is too few."""
     most = process.raise_file_limit()
-    if most is not None and connections + process.OTHER_FILES > most:
+    each = 2 if with_nginx else 1
+    if most is not None and each * connections + process.OTHER_FILES > most:
+        behind = " with PROXY=nginx" if with_nginx else ""
         raise Failure(
-            f"C={connections} needs more file descriptors than the {most} that this user may open: raise the"
-            f" limit (ulimit -Hn) or choose C of at most {most - process.OTHER_FILES}"
+            f"C={connections}{behind} needs more file descriptors than the {most} that this user may open: raise the"
+            f" limit (ulimit -Hn) or choose C of at most {(most - process.OTHER_FILES) // each}"
         )
 
 
@@ -234,9 +236,8 @@ def _first_line(words: list[str], must: bool = False) -> str | None:
     if not shutil.which(words[0]):
         return None
     try:
-        done = subprocess.run(
+        done = process.run(
             words,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

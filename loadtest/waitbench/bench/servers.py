@@ -83,7 +83,7 @@ class Server:
             raise Failure(
                 f"port {self.chosen.port} is in use: stop what listens there, or choose another PORT"
             )
-        environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+        environment = {name: value for name, value in process.environment().items() if name not in HIDDEN}
         environment |= {
             "HOST": "127.0.0.1",
             "PORT": str(self.chosen.port),

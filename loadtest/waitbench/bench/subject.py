@@ -49,7 +49,7 @@ class Subject:
         self.server = servers.Server(spec, chosen, bench.url, cpus)
         self.proxy: proxy.Nginx | None = None
         if point.proxy == "nginx" and not spec.url:
-            self.proxy = proxy.InFront(chosen.port + 1, chosen.port, cpus)
+            self.proxy = proxy.InFront(chosen.port + 1, chosen.port, point.c, cpus)
         self.load_s = 0.0  # seconds of load so far
 
     @property

@@ -40,7 +40,7 @@ def find() -> str:
 
 
 def version() -> str:
-    done = subprocess.run([find(), "-v"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = process.run([find(), "-v"], capture_output=True, text=True)
     return (done.stdout or done.stderr).partition("\n")[0]
 
 

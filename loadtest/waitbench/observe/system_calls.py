@@ -23,7 +23,7 @@ def find() -> str | None:
     }
     for tool, words in trials.items():
         if shutil.which(tool):
-            done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            done = process.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if done.returncode == 0:
                 return tool
     return None
