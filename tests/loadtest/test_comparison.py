@@ -9,7 +9,8 @@ import types
 
 import pytest
 import synthetic
-from waitbench.show import comparison_report
+from waitbench.judge import summary
+from waitbench.show import comparison_report, report
 
 COMMAND = Path(__file__).resolve().parents[2] / "loadtest" / "compare"
 POINTS = [{"n": 0}, {"n": 5}, {"n": 20}]
@@ -136,6 +137,22 @@ def test_two_folders_without_environment_know_of_no_difference(tmp_path):
     rows = synthetic.runs([{}], SPEEDS)
     folders = [synthetic.write(tmp_path / name, rows, environment=None) for name in "ab"]
     assert compare(*folders).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "git, says",
+    [
+        ({"revision": "0123456789abcdef", "changed": False}, "revision 0123456789ab, 12 blocks"),
+        ({"revision": "0123456789abcdef", "changed": True}, "revision 0123456789ab, with changes, 12 blocks"),
+        ({"revision": "0123456789abcdef", "changed": None}, "revision 0123456789ab, perhaps with changes, 12 blocks"),
+        ({"revision": None, "changed": None}, "revision unknown, 12 blocks"),
+    ],
+)
+def test_an_unknown_revision_is_unknown(tmp_path, a, git, says):
+    folder = b(tmp_path, change=lambda facts: facts.update(git=git))
+    assert f"B: {folder}: {says}\n" in compare(a, folder).stdout
+    shown = report.page(summary.load(folder), "x")
+    assert ("<th scope='row'>changed</th><td>not known</td>" in shown) == (git["changed"] is None)
 
 
 def test_nothing_in_common(tmp_path, a):

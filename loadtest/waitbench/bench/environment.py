@@ -160,7 +160,8 @@ def limits_met(connections: int) -> list[str]:
 
 
 def git() -> dict[str, Any]:
-    """The revision of the load test. Its image has no .git; there a file has the output of git describe."""
+    """The revision of the load test, and whether files differ from it; None for what is not known: git refuses a clone
+    of another user. The image of the load test has no .git; there a file has the output of git describe."""
     built = _read(ROOT / "revision")
     if built:
         return {"revision": built.removesuffix("-dirty"), "changed": built.endswith("-dirty")}
@@ -168,7 +169,8 @@ def git() -> dict[str, Any]:
     def ask(*words):
         return _first_line(["git", "-C", str(ROOT), *words], must=True)
 
-    return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
+    changes = ask("status", "--porcelain", "-uno")
+    return {"revision": ask("rev-parse", "HEAD"), "changed": None if changes is None else bool(changes)}
 
 
 def warnings(chosen: settings.Settings, db: Database | None, targets: Mapping[str, dict]) -> list[str]:

@@ -11,6 +11,7 @@ from . import formatting
 
 HEADS = ("point", "server", "measure", "A", "B", "B / A [95%]", "verdict", "MDE")
 LEFT = (0, 1, 2, 5, 6)
+CHANGES = {True: ", with changes", False: "", None: ", perhaps with changes"}
 UNITS = {"rps": "req/s", "cpu": "CPU us/req", "p99": "p99 us"}
 
 
@@ -94,6 +95,13 @@ def _refuse(sentence: str) -> int:
 
 def _whence(path: str, found: summary.Summary) -> str:
     fewest, most = found.blocks
-    revision = (comparison.fact(found.environment, "git.revision") or "unknown")[:12]
-    changed = ", with changes" if comparison.fact(found.environment, "git.changed") else ""
-    return f"{Path(path)}: revision {revision}{changed}, {fewest if fewest == most else f'{fewest} to {most}'} blocks"
+    blocks = fewest if fewest == most else f"{fewest} to {most}"
+    return f"{Path(path)}: {_revision(found.environment)}, {blocks} blocks"
+
+
+def _revision(environment: dict) -> str:
+    revision = comparison.fact(environment, "git.revision")
+    if not revision:
+        return "revision unknown"
+    changed = comparison.fact(environment, "git.changed")
+    return f"revision {str(revision)[:12]}" + CHANGES[changed if isinstance(changed, bool) else None]
