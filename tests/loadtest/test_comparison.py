@@ -144,7 +144,10 @@ def test_two_folders_without_environment_know_of_no_difference(tmp_path):
     [
         ({"revision": "0123456789abcdef", "changed": False}, "revision 0123456789ab, 12 blocks"),
         ({"revision": "0123456789abcdef", "changed": True}, "revision 0123456789ab, with changes, 12 blocks"),
-        ({"revision": "0123456789abcdef", "changed": None}, "revision 0123456789ab, perhaps with changes, 12 blocks"),
+        (
+            {"revision": "0123456789abcdef", "changed": None},
+            "revision 0123456789ab, perhaps with changes, 12 blocks",
+        ),
         ({"revision": None, "changed": None}, "revision unknown, 12 blocks"),
     ],
 )

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence
 
+from . import kernel
+
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None)
@@ -46,7 +48,8 @@ def start(
     folder: Path | None = None,
 ) -> subprocess.Popen:
     """Starts a program on these CPUs (by default this process's), with the variables `env` (by default
-    `environment()`) and the descriptors `keep` open, in `folder`. The kernel kills the program when this process ends."""
+    `environment()`) and the descriptors `keep` open, in `folder`. The kernel kills the program when this process ends.
+    """
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -108,12 +111,12 @@ def send(child: subprocess.Popen, number: int) -> None:
 
 def catches(child: subprocess.Popen, number: int) -> bool:
     """Whether the child has a handler for that signal (proc(5), SigCgt); true where the kernel does not say."""
-    try:
-        status = Path(f"/proc/{child.pid}/status").read_text()
-        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    except (OSError, StopIteration):
-        return True
-    return bool(int(caught, 16) >> (number - 1) & 1)
+    caught = kernel.read(f"proc/{child.pid}/status", _caught)
+    return caught is None or bool(caught >> (number - 1) & 1)
+
+
+def _caught(status: str) -> int:
+    return int([line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")][0], 16)
 
 
 def kill_all() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from .. import Failure, ROOT
-from ..base import process, results
+from ..base import kernel, process, results
 from ..observe import deployment
 from ..plan import settings
 from . import placement, servers
@@ -29,7 +29,7 @@ LIMITS = (  # below /proc/sys
     "vm/max_map_count",
     "vm/overcommit_memory",
 )
-CPU = Path("/sys/devices/system/cpu")
+CPU = Path("sys/devices/system/cpu")  # below the root, as all paths here
 OTHER_THREADS = 500  # of all other programs
 VERSION_S = 5  # for a program to print its version
 OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
@@ -60,8 +60,8 @@ def describe(
     return {
         "machine": machine(),
         "kernel": platform.release(),
-        "system": _field("/etc/os-release", r'PRETTY_NAME="(.*)"'),
-        "limits": {Path(name).name: _read(f"/proc/sys/{name}") for name in LIMITS} | _rlimits(),
+        "system": _field("etc/os-release", r'PRETTY_NAME="(.*)"'),
+        "limits": {Path(name).name: kernel.text(f"proc/sys/{name}") for name in LIMITS} | _rlimits(),
         "versions": versions(chosen),
         "database": db.describe() if db else None,
         "git": git(),
@@ -88,29 +88,36 @@ def recorded(chosen: settings.Settings) -> dict[str, str | None]:
 
 
 def machine() -> dict[str, Any]:
-    memory = _field("/proc/meminfo", r"MemTotal:\s+(\d+)")
+    memory = _field("proc/meminfo", r"MemTotal:\s+(\d+) kB")
+    flags = _field("proc/cpuinfo", r"flags\s*:\s*(.*)")
     return {
-        "cpu_model": _field("/proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.machine(),
+        "cpu_model": _field("proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.machine(),
         "architecture": platform.machine(),
         "cpus": os.cpu_count(),
         "cpus_usable": len(os.sched_getaffinity(0)),
         "memory_kib": int(memory) if memory else None,
-        "governor": _read(CPU / "cpu0/cpufreq/scaling_governor"),
+        "governor": kernel.text(CPU / "cpu0/cpufreq/scaling_governor"),
         "turbo": turbo(),
-        "smt": _read(CPU / "smt/active"),
-        "virtual": "hypervisor" in (_field("/proc/cpuinfo", r"flags\s*:\s*(.*)") or ""),
-        "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "load_average": list(os.getloadavg()),
+        "smt": kernel.text(CPU / "smt/active"),
+        "virtual": None if flags is None else "hypervisor" in flags,
+        "clock": kernel.text("sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "load_average": load_average(),
     }
+
+
+def load_average() -> list[float] | None:
+    try:
+        return list(os.getloadavg())
+    except OSError:
+        return None
 
 
 def turbo() -> bool | None:
     """None where the kernel does not say."""
-    boost = _read(CPU / "cpufreq/boost")
+    boost = kernel.text(CPU / "cpufreq/boost")
     if boost is not None:
-        return boost == "1"
-    no_turbo = _read(CPU / "intel_pstate/no_turbo")
-    return None if no_turbo is None else no_turbo == "0"
+        return {"0": False, "1": True}.get(boost)
+    return {"0": True, "1": False}.get(kernel.text(CPU / "intel_pstate/no_turbo") or "")
 
 
 def versions(chosen: settings.Settings) -> dict[str, str | None]:
@@ -131,28 +138,26 @@ def versions(chosen: settings.Settings) -> dict[str, str | None]:
 def grouped_by_session() -> bool:
     """sched(7), "The autogroup feature": it concerns only processes in the root of the cgroups. Seen with Linux
     6.18: four busy processes of one session together received what a single one of another session did."""
-    groups = (_read("/proc/self/cgroup") or "").splitlines()
-    cpu = [
-        line.split(":", 2)
-        for line in groups
-        if line.startswith("0::") or "cpu" in line.split(":")[1].split(",")
-    ]
-    return _read("/proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for _, _, path in cpu)
+    groups = re.findall(r"^(\d+):(.*?):(.*)$", kernel.text("proc/self/cgroup") or "", re.M)
+    if not groups:
+        return False  # it is not known
+    cpu = [path for number, controllers, path in groups if number == "0" or "cpu" in controllers.split(",")]
+    return kernel.text("proc/sys/kernel/sched_autogroup_enabled") == "1" and all(path == "/" for path in cpu)
 
 
 def limits_met(connections: int) -> list[str]:
     """The limits that are too low for that many connections with a thread each, as sentences."""
     nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    limits = {name: int(_read(f"/proc/sys/{name}") or 0) for name in ("kernel/threads-max", "kernel/pid_max")}
+    limits = {name: kernel.number(f"proc/sys/{name}") for name in ("kernel/threads-max", "kernel/pid_max")}
     if nproc != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is exempt
         limits["ulimit -u"] = nproc
     found = [
         f"C={connections}: {name} is {limit}, so a server with a thread for each connection may refuse some"
         for name, limit in limits.items()
-        if limit < connections + OTHER_THREADS
+        if limit is not None and limit < connections + OTHER_THREADS
     ]
-    backlog = int(_read("/proc/sys/net/core/somaxconn") or 0)
-    if backlog < connections:
+    backlog = kernel.number("proc/sys/net/core/somaxconn")
+    if backlog is not None and backlog < connections:
         found.append(
             f"C={connections}: net.core.somaxconn is {backlog}, so connecting all at once takes seconds"
         )
@@ -162,7 +167,7 @@ def limits_met(connections: int) -> list[str]:
 def git() -> dict[str, Any]:
     """The revision of the load test, and whether files differ from it; None for what is not known: git refuses a clone
     of another user. The image of the load test has no .git; there a file has the output of git describe."""
-    built = _read(ROOT / "revision")
+    built = kernel.text(ROOT / "revision")
     if built:
         return {"revision": built.removesuffix("-dirty"), "changed": built.endswith("-dirty")}
 
@@ -175,9 +180,9 @@ def git() -> dict[str, Any]:
 
 def warnings(chosen: settings.Settings, db: Database | None, targets: Mapping[str, dict]) -> list[str]:
     facts, found = machine(), limits_met(chosen.connections_most)
-    load = facts["load_average"][0] / facts["cpus_usable"]
-    if load > BUSY:
-        found.append(f"the machine was busy before the start: load average {facts['load_average'][0]:.2f}")
+    load = facts["load_average"] and facts["load_average"][0]
+    if load and load / facts["cpus_usable"] > BUSY:
+        found.append(f"the machine was busy before the start: load average {load:.2f}")
     if facts["governor"] not in (None, "performance"):
         found.append(f"the CPU governor is {facts['governor']}: 'performance' gives steadier numbers")
     if facts["turbo"]:
@@ -220,15 +225,8 @@ def _rlimits() -> dict[str, list[int]]:
     return {f"rlimit_{name}": list(resource.getrlimit(kind)) for name, kind in kinds.items()}
 
 
-def _read(path: str | Path) -> str | None:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return None
-
-
 def _field(path: str | Path, pattern: str) -> str | None:
-    found = re.search(pattern, _read(path) or "")
+    found = re.search(pattern, kernel.text(path) or "")
     return found[1] if found else None
 
 

@@ -161,7 +161,7 @@ class _Share:
             int(found["threads"]),
             result,
             self.started,
-            float(found["steal_share"]),
+            None if found["steal_share"] is None else float(found["steal_share"]),
         )
 
     def _try(self, function: Callable, *arguments: Any) -> Any:

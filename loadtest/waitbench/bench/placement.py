@@ -1,8 +1,9 @@
 """The CPUs that the server, the database and wrk run on."""
 
 import os
-from pathlib import Path
 from typing import Iterable, Mapping
+
+from ..base import kernel
 
 ENOUGH = 4  # CPUs, below which there is nothing to divide
 
@@ -11,13 +12,14 @@ def available() -> list[int]:
     """The CPUs that this process may use, hyperthreads of one core side by side."""
 
     def core(cpu):
-        try:
-            siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-            return int(siblings.replace("-", ",").split(",")[0]), cpu
-        except (OSError, ValueError):
-            return cpu, cpu
+        first = kernel.read(f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list", _first)
+        return cpu if first is None else first, cpu
 
     return sorted(os.sched_getaffinity(0), key=core)
+
+
+def _first(cpus: str) -> int:
+    return int(cpus.replace("-", ",").split(",")[0])
 
 
 def divide(cpus: list[int]) -> dict[str, set[int]]:

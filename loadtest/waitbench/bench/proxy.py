@@ -41,11 +41,11 @@ class Nginx:
         words = [folder, workers, str(self.connections), "-", f"127.0.0.1:{self.port}={self.site}"]
         return process.run([CONFIGURATION, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def cpu_s(self) -> float:
+    def cpu_s(self) -> float | None:
         assert self.child is not None
         try:
             return sampling.tree_cpu(self.child.pid)
-        except OSError:
+        except ProcessLookupError:
             raise Failure("nginx ended in the middle of a run; its output is above") from None
 
     def stop(self) -> None:
