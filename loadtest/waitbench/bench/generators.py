@@ -96,6 +96,8 @@ class Generator:
         try:
             connection.request("GET", "/")
             self.facts = json.loads(connection.getresponse().read())
+            if "error" in self.facts:
+                raise Failure(f"generator {url} refuses to serve: {self.facts['error']}")
             self.host = hosts.Host(*(self.facts[name] for name in hosts.Host._fields))
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise Failure(
