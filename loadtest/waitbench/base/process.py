@@ -34,8 +34,10 @@ def environment() -> dict[str, str]:
 
 def run(words: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess:
     """subprocess.run for a program that ends by itself: without standard input, in `environment()`."""
-    defaults = {"env": environment()} | ({} if "input" in options else {"stdin": subprocess.DEVNULL})
-    return subprocess.run(words, **(defaults | options))
+    options.setdefault("env", environment())
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run(words, **options)
 
 
 def start(
