@@ -6,7 +6,6 @@ import re
 import secrets
 import subprocess
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg2
