@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from .. import Failure, ROOT
-from ..base import kernel, process, results
+from ..base import kernel, process, reading, results
 from ..observe import deployment
 from ..plan import settings
 from . import placement, servers
@@ -31,6 +31,7 @@ LIMITS = (  # below /proc/sys
 )
 CPU = Path("sys/devices/system/cpu")  # below the root, as all paths here
 OTHER_THREADS = 500  # of all other programs
+NEEDED = "settings", "versions", "server_environment"  # to continue a run
 VERSION_S = 5  # for a program to print its version
 OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
 
@@ -212,12 +213,14 @@ def write(folder: results.Folder, facts: dict) -> None:
 
 def read(folder: results.Folder) -> dict | None:
     """environment.json of the folder; None when no run has begun there."""
-    try:
-        return json.loads((folder.path / "environment.json").read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise Failure(f"{folder.path}/environment.json is damaged: choose another OUT") from None
+    path = folder.path / "environment.json"
+    facts = reading.facts(path)
+    lacking = [name for name in NEEDED if facts is not None and name not in facts]
+    if facts is not None and (lacking or "SEED" not in facts["settings"]):
+        raise Failure(
+            f"{path} has no {(lacking or ['settings.SEED'])[0]}, so it cannot be continued: choose another OUT"
+        )
+    return facts
 
 
 def _rlimits() -> dict[str, list[int]]:
