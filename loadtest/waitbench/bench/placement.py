@@ -3,6 +3,7 @@
 import os
 from typing import Iterable, Mapping
 
+from .. import Failure
 from ..base import kernel
 
 ENOUGH = 4  # CPUs, below which there is nothing to divide
@@ -42,8 +43,15 @@ def elsewhere(
     use."""
     cpus = set(cpus)
     roles = {"server": "SERVER_CPUS", "database": "DB_CPUS"}
-    found = {role: parse(environ[name]) for role, name in roles.items() if environ.get(name)}
+    found = {role: _given(name, environ[name]) for role, name in roles.items() if environ.get(name)}
     return found | ({"wrk": cpus} if wrk_here and len(cpus) < (os.cpu_count() or 1) else {})
+
+
+def _given(name: str, text: str) -> set[int]:
+    try:
+        return parse(text)
+    except ValueError:
+        raise Failure(f"{name}: '{text}' is not a list of CPUs, as 0-2,7 is one") from None
 
 
 def parse(text: str) -> set[int]:
