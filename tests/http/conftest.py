@@ -19,6 +19,10 @@ from network import Proxy
 from project import MODELS, ROOT, start_command
 from wire import Connection, eventually
 
+# The tests read what programs say, in English.
+os.environ["LC_ALL"] = "C"
+os.environ.pop("LANGUAGE", None)
+
 # What a test machine has in its environment is not for the servers: each test says what it sets.
 SETTINGS = (
     "HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "

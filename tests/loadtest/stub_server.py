@@ -1,8 +1,8 @@
 """A server that keeps the contract at n=0, or breaks it as its arguments say: for tests of the load test.
 
-    stub_server.py PORT [short=EVERY] [die=REQUESTS] [error=EVERY] [burn=MILLISECONDS]
+    stub_server.py PORT [short=EVERY] [die=REQUESTS] [error=EVERY] [burn=MILLISECONDS] [ipv6=1]
 
-burn: CPU time in every tenth of a second, with requests or without.
+burn: CPU time in every tenth of a second, with requests or without. ipv6: it listens on ::1.
 """
 
 import asyncio
@@ -79,7 +79,8 @@ async def burn(milliseconds):
 async def main():
     stub = Stub(sys.argv[2:])
     burning = asyncio.create_task(burn(stub.faults.get("burn", 0)))
-    server = await asyncio.start_server(stub.serve, "127.0.0.1", int(sys.argv[1]), backlog=1024)
+    host = "::1" if "ipv6" in stub.faults else "127.0.0.1"
+    server = await asyncio.start_server(stub.serve, host, int(sys.argv[1]), backlog=1024)
     async with server:
         await asyncio.gather(server.serve_forever(), burning)
 

@@ -2,13 +2,14 @@
 kernel's files."""
 
 import pytest
-from waitbench.observe import cgroups, sampling
+from waitbench.base import kernel
+from waitbench.observe import cgroups
 
 
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
     """Writes files below a folder that plays / and returns the group of this process in them."""
-    monkeypatch.setattr(sampling, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
 
     def write(membership, mounts, **files):
         (tmp_path / "proc/self").mkdir(parents=True)
@@ -89,7 +90,7 @@ def test_files_that_say_nothing_are_no_limit(kernel, tmp_path):
 
 
 def test_no_groups_at_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "PROC", tmp_path)
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
     assert cgroups.group_of() is None
 
 

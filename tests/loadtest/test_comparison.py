@@ -11,6 +11,7 @@ import pytest
 import synthetic
 from comparing import POINTS, SPEEDS, b, compare
 from waitbench.judge import comparison, summary
+from waitbench.show import report
 
 COMMAND = Path(__file__).resolve().parents[2] / "loadtest" / "compare"
 
@@ -136,6 +137,25 @@ def test_two_folders_without_environment_know_of_no_difference(tmp_path):
     rows = synthetic.runs([{}], SPEEDS)
     folders = [synthetic.write(tmp_path / name, rows, environment=None) for name in "ab"]
     assert compare(*folders).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "git, says",
+    [
+        ({"revision": "0123456789abcdef", "changed": False}, "revision 0123456789ab, 12 blocks"),
+        ({"revision": "0123456789abcdef", "changed": True}, "revision 0123456789ab, with changes, 12 blocks"),
+        (
+            {"revision": "0123456789abcdef", "changed": None},
+            "revision 0123456789ab, perhaps with changes, 12 blocks",
+        ),
+        ({"revision": None, "changed": None}, "revision unknown, 12 blocks"),
+    ],
+)
+def test_an_unknown_revision_is_unknown(tmp_path, a, git, says):
+    folder = b(tmp_path, change=lambda facts: facts.update(git=git))
+    assert f"B: {folder}: {says}\n" in compare(a, folder).stdout
+    shown = report.page(summary.load(folder), "x")
+    assert ("<th scope='row'>changed</th><td>not known</td>" in shown) == (git["changed"] is None)
 
 
 def test_nothing_in_common(tmp_path, a):

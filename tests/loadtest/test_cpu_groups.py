@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import test_run
-from waitbench.base import client, process
+from waitbench.base import client, kernel, process
 from waitbench.bench import cpu_groups
-from waitbench.observe import cgroups, sampling
+from waitbench.observe import cgroups
 from waitbench.plan import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,14 +92,14 @@ def test_groups_of_a_load_test_that_was_killed_are_swept_away(need_groups):
 @pytest.fixture
 def sealed(tmp_path, monkeypatch):
     """A kernel whose groups nobody may change, with autogroup on or off."""
-    monkeypatch.setattr(sampling, "PROC", tmp_path)
-    (tmp_path / "self").mkdir()
-    (tmp_path / "sys/kernel").mkdir(parents=True)
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
 
     def write(autogroup, membership="0::/\n"):
-        (tmp_path / "self/cgroup").write_text(membership)
-        (tmp_path / "self/mountinfo").write_text("1 0 0:1 / /nowhere ro - cgroup2 cgroup2 ro\n")
-        (tmp_path / "sys/kernel/sched_autogroup_enabled").write_text(f"{autogroup}\n")
+        (tmp_path / "proc/self/cgroup").write_text(membership)
+        (tmp_path / "proc/self/mountinfo").write_text("1 0 0:1 / /nowhere ro - cgroup2 cgroup2 ro\n")
+        (tmp_path / "proc/sys/kernel/sched_autogroup_enabled").write_text(f"{autogroup}\n")
 
     return write
 
@@ -179,7 +179,7 @@ def groups_of(pid):
 
 
 def members(tree, role):
-    text = cgroups.read_file(tree / role / "cgroup.procs") or ""
+    text = kernel.text(tree / role / "cgroup.procs") or ""
     return [int(word) for word in text.split()]
 
 

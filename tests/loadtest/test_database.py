@@ -60,7 +60,7 @@ def test_a_user_without_the_right_learns_nothing_of_another_machine(stranger):
         db.host = db._find_host()
         assert (db.host.boot_id, db.host.cpus, db.cpu_s()) == ("", None, None)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            db._files(sampling.PROC / "stat")
+            db._file("proc/stat")
     finally:
         db.close()
 

@@ -4,6 +4,7 @@ import html
 import json
 import os
 import resource
+import subprocess
 
 import pytest
 
@@ -60,10 +61,25 @@ def test_nothing_known_of_the_machine_speaks_not_against_a_run():
 
 def test_the_image_of_the_load_test_knows_its_revision(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "ROOT", tmp_path)
-    assert environment.git() == {"revision": None, "changed": False}
+    assert environment.git() == {"revision": None, "changed": None}
     for text, expected in (("01c9a1d", ("01c9a1d", False)), ("v1-2-g01c9a1d-dirty", ("v1-2-g01c9a1d", True))):
         (tmp_path / "revision").write_text(text + "\n")
         assert tuple(environment.git().values()) == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder to another user")
+def test_a_clone_of_another_user_is_of_unknown_revision(tmp_path, monkeypatch):
+    """git refuses it ("dubious ownership"): whether files differ is not known, and not False."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    commit = ["commit", "-q", "--allow-empty", "-m", "x"]
+    subprocess.run(["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@x", *commit], check=True)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # without anybody's safe.directory
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    assert environment.git()["changed"] is False and len(environment.git()["revision"]) == 40
+    for path in (tmp_path, tmp_path / ".git"):
+        os.chown(path, 65534, 65534)
+    assert environment.git() == {"revision": None, "changed": None}
 
 
 def test_more_connections_than_the_kernel_has_threads_for_is_warned_of():
@@ -78,3 +94,6 @@ def test_too_few_descriptors_is_a_sentence():
         pytest.skip("this user may open any number of files")
     with pytest.raises(Failure, match=f"more file descriptors than the {hard}"):
         environment.raise_file_limit(hard)
+    environment.raise_file_limit(hard // 2)
+    with pytest.raises(Failure, match=f"PROXY=nginx .* choose C of at most {(hard - 100) // 2}"):
+        environment.raise_file_limit(hard // 2, with_nginx=True)

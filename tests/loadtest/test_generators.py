@@ -28,15 +28,17 @@ def generator():
     """Starts generators; returns (address, process)."""
     running = []
 
-    def start(environment=None):
+    def start(environment=None, host="127.0.0.1", names=""):
         port = test_run.free_port()
         words = [test_run.PYTHON, "-S", GENERATOR, "--port", str(port)]  # -S: no library but Python's own
+        words += ["--host", host, "--names", names]
         child = subprocess.Popen(
             words, stdout=subprocess.PIPE, text=True, env=environment or test_run.clean()
         )
         running.append(child)
-        assert child.stdout.readline() == f"generator: listening on http://127.0.0.1:{port}\n"
-        return f"http://127.0.0.1:{port}", child
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        assert child.stdout.readline() == f"generator: listening on {url}\n"
+        return url, child
 
     yield start
     for child in running:
@@ -81,6 +83,19 @@ def test_what_is_not_a_job_is_refused(generator):
     assert post(url, JOB, path="/other")[0] == 404
 
 
+@pytest.mark.skipif(not test_run.ipv6(), reason="nothing can listen on ::1 here")
+def test_a_whole_run_over_ipv6(generator, stub, tmp_path):
+    (a, _), (b, _) = generator(host="::1"), generator(host="::1")
+    folder = tmp_path / "r"
+    targets = f"threaded={stub('ipv6=1')} libuv={stub('ipv6=1')}"
+    done = test_run.run(folder, targets, generators=f"{a} {b.removeprefix('http://')}", c="9", retries="8")
+    assert done.returncode == 0, done.stderr
+    assert len(test_run.rows(folder)) == 4
+    facts = json.loads((folder / "environment.json").read_text())
+    assert [one["generator"] for one in facts["hosts"]["generators"]] == [a, b]
+    assert a in (folder / "report.html").read_text()
+
+
 def test_a_wrk_that_cannot_connect_is_said(generator):
     url, _ = generator()
     status, response = post(url, JOB)
@@ -101,7 +116,7 @@ def test_one_run_at_a_time(generator, stub):
 
 def request(job):
     body = json.dumps(job).encode()
-    head = f"POST /run HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from waitbench.plan import matrix
+from waitbench.plan import matrix, settings
 
 SERVERS = [matrix.parse_server(name) for name in ("threaded", "libuv", "coro")]
 POINTS = matrix.product(["none"], [0, 1, 20], [1024], [0], [0], [16, 256])
@@ -56,11 +56,33 @@ def test_bad_server(text):
         "a=http://h:x",
         "a@x=http://h:1",
         "@nginx=http://h",
+        "a=http://::1:80",
+        "a=http://[::1",
+        "a=http://[::g]:1",
+        "a=http://[1:2]:1",
+        "a=http://[localhost]:1",
+        "a=http://h:0",
+        "a=http://h:65536",
     ],
 )
 def test_bad_target(text):
     with pytest.raises(ValueError):
         matrix.parse_target(text)
+
+
+@pytest.mark.parametrize(
+    "text, url",
+    [
+        ("a=http://h:1/", "http://h:1"),
+        ("a=http://[::1]:8081", "http://[::1]:8081"),
+        ("a=http://[2001:db8::7]", "http://[2001:db8::7]"),
+        ("a=[::1]:8081", "http://[::1]:8081"),
+    ],
+)
+def test_addresses_of_targets(text, url):
+    assert matrix.parse_target(text).url == url
+    chosen = settings.load(["--targets", text, "--generators", text[2:]], {})
+    assert chosen.generators == [url]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_idle_connections_to_a_server(connections, keepalive):
 def test_files_and_workers():
     assert "worker_rlimit_nofile" not in configuration("/tmp", "auto", "10", "-", "1=h:2")
     text = configuration("/f", "3", "10", "20000", "1=h:2")
-    assert "worker_rlimit_nofile 20000;" in text and "worker_processes 3;" in text and "pid /f/" in text
+    assert "worker_rlimit_nofile 20000;" in text and "worker_processes 3;" in text and 'pid "/f/' in text
 
 
 @pytest.mark.parametrize("words", [(), ("/tmp", "auto", "10", "-")])
@@ -53,6 +54,19 @@ def test_nginx_takes_it(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+ODD = "a b'c\"d$e;{f}\\n"
+
+
+@needs_nginx
+@pytest.mark.parametrize("size", [64, 1000])
+def test_a_folder_may_have_any_name(stub, tmp_path, monkeypatch, size):
+    (tmp_path / ODD).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ODD))
+    server = int(stub().rpartition(":")[2])
+    port = test_run.free_port()
+    check(proxy.FixedResponse(port, size) if size == 1000 else proxy.InFront(port, server, 8), size)
+
+
 def check(nginx, size):
     try:
         nginx.start()
@@ -69,7 +83,30 @@ def check(nginx, size):
 @needs_nginx
 def test_in_front_of_a_server(stub):
     server = int(stub().rpartition(":")[2])
-    check(proxy.InFront(test_run.free_port(), server), 64)
+    check(proxy.InFront(test_run.free_port(), server, 8), 64)
+
+
+def test_a_worker_has_connections_for_every_client_and_no_more():
+    """Each costs a worker 430 bytes: as many as a limit of 1,048,576 files allows would cost it 446 MB."""
+    text = proxy.InFront(1, 2, 256).configuration("/f")
+    assert "worker_connections 612;" in text  # 2 * 256 and 100 others
+
+
+@needs_nginx
+def test_all_connections_fit_into_one_worker(stub):
+    server = int(stub().rpartition(":")[2])
+    nginx = proxy.InFront(test_run.free_port(), server, 300, cpus={0})
+    clients = []
+    try:
+        nginx.start()
+        for _ in range(300):
+            clients.append(client.Client(nginx.url))
+            assert clients[-1].get("/work?n=0&m=64")[0] == 200
+        assert all(one.get("/work?n=0&m=64")[0] == 200 and one.connects == 1 for one in clients)
+    finally:
+        for one in clients:
+            one.close()
+        nginx.stop()
 
 
 @needs_nginx

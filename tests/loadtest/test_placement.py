@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from waitbench import Failure
 from waitbench.base import process
 from waitbench.bench import placement
 
@@ -54,3 +55,9 @@ def test_all_are_killed_at_once():
     children = [process.start(["sleep", "60"]) for _ in range(3)]
     process.kill_all()
     assert [child.returncode for child in children] == [-9] * 3
+
+
+@pytest.mark.parametrize("text", ["x", "0-", "0,,1", "1-2-x", "0..3"])
+def test_what_is_no_list_of_cpus_is_a_sentence(text):
+    with pytest.raises(Failure, match=f"DB_CPUS: '{text}' is not a list of CPUs"):
+        placement.elsewhere([0, 1], {"DB_CPUS": text})

@@ -25,14 +25,23 @@ def free_port():
     # Suites that run at the same time begin at different places.
     first = os.getpid() % len(PORTS)
     for port in [*PORTS[first:], *PORTS[:first]]:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        if can_listen("127.0.0.1", port) and (not ipv6() or can_listen("::1", port)):
+            return port
     raise RuntimeError(f"no free port in {PORTS}")
+
+
+def can_listen(host, port):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return True
+        except OSError:
+            return False
+
+
+def ipv6():
+    return can_listen("::1", 0)
 
 
 @pytest.fixture
@@ -44,11 +53,12 @@ def stub():
         port = free_port()
         child = subprocess.Popen([PYTHON, HERE / "stub_server.py", str(port), *faults])
         running.append(child)
+        host, url = ("::1", "[::1]") if "ipv6=1" in faults else ("127.0.0.1", "127.0.0.1")
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return f"http://127.0.0.1:{port}"
+                socket.create_connection((host, port), 1).close()
+                return f"http://{url}:{port}"
             except OSError:
                 time.sleep(0.02)
         raise RuntimeError("the stub did not start")
@@ -74,7 +84,7 @@ def arguments(folder, targets, **more):
 
 
 def clean():
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LC_ALL") if name in os.environ}
 
 
 def run(folder, targets, **more):
@@ -145,6 +155,18 @@ def test_with_and_without_a_proxy_in_one_run(stub, tmp_path):
     assert done.returncode == 0, done.stderr
     assert sorted(row["proxy"] for row in rows(tmp_path / "r")) == ["nginx", "none"]
     assert [row["bystander_cpu"] for row in rows(tmp_path / "r", "detail.csv")] == ["", ""]
+
+
+@pytest.mark.skipif(not ipv6(), reason="nothing can listen on ::1 here")
+def test_a_server_on_an_ipv6_address(stub, tmp_path):
+    url = stub("ipv6=1")
+    assert url.startswith("http://[::1]:")
+    done = run(tmp_path / "r", f"threaded={url} libuv={stub('ipv6=1')}")
+    assert done.returncode == 0, done.stderr
+    assert all(float(row["rps"]) > 100 and row["idle_share"] for row in rows(tmp_path / "r"))
+    facts = json.loads((tmp_path / "r" / "environment.json").read_text())
+    assert facts["hosts"]["servers"]["threaded"]["name"] == "::1"
+    assert url in (tmp_path / "r" / "report.html").read_text()
 
 
 def test_a_short_response_to_the_proof_is_not_timed(stub, tmp_path):

@@ -27,10 +27,10 @@ def test_stat():
 
 
 def test_memory():
-    memory = sampling.parse_memory(golden("meminfo.txt"), golden("sockstat.txt"))
-    assert (memory.kernel_stack, memory.page_tables, memory.slab) == (4384, 18112, 391716)
-    assert memory.kernel == 4384 + 18112 + 391716
-    assert memory.tcp == 313 * sampling.PAGE_KIB
+    kib = sampling.parse_meminfo(golden("meminfo.txt"))
+    assert (kib["KernelStack"], kib["PageTables"], kib["Slab"]) == (4384, 18112, 391716)
+    assert sampling.Memory(4384, 18112, 391716, None).kernel == 4384 + 18112 + 391716
+    assert sampling.parse_sockstat(golden("sockstat.txt")) == 313 * sampling.PAGE_KIB
 
 
 def test_pressure():

@@ -104,7 +104,7 @@ class Hosts:
 
     def __init__(self, network, commands, folder):
         self.network, self.commands, self.folder = network, commands, folder
-        kept = "PATH", "HOME", "LANG", "TMPDIR"
+        kept = "PATH", "HOME", "LC_ALL", "TMPDIR"
         self.environment = {name: os.environ[name] for name in kept if name in os.environ}
         self.environment |= {"WAITBENCH_DB": f"hosts-{os.getpid()}", "PYTHONDONTWRITEBYTECODE": "1"}
         self.started = []

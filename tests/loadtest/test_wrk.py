@@ -1,14 +1,18 @@
 """How wrk is started, and how its output is parsed."""
 
 import os
-import signal
+import re
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from waitbench.plan import matrix
-from waitbench.observe import wrk_output
+from waitbench.base import kernel
+from waitbench.observe import out_of_memory, wrk_output
 from waitbench.bench import wrk
 
 TEXT = (Path(__file__).parent / "golden" / "wrk-4.1.0.txt").read_text()
@@ -82,14 +86,75 @@ def test_a_fraction_of_a_second_ends_by_sigint(tmp_path):
     assert len(looks) >= 3
 
 
-def test_a_killed_wrk_is_said_to_be_killed(tmp_path):
-    with pytest.raises(wrk_output.Broken, match=signal.SIGKILL.name):
-        wrk.run(script(tmp_path, "kill -KILL $$"), 1)
+@pytest.mark.parametrize(
+    "kills, why",
+    [
+        ((3, 4), "SIGKILL: the kernel's OOM killer ended a process meanwhile, .* choose a smaller C"),
+        ((3, 3), "SIGKILL: somebody sent it"),
+        ((None, None), "SIGKILL: probably by the kernel's OOM killer .* choose a smaller C"),
+    ],
+)
+def test_a_killed_wrk_is_said_to_be_killed_and_why(tmp_path, monkeypatch, kills, why):
+    counts = iter(kills)
+    monkeypatch.setattr(out_of_memory, "kills", lambda: next(counts))
+    with pytest.raises(wrk_output.Broken, match=f"{why}.*; it said: b / c$"):
+        wrk.run(script(tmp_path, "printf 'a\\nb\\nc\\n'; kill -KILL $$"), 1)
 
 
 def test_what_a_failing_wrk_says_is_passed_on(tmp_path):
-    with pytest.raises(wrk_output.Broken, match="status 1: unable to connect"):
+    with pytest.raises(wrk_output.Broken, match="status 1; it said: unable to connect"):
         wrk.run(script(tmp_path, "echo unable to connect; exit 1"), 1)
+
+
+def test_a_wrk_that_lacks_memory_says_so(tmp_path):
+    text = "echo unable to create thread 0: Cannot allocate memory; exit 2"
+    with pytest.raises(wrk_output.Broken, match="status 2: there is too little memory: choose a smaller C"):
+        wrk.run(script(tmp_path, text), 1)
+
+
+LIMITED = """
+import resource, sys
+sys.path.insert(0, {loadtest!r})
+from waitbench.bench import wrk
+from waitbench.base import kernel
+from waitbench.observe import out_of_memory, wrk_output
+job = wrk.Job("http://127.0.0.1:1", "/", 8, 1)
+resource.setrlimit(resource.RLIMIT_AS, (90_000 * 1024,) * 2)
+try:
+    wrk.output(wrk.command(job, 2), 1)
+except wrk_output.Broken as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_wrk_in_too_small_an_address_space():
+    """The histogram of wrk takes 80 MB."""
+    program = LIMITED.format(loadtest=str(Path(__file__).resolve().parents[2] / "loadtest"))
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    assert re.fullmatch(
+        r"wrk was ended by SIGABRT: its address space may not exceed 90000 KiB, so allow more \(ulimit -v unlimited\);"
+        r" it said: zmalloc: Out of memory trying to allocate \d+ bytes\n",
+        said,
+    )
+
+
+@pytest.mark.parametrize(
+    "files, count",
+    [
+        ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.events": "oom 1\noom_kill 2\n", "proc/vmstat": "oom_kill 7\n"}, 2),
+        ({"proc/self/cgroup": "4:memory:/b\n0::/\n", "sys/fs/cgroup/memory/b/memory.oom_control": "oom_kill 3\n"}, 3),
+        ({"proc/self/cgroup": "0::/\n", "proc/vmstat": "pgfault 9\noom_kill 7\n"}, 7),
+        ({"proc/vmstat": "pgfault 9\n"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_what_the_oom_killer_has_ended(tmp_path, monkeypatch, files, count):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
+    assert out_of_memory.kills() == count
 
 
 def test_a_failing_look_ends_wrk(tmp_path):

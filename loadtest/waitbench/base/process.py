@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Collection, Mapping, NamedTuple, Sequence
 
+from . import kernel
+
 OTHER_FILES = 100  # descriptors that a process needs beside its connections
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None)
@@ -34,6 +36,20 @@ def raise_file_limit() -> int | None:
     return None if hard == resource.RLIM_INFINITY else hard
 
 
+def environment() -> dict[str, str]:
+    """This process's variables for a child, in the C locale: what it prints is parsed, and in a German locale strace
+    writes 1,5 for 1.5."""
+    return {name: text for name, text in os.environ.items() if name != "LANGUAGE"} | {"LC_ALL": "C"}
+
+
+def run(words: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess:
+    """subprocess.run for a program that ends by itself: without standard input, in `environment()`."""
+    options.setdefault("env", environment())
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run(words, **options)
+
+
 def start(
     words: Sequence[str],
     place: Place = ANYWHERE,
@@ -43,8 +59,8 @@ def start(
     keep: Sequence[int] = (),
     folder: Path | None = None,
 ) -> subprocess.Popen:
-    """Starts a program there, with the descriptors `keep` open, in `folder`. The kernel kills the program when this
-    process ends."""
+    """Starts a program there, with the variables `env` (by default `environment()`) and the descriptors `keep` open, in
+    `folder`. The kernel kills the program when this process ends."""
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -58,7 +74,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=env,
+        env=environment() if env is None else env,
         cwd=folder,
         start_new_session=True,
         preexec_fn=prepare,
@@ -108,12 +124,12 @@ def send(child: subprocess.Popen, number: int) -> None:
 
 def catches(child: subprocess.Popen, number: int) -> bool:
     """Whether the child has a handler for that signal (proc(5), SigCgt); true where the kernel does not say."""
-    try:
-        status = Path(f"/proc/{child.pid}/status").read_text()
-        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    except (OSError, StopIteration):
-        return True
-    return bool(int(caught, 16) >> (number - 1) & 1)
+    caught = kernel.read(f"proc/{child.pid}/status", _caught)
+    return caught is None or bool(caught >> (number - 1) & 1)
+
+
+def _caught(status: str) -> int:
+    return int([line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")][0], 16)
 
 
 def kill_all() -> None:

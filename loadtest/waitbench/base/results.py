@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable, Mapping, Protocol, Sequence
 
 from .. import Failure, ROOT
+from . import reading
 
 COLUMNS = (
     "block,order,server,proxy,n,m,w,d,c,duration_s,requests,rps,mean_us,p50_us,p90_us,p99_us,p999_us,"
@@ -51,22 +52,26 @@ class Table:
             self._write((",".join(columns) + "\n").encode())
         else:
             self._drop_half_a_row()
-            with path.open(newline="") as stream:
-                if next(csv.reader(stream)) != list(columns):
-                    raise Failure(f"{path} has other columns than this version writes: choose another OUT")
+            self._check()
 
     def _drop_half_a_row(self) -> None:
         """A power failure may have left one at the end of the file."""
         data = self.path.read_bytes()
-        if not data.endswith(b"\n"):
+        if not data.endswith(b"\n") and b"\n" in data:
             os.truncate(self.path, data.rindex(b"\n") + 1)
+
+    def _check(self) -> None:
+        """Whether rows can follow those that are there."""
+        self.rows()
+        first = self.path.read_text(encoding="utf-8-sig").partition("\n")[0].rstrip("\r")
+        if first != ",".join(self.columns):
+            raise Failure(f"{self.path} has other columns than this version writes: choose another OUT")
 
     def append(self, row: Mapping) -> None:
         self._write(line(self.columns, row))
 
-    def rows(self) -> list[dict]:
-        with self.path.open(newline="") as stream:
-            return list(csv.DictReader(stream))
+    def rows(self) -> list[dict[str, str]]:
+        return reading.table(self.path, self.columns)
 
     def remove(self, unwanted: Callable[[dict], bool]) -> list[dict]:
         """Removes the rows for which unwanted(row) holds, and returns them."""

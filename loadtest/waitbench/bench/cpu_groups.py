@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 from .. import Failure
-from ..observe import cgroups, sampling
+from ..base import kernel
+from ..observe import cgroups
 from ..plan import settings
 from .database import Database
 
@@ -175,7 +176,7 @@ def as_found(own: cgroups.Group | None) -> str:
 def autogroup() -> bool:
     """sched(7), "The autogroup feature": it concerns processes in the root of the control groups alone. Seen with
     Linux 6.18: four busy processes of one session together received what a single one of another did."""
-    return (cgroups.read_file(sampling.PROC / "sys/kernel/sched_autogroup_enabled") or "").strip() == "1"
+    return kernel.text("proc/sys/kernel/sched_autogroup_enabled") == "1"
 
 
 def move(pid: int, folder: Path) -> None:
@@ -243,5 +244,5 @@ def _dissolve(folder: Path, into: Path) -> None:
 
 
 def _members(folder: Path) -> Iterator[int]:
-    for word in (cgroups.read_file(folder / "cgroup.procs") or "").split():
+    for word in (kernel.text(folder / "cgroup.procs") or "").split():
         yield int(word)

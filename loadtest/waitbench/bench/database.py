@@ -13,6 +13,7 @@ import psycopg2
 import psycopg2.errors
 
 from .. import Failure, ROOT
+from ..base import kernel, process
 from ..observe import cgroups, hosts, sampling
 
 LOCAL = ROOT / "db" / "local"
@@ -104,7 +105,7 @@ class Database:
             if self.postmaster:
                 return sampling.tree_cpu(self.postmaster)
             return self._own_cpu_s() if self.host.boot_id else None
-        except OSError:
+        except ProcessLookupError:
             raise Failure("the database is gone: its first process has ended") from None
 
     def throttled_s(self) -> float | None:
@@ -115,10 +116,10 @@ class Database:
         if not self.host.boot_id:
             return None
 
-        def read(path: Path) -> str | None:
+        def read(path: str | Path) -> str | None:
             try:
-                return self._files(path)[0]
-            except psycopg2.Error:
+                return self._file(str(path).lstrip("/"))
+            except (psycopg2.Error, OSError):
                 return None
 
         group = cgroups.group_of("self", read)  # of this connection's backend, in PostgreSQL's own container
@@ -139,7 +140,11 @@ class Database:
         """Moves PostgreSQL to these CPUs; its new processes follow. False for a cluster that is not private."""
         if not self.name or not self.postmaster:
             return False
-        for pid in self.processes():
+        try:
+            processes = self.processes()
+        except (OSError, ValueError):
+            return False
+        for pid in processes:
             try:
                 os.sched_setaffinity(pid, cpus)
             except ProcessLookupError:
@@ -159,7 +164,7 @@ class Database:
         if self.connection:
             self.connection.close()
         if self.name:
-            subprocess.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
+            process.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
             self.name = None
 
     def _connect(self) -> None:
@@ -178,10 +183,9 @@ class Database:
     def _start_private(self) -> None:
         self.name = f"loadtest-{os.getpid()}-{secrets.token_hex(3)}"
         words = [str(LOCAL), "--name", self.name]
-        started = subprocess.run(
+        started = process.run(
             words + ["--parent", str(os.getpid()), "start"],
             start_new_session=True,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -189,9 +193,7 @@ class Database:
         if started.returncode:
             last = (started.stdout.strip().splitlines() or ["db/local failed"])[-1]
             raise Failure(f"no private PostgreSQL: {last}")
-        self.url = subprocess.run(
-            words + ["url"], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.strip()
+        self.url = process.run(words + ["url"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def _has_statements(self) -> bool:
         try:
@@ -204,40 +206,38 @@ class Database:
         """By its kernel's boot id, which PostgreSQL reads for a superuser. Other users learn its address only."""
         name = self.connection.info.host
         try:
-            boot_id, stat = self._files(hosts.BOOT_ID, sampling.PROC / "stat")
-        except psycopg2.Error:
+            boot_id = hosts.parse_boot_id(self._file(hosts.BOOT_ID))
+            stat = self._file("proc/stat")
+        except (psycopg2.Error, OSError, ValueError):
             return hosts.Host(name, "", None, "")
-        return hosts.Host(name, boot_id.strip(), len(re.findall(r"^cpu\d", stat, re.M)), "")
+        return hosts.Host(name, boot_id, len(re.findall(r"^cpu\d", stat, re.M)) or None, "")
 
-    def _files(self, *paths: Path) -> tuple:
-        """The contents of files of the database's machine, in PostgreSQL's own container; None for a missing
-        file."""
-        columns = ", ".join(f"pg_read_file('{path}', 0, {FILE_MOST}, true)" for path in paths)
-        return self.rows(f"SELECT {columns}")[0]
+    def _file(self, path: str) -> str:
+        """The contents of a file of the database's machine, in PostgreSQL's own container, by its path below the
+        root."""
+        ((text,),) = self.rows(f"SELECT pg_read_file('/{path}', 0, {FILE_MOST}, true)")
+        if text is None:
+            raise FileNotFoundError(path)
+        return text
 
-    def _own_cpu_s(self) -> float:
-        def read(path):
-            (text,) = self._files(path)
-            if text is None:
-                raise FileNotFoundError(path)
-            return text
-
-        stat = read(sampling.PROC / "self" / "stat")  # of this connection's backend
-        return sampling.tree_cpu(sampling.parse_pid_stat(stat)[0], read)
+    def _own_cpu_s(self) -> float | None:
+        try:
+            parent, _ = sampling.parse_pid_stat(self._file("proc/self/stat"))  # of this connection's backend
+        except (OSError, ValueError, LookupError):
+            return None
+        return sampling.tree_cpu(parent, self._file)
 
     def _find_postmaster(self) -> int | None:
         """The parent of this connection's backend, when the backend is a process of this machine and namespace."""
         if self.host.boot_id and not self.host.here:
             return None  # another process here may have the same number
         backend = self.connection.info.backend_pid
-        try:
-            if not (sampling.PROC / str(backend) / "comm").read_text().startswith("postgres"):
-                return None
-            parent = sampling.parse_pid_stat((sampling.PROC / str(backend) / "stat").read_text())[0]
-            sampling.tree_cpu(parent)
-            return parent
-        except OSError:
+        if not (kernel.text(f"proc/{backend}/comm") or "").startswith("postgres"):
             return None
+        found = kernel.read(f"proc/{backend}/stat", sampling.parse_pid_stat)
+        if not found or found[0] <= 0 or sampling.has_ended(found[0]):
+            return None
+        return found[0]
 
     def _try(self, statement: str) -> None:
         """VACUUM and CHECKPOINT may be forbidden to this user: PostgreSQL then logs a warning."""

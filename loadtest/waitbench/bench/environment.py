@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from .. import Failure, ROOT
-from ..base import process, results
+from ..base import kernel, process, reading, results
 from ..judge import reference
 from ..observe import cgroups, deployment
 from ..plan import settings
@@ -29,20 +29,23 @@ LIMITS = (  # below /proc/sys
     "vm/max_map_count",
     "vm/overcommit_memory",
 )
-CPU = Path("/sys/devices/system/cpu")
+CPU = Path("sys/devices/system/cpu")  # below the root, as all paths here
 OTHER_THREADS = 500  # of all other programs
+NEEDED = "settings", "versions", "server_environment"  # to continue a run
 VERSION_S = 5  # for a program to print its version
 OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
 
 
-def raise_file_limit(connections: int) -> None:
-    """Allows as many descriptors as the hard limit does: a server and wrk need one per connection. Raises
-    Failure when that is too few."""
+def raise_file_limit(connections: int, with_nginx: bool = False) -> None:
+    """Allows as many descriptors as the hard limit does: a server and wrk need one per connection, nginx in front
+    of a server two. Raises Failure when that is too few."""
     most = process.raise_file_limit()
-    if most is not None and connections + process.OTHER_FILES > most:
+    each = 2 if with_nginx else 1
+    if most is not None and each * connections + process.OTHER_FILES > most:
+        behind = " with PROXY=nginx" if with_nginx else ""
         raise Failure(
-            f"C={connections} needs more file descriptors than the {most} that this user may open: raise the"
-            f" limit (ulimit -Hn) or choose C of at most {most - process.OTHER_FILES}"
+            f"C={connections}{behind} needs more file descriptors than the {most} that this user may open: raise the"
+            f" limit (ulimit -Hn) or choose C of at most {(most - process.OTHER_FILES) // each}"
         )
 
 
@@ -59,8 +62,8 @@ def describe(
     return {
         "machine": machine(),
         "kernel": platform.release(),
-        "system": _field("/etc/os-release", r'PRETTY_NAME="(.*)"'),
-        "limits": {Path(name).name: _read(f"/proc/sys/{name}") for name in LIMITS} | _rlimits(),
+        "system": _field("etc/os-release", r'PRETTY_NAME="(.*)"'),
+        "limits": {Path(name).name: kernel.text(f"proc/sys/{name}") for name in LIMITS} | _rlimits(),
         "versions": versions(chosen),
         "database": db.describe() if db else None,
         "git": git(),
@@ -89,20 +92,21 @@ def recorded(chosen: settings.Settings) -> dict[str, str | None]:
 
 
 def machine() -> dict[str, Any]:
-    memory = _field("/proc/meminfo", r"MemTotal:\s+(\d+)")
+    memory = _field("proc/meminfo", r"MemTotal:\s+(\d+) kB")
+    flags = _field("proc/cpuinfo", r"flags\s*:\s*(.*)")
     return {
-        "cpu_model": _field("/proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.machine(),
+        "cpu_model": _field("proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.machine(),
         "architecture": platform.machine(),
         "cpus": os.cpu_count(),
         "cpus_usable": len(os.sched_getaffinity(0)),
         "memory_kib": int(memory) if memory else None,
         "cpu_limit": cpu_limit(),
-        "governor": _read(CPU / "cpu0/cpufreq/scaling_governor"),
+        "governor": kernel.text(CPU / "cpu0/cpufreq/scaling_governor"),
         "turbo": turbo(),
-        "smt": _read(CPU / "smt/active"),
-        "virtual": "hypervisor" in (_field("/proc/cpuinfo", r"flags\s*:\s*(.*)") or ""),
-        "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "load_average": list(os.getloadavg()),
+        "smt": kernel.text(CPU / "smt/active"),
+        "virtual": None if flags is None else "hypervisor" in flags,
+        "clock": kernel.text("sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "load_average": load_average(),
     }
 
 
@@ -112,13 +116,19 @@ def cpu_limit() -> float | None:
     return cgroups.limit(group) if group else None
 
 
+def load_average() -> list[float] | None:
+    try:
+        return list(os.getloadavg())
+    except OSError:
+        return None
+
+
 def turbo() -> bool | None:
     """None where the kernel does not say."""
-    boost = _read(CPU / "cpufreq/boost")
+    boost = kernel.text(CPU / "cpufreq/boost")
     if boost is not None:
-        return boost == "1"
-    no_turbo = _read(CPU / "intel_pstate/no_turbo")
-    return None if no_turbo is None else no_turbo == "0"
+        return {"0": False, "1": True}.get(boost)
+    return {"0": True, "1": False}.get(kernel.text(CPU / "intel_pstate/no_turbo") or "")
 
 
 def versions(chosen: settings.Settings) -> dict[str, str | None]:
@@ -139,16 +149,16 @@ def versions(chosen: settings.Settings) -> dict[str, str | None]:
 def limits_met(connections: int) -> list[str]:
     """The limits that are too low for that many connections with a thread each, as sentences."""
     nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    limits = {name: int(_read(f"/proc/sys/{name}") or 0) for name in ("kernel/threads-max", "kernel/pid_max")}
+    limits = {name: kernel.number(f"proc/sys/{name}") for name in ("kernel/threads-max", "kernel/pid_max")}
     if nproc != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is exempt
         limits["ulimit -u"] = nproc
     found = [
         f"C={connections}: {name} is {limit}, so a server with a thread for each connection may refuse some"
         for name, limit in limits.items()
-        if limit < connections + OTHER_THREADS
+        if limit is not None and limit < connections + OTHER_THREADS
     ]
-    backlog = int(_read("/proc/sys/net/core/somaxconn") or 0)
-    if backlog < connections:
+    backlog = kernel.number("proc/sys/net/core/somaxconn")
+    if backlog is not None and backlog < connections:
         found.append(
             f"C={connections}: net.core.somaxconn is {backlog}, so connecting all at once takes seconds"
         )
@@ -156,15 +166,17 @@ def limits_met(connections: int) -> list[str]:
 
 
 def git() -> dict[str, Any]:
-    """The revision of the load test. Its image has no .git; there a file has the output of git describe."""
-    built = _read(ROOT / "revision")
+    """The revision of the load test, and whether files differ from it; None for what is not known: git refuses a clone
+    of another user. The image of the load test has no .git; there a file has the output of git describe."""
+    built = kernel.text(ROOT / "revision")
     if built:
         return {"revision": built.removesuffix("-dirty"), "changed": built.endswith("-dirty")}
 
     def ask(*words):
         return _first_line(["git", "-C", str(ROOT), *words], must=True)
 
-    return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "-uno"))}
+    changes = ask("status", "--porcelain", "-uno")
+    return {"revision": ask("rev-parse", "HEAD"), "changed": None if changes is None else bool(changes)}
 
 
 def warnings(
@@ -210,12 +222,14 @@ def write(folder: results.Folder, facts: dict) -> None:
 
 def read(folder: results.Folder) -> dict | None:
     """environment.json of the folder; None when no run has begun there."""
-    try:
-        return json.loads((folder.path / "environment.json").read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise Failure(f"{folder.path}/environment.json is damaged: choose another OUT") from None
+    path = folder.path / "environment.json"
+    facts = reading.facts(path)
+    lacking = [name for name in NEEDED if facts is not None and name not in facts]
+    if facts is not None and (lacking or "SEED" not in facts["settings"]):
+        raise Failure(
+            f"{path} has no {(lacking or ['settings.SEED'])[0]}, so it cannot be continued: choose another OUT"
+        )
+    return facts
 
 
 def _rlimits() -> dict[str, list[int]]:
@@ -223,15 +237,8 @@ def _rlimits() -> dict[str, list[int]]:
     return {f"rlimit_{name}": list(resource.getrlimit(kind)) for name, kind in kinds.items()}
 
 
-def _read(path: str | Path) -> str | None:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return None
-
-
 def _field(path: str | Path, pattern: str) -> str | None:
-    found = re.search(pattern, _read(path) or "")
+    found = re.search(pattern, kernel.text(path) or "")
     return found[1] if found else None
 
 
@@ -241,9 +248,8 @@ def _first_line(words: list[str], must: bool = False) -> str | None:
     if not shutil.which(words[0]):
         return None
     try:
-        done = subprocess.run(
+        done = process.run(
             words,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

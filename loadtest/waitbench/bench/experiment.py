@@ -30,7 +30,8 @@ class Experiment:
         self.given_up: dict[matrix.Point, str] = {}  # point -> reason
         self.load_s = 0.0
         if not chosen.generators:
-            environment.raise_file_limit(chosen.connections_most)
+            nginx = "nginx" in chosen.proxy and not chosen.targets
+            environment.raise_file_limit(chosen.connections_most, nginx)
             wrk.find()
         for spec in chosen.servers:
             if not spec.url:

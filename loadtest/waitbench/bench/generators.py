@@ -96,6 +96,8 @@ class Generator:
         try:
             connection.request("GET", "/")
             self.facts = json.loads(connection.getresponse().read())
+            if "error" in self.facts:
+                raise Failure(f"generator {url} refuses to serve: {self.facts['error']}")
             self.host = hosts.Host(*(self.facts[name] for name in hosts.Host._fields))
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise Failure(
@@ -161,7 +163,7 @@ class _Share:
             int(found["threads"]),
             result,
             self.started,
-            float(found["steal_share"]),
+            None if found["steal_share"] is None else float(found["steal_share"]),
         )
 
     def _try(self, function: Callable, *arguments: Any) -> Any:

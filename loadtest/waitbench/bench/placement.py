@@ -1,8 +1,10 @@
 """The CPUs that the server, the database and wrk run on."""
 
 import os
-from pathlib import Path
 from typing import Iterable, Mapping
+
+from .. import Failure
+from ..base import kernel
 
 ENOUGH = 4  # CPUs, below which there is nothing to divide
 
@@ -11,13 +13,14 @@ def available() -> list[int]:
     """The CPUs that this process may use, hyperthreads of one core side by side."""
 
     def core(cpu):
-        try:
-            siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-            return int(siblings.replace("-", ",").split(",")[0]), cpu
-        except (OSError, ValueError):
-            return cpu, cpu
+        first = kernel.read(f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list", _first)
+        return cpu if first is None else first, cpu
 
     return sorted(os.sched_getaffinity(0), key=core)
+
+
+def _first(cpus: str) -> int:
+    return int(cpus.replace("-", ",").split(",")[0])
 
 
 def divide(cpus: list[int]) -> dict[str, set[int]]:
@@ -40,8 +43,15 @@ def elsewhere(
     use."""
     cpus = set(cpus)
     roles = {"server": "SERVER_CPUS", "database": "DB_CPUS"}
-    found = {role: parse(environ[name]) for role, name in roles.items() if environ.get(name)}
+    found = {role: _given(name, environ[name]) for role, name in roles.items() if environ.get(name)}
     return found | ({"wrk": cpus} if wrk_here and len(cpus) < (os.cpu_count() or 1) else {})
+
+
+def _given(name: str, text: str) -> set[int]:
+    try:
+        return parse(text)
+    except ValueError:
+        raise Failure(f"{name}: '{text}' is not a list of CPUs, as 0-2,7 is one") from None
 
 
 def parse(text: str) -> set[int]:

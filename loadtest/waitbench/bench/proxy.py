@@ -1,7 +1,6 @@
 """nginx: in front of the server that is measured, with persistent connections on both sides, or as a server of
 its own. loadtest/nginx-conf has its configuration."""
 
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +14,6 @@ from . import servers
 
 CONFIGURATION = ROOT / "loadtest" / "nginx-conf"
 START_S = 5
-CONNECTIONS_MOST = 1_000_000  # of a worker, where files are not limited
 
 
 class Nginx:
@@ -41,13 +39,13 @@ class Nginx:
     def configuration(self, folder: str) -> str:
         workers = str(len(self.place.cpus)) if self.place.cpus else "auto"
         words = [folder, workers, str(self.connections), "-", f"127.0.0.1:{self.port}={self.site}"]
-        return subprocess.run([CONFIGURATION, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return process.run([CONFIGURATION, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def cpu_s(self) -> float:
+    def cpu_s(self) -> float | None:
         assert self.child is not None
         try:
             return sampling.tree_cpu(self.child.pid)
-        except OSError:
+        except ProcessLookupError:
             raise Failure("nginx ended in the middle of a run; its output is above") from None
 
     def stop(self) -> None:
@@ -71,14 +69,17 @@ class Nginx:
         raise Failure("nginx did not start; its output is above")
 
 
+def descriptors(clients: int) -> int:
+    """That a worker needs, and so its connections: one worker may get all clients, each of which takes a connection to
+    the server too. nginx allocates 430 bytes for each connection at its start."""
+    return 2 * clients + process.OTHER_FILES
+
+
 class InFront(Nginx):
     """nginx in front of a server of this machine."""
 
-    def __init__(self, port: int, upstream: int, place: process.Place = process.ANYWHERE):
-        # nginx inherits the limit of open files: each connection takes one.
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        connections = CONNECTIONS_MOST if files == resource.RLIM_INFINITY else files
-        super().__init__(port, f"127.0.0.1:{upstream}", connections, place)
+    def __init__(self, port: int, upstream: int, clients: int, place: process.Place = process.ANYWHERE):
+        super().__init__(port, f"127.0.0.1:{upstream}", descriptors(clients), place)
 
 
 class FixedResponse(Nginx):

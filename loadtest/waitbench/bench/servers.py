@@ -8,7 +8,7 @@ import time
 
 from .. import ROOT, Failure
 from ..base import client, process
-from ..observe import server_stats
+from ..observe import out_of_memory, server_stats
 from ..plan import matrix, settings
 
 START_S = 15  # until a server must be ready: 10,000 database connections take a while
@@ -41,6 +41,7 @@ class Server:
         self.place = place
         self.child: subprocess.Popen | None = None
         self.errors: int | None = None  # file descriptor: standard error
+        self.kills: int | None = None  # of the OOM killer, when the server started
         self.url = spec.url or f"http://127.0.0.1:{chosen.port}"
         self.client = client.Client(self.url)
         self.asked = 0  # requests for /stats so far
@@ -70,7 +71,7 @@ class Server:
         try:
             return server_stats.check(self.client.get_json("/stats"))
         except client.Unreachable as error:
-            raise Died(f"{self.spec.name} {self._how_it_ended() or error}{self._last_words()}") from None
+            raise Died(f"{self.spec.name}{self._how_it_ended() or f' {error}'}{self._last_words()}") from None
         except ValueError as error:
             raise Failure(f"{self.spec.name} cannot be measured: {error}") from None
 
@@ -83,7 +84,7 @@ class Server:
             raise Failure(
                 f"port {self.chosen.port} is in use: stop what listens there, or choose another PORT"
             )
-        environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+        environment = {name: value for name, value in process.environment().items() if name not in HIDDEN}
         environment |= {
             "HOST": "127.0.0.1",
             "PORT": str(self.chosen.port),
@@ -93,6 +94,7 @@ class Server:
             "LOG_LEVEL": "warn",
         }
         self.errors = os.memfd_create("server-stderr")
+        self.kills = out_of_memory.kills()
         words = command(self.spec, self.chosen)
         self.child = process.start(words, self.place, environment, stderr=self.errors, folder=ROOT)
 
@@ -117,7 +119,9 @@ class Server:
 
     def _how_it_ended(self) -> str | None:
         if self.child and process.reap(self.child, 0.1):
-            return f"ended in the middle of the run (status {self.child.returncode})"
+            said = "\n".join(self._output())
+            how = out_of_memory.ending(self.child.returncode, said, self.kills)
+            return f", in the middle of the run, {how}"
         return None
 
     def _last_words(self) -> str:

@@ -58,7 +58,7 @@ class Subject:
         self.server = servers.Server(spec, chosen, bench.url, bench.place("server"))
         self.proxy: proxy.Nginx | None = None
         if point.proxy == "nginx" and not spec.url:
-            self.proxy = proxy.InFront(chosen.port + 1, chosen.port, bench.place("proxy"))
+            self.proxy = proxy.InFront(chosen.port + 1, chosen.port, point.c, bench.place("proxy"))
         self.load_s = 0.0  # seconds of load so far
 
     @property

@@ -11,10 +11,11 @@ from typing import Any, Callable, NamedTuple
 
 from .. import ROOT, Failure
 from ..base import process
-from ..observe import wrk_output
+from ..observe import out_of_memory, wrk_output
 from ..plan import matrix, requests
 
 SCRIPT = ROOT / "loadtest" / "wrk.lua"
+LINES_SAID = 2  # of a wrk that failed
 PATIENCE_S = 30  # with a wrk that does not end by itself
 
 # Called with the elapsed seconds while wrk runs. Returns in how many seconds it wants to be called again, or
@@ -40,7 +41,7 @@ def find() -> str:
 
 
 def version() -> str:
-    done = subprocess.run([find(), "-v"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = process.run([find(), "-v"], capture_output=True, text=True)
     return (done.stdout or done.stderr).partition("\n")[0]
 
 
@@ -76,6 +77,7 @@ def output(
 ) -> tuple[str, float]:
     """(what wrk printed, s of CPU that it took). A run that `watch` ends, and a fraction of a second, end by
     SIGINT, at which wrk stops as it does at the end of -d."""
+    kills = out_of_memory.kills()
     printed = os.memfd_create("wrk")  # in memory: a full disk must not cost a result
     try:
         child = process.start(words, place, stdout=printed, stderr=subprocess.STDOUT)
@@ -88,11 +90,14 @@ def output(
             text = stream.read()
     finally:
         os.close(printed)
-    if child.returncode < 0:
-        raise wrk_output.Broken(f"wrk was ended by {signal.Signals(-child.returncode).name}")
     if child.returncode:
-        raise wrk_output.Broken(f"wrk ended with status {child.returncode}: {text.strip() or 'no output'}")
+        raise wrk_output.Broken(_how_it_failed(child.returncode, text, kills))
     return text, usage.ru_utime + usage.ru_stime
+
+
+def _how_it_failed(status: int, text: str, kills: int | None) -> str:
+    last = " / ".join(line.strip() for line in text.strip().splitlines()[-LINES_SAID:])
+    return f"wrk {out_of_memory.ending(status, text, kills)}; it said: {last or 'nothing'}"
 
 
 def _wait(child: subprocess.Popen, seconds: float, watch: Watch) -> Any:

@@ -16,7 +16,7 @@ class Snapshot:
 
     time: float  # s, monotonic
     stats: dict  # GET /stats
-    machine: sampling.Machine
+    machine: sampling.Machine | None
     pressure: float | None
     db_cpu: float | None
     proxy_cpu: float | None
@@ -96,21 +96,24 @@ class Observation:
         own = self.last.connects - self.first.connects
         return grown - own - wrk_output.PROBES * len(self.load.parts)
 
-    def machine_share(self, *kinds: str) -> float:
-        spent = {kind: getattr(self.last.machine, kind) - getattr(self.first.machine, kind) for kind in kinds}
-        total = self.last.machine.total - self.first.machine.total
-        return sum(spent.values()) / total if total > 0 else 0.0
+    def machine_share(self, *kinds: str) -> float | None:
+        """None where the kernel does not say; in some containers its counters stand still."""
+        first, last = self.first.machine, self.last.machine
+        if not first or not last or last.total <= first.total:
+            return None
+        return sum(getattr(last, kind) - getattr(first, kind) for kind in kinds) / (last.total - first.total)
 
     @property
     def steal_share(self) -> float | None:
         """The largest of the machines that were observed and that had a part in the run."""
-        found = [part.steal_share for part in self.load.parts if part.steal_share is not None]
+        found = [part.steal_share for part in self.load.parts]
         if self.host.here or self.db_here or any(part.host.here for part in self.load.parts):
             found.append(self.machine_share("steal"))
-        return max(found, default=None)
+        return max((share for share in found if share is not None), default=None)
 
-    def share(self, cpu_s: float | None, cpus: int | None = None) -> float | None:
-        return None if cpu_s is None else cpu_s / (self.wall_s * (cpus or self.cpus))
+    def share(self, cpu_s: float | None, cpus: int | None) -> float | None:
+        """Of the time of that many CPUs; None where either is not known."""
+        return None if cpu_s is None or not cpus else cpu_s / (self.wall_s * cpus)
 
     def here(self, value: Any) -> Any:
         """A figure of this machine's kernel, where the server runs on this machine; None elsewhere."""
@@ -123,19 +126,21 @@ class Observation:
     @property
     def db_cpu_share(self) -> float | None:
         """Of the database's own machine."""
-        return self.share(self.cpu["db"], self.cpus if self.db_here else self.db_host and self.db_host.cpus)
+        cpus = self.cpus if self.db_here else self.db_host.cpus if self.db_host else None
+        return self.share(self.cpu["db"], cpus)
 
     @property
     def server_cpu_share(self) -> float | None:
         """Of the server's own machine; None when the server does not say how many CPUs that has."""
         cpus = self.cpus if self.host.here else self.host.cpus
-        return self.share(self.cpu["server"], cpus) if cpus else None
+        return self.share(self.cpu["server"], cpus)
 
     @property
     def wrk_cpu_share(self) -> float | None:
         """Of the machines that a wrk ran on, together."""
-        cpus = sum(self.cpus if host.here else host.cpus or 0 for host in self.load.machines)
-        return self.share(self.load.cpu_s, cpus)
+        each = [self.cpus if host.here else host.cpus for host in self.load.machines]
+        known = [cpus for cpus in each if cpus]
+        return self.share(self.load.cpu_s, sum(known) if len(known) == len(each) else None)
 
     @property
     def cpu(self) -> dict[str, float | None]:
@@ -155,12 +160,13 @@ class Observation:
         CPU time of every part on this machine is known."""
         cpu = self.cpu
         hidden = self.point.n and cpu["db"] is None or self.point.proxy != "none" and cpu["proxy"] is None
-        if not self.host.here or hidden or cpu["server"] is None:
+        idle = self.machine_share("idle", "iowait", "steal")
+        if not self.host.here or hidden or cpu["server"] is None or idle is None:
             return None
         known = sum(part.result.cpu_s for part in self.load.parts if part.host.here)
         known += sum(cpu[part] or 0.0 for part in ("server", "proxy", "harness"))
         known += (cpu["db"] or 0.0) if self.db_here else 0.0
-        return 1 - self.machine_share("idle", "iowait", "steal") - (self.share(known) or 0.0)
+        return 1 - idle - (self.share(known, self.cpus) or 0.0)
 
 
 def difference(last: Any, first: Any) -> Any:
@@ -225,7 +231,7 @@ def detail(seen: Observation) -> dict:
         "db_cpu_us_per_req": seen.per_request(cpu["db"], 1e6),
         "wrk_cpu_us_per_req": seen.per_request(cpu["wrk"], 1e6),
         "proxy_cpu_us_per_req": seen.per_request(cpu["proxy"], 1e6),
-        "proxy_cpu_share": seen.share(cpu["proxy"]),
+        "proxy_cpu_share": seen.share(cpu["proxy"], seen.cpus),
         "other_share": seen.other_share,
         "bystander_cpu": seen.busiest.cpu if seen.busiest else None,
         "cpu_pressure_share": seen.here(pressure_share(seen)),
@@ -233,7 +239,7 @@ def detail(seen: Observation) -> dict:
         "page_tables_kib": kernel_growth(seen, "page_tables"),
         "slab_kib": kernel_growth(seen, "slab"),
         "tcp_kib": kernel_growth(seen, "tcp"),
-        "harness_cpu_share": seen.share(cpu["harness"]),
+        "harness_cpu_share": seen.share(cpu["harness"], seen.cpus),
         "throttled_s": max(seen.throttled_s.values(), default=None),
         "generators_apart_ms": result.apart_s * 1000 if len(result.parts) > 1 else None,
     }
@@ -242,10 +248,10 @@ def detail(seen: Observation) -> dict:
 def kernel_growth(seen: Observation, name: str) -> int | None:
     """KiB: the median of the samples under load, less the value before the load. A single sample would hold
     the page cache's and other programs' slabs of its moment."""
-    if not seen.watched.memory or not seen.host.here:
-        return None
     samples = [getattr(memory, name) for memory in seen.watched.memory]
-    return int(numpy.median(samples)) - getattr(seen.idle_memory, name)
+    known = [kib for kib in samples if kib is not None]
+    idle = getattr(seen.idle_memory, name)
+    return int(numpy.median(known)) - idle if known and idle is not None and seen.host.here else None
 
 
 def run_queue(waiting: list, rps: float) -> float | None:

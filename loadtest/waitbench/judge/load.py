@@ -23,7 +23,9 @@ class Part:
     threads: int  # of wrk
     result: wrk_output.Result
     started: float  # s, by the load test's clock
-    steal_share: float | None = None  # of the host; None where the load test samples that host itself
+    steal_share: float | None = (
+        None  # of the host; None where it is not known, or the load test samples that host itself
+    )
 
     def __str__(self) -> str:
         return f"generator {self.generator}" if self.generator else "wrk"

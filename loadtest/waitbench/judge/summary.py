@@ -10,25 +10,21 @@ A family (stats.family) is one measure of one server over all points of the run.
 import csv
 import dataclasses
 import io
-import json
 import math
 from pathlib import Path
 import statistics
-from typing import Any, Iterable, NamedTuple
+from typing import Iterable, NamedTuple
 
 from .. import Failure
-from ..base import results
+from ..base import reading, results
 from ..plan import matrix, server_list
 from . import stats
 
 GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
 SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT}
-TEXTS = ("server", "proxy", "flags", "cpu_groups")
-ADDED = ("cpu_groups",)  # columns that folders of older versions lack
-WHOLE = ("block", "order", "n", "m", "w", "d", "c")
 CPU = "cpu_us_per_req"  # user and system together: their split comes from ticks, their sum is exact
 # The columns of runs.csv that are measured, and so have a median.
-MEASURED = [name for name in results.COLUMNS if name not in TEXTS + WHOLE]
+MEASURED = [name for name in results.COLUMNS if name not in reading.TEXTS | reading.LEAST.keys()]
 
 
 class Measure(NamedTuple):
@@ -126,36 +122,13 @@ class Summary:
 
 def read_runs(path: str | Path) -> list[dict]:
     """The rows of a runs.csv, numbers as numbers and a missing value as None. Raises Failure."""
-    try:
-        with Path(path).open(newline="") as stream:
-            reader = csv.DictReader(stream)
-            known = {*(reader.fieldnames or ()), *ADDED}
-            missing = [name for name in results.COLUMNS if name not in known]
-            if missing:
-                raise Failure(f"{path} is no runs.csv of this version: it has no column {missing[0]}")
-            return [_typed(row, path, reader.line_num) for row in reader]
-    except FileNotFoundError:
-        raise Failure(f"{path} is not there: name the results folder of a finished run") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Failure(f"cannot read {path}: {error}") from None
+    return [_typed(row) for row in reading.table(Path(path), results.COLUMNS)]
 
 
-def _typed(row: dict, path: str | Path, line: int) -> dict:
-    typed: dict[str, Any] = {}
-    for name in results.COLUMNS:
-        text = row.get(name) if name in ADDED else row[name]
-        if name in TEXTS:
-            typed[name] = text or ""
-            continue
-        try:
-            typed[name] = int(text) if name in WHOLE else float(text) if text else None
-        except (TypeError, ValueError):
-            raise Failure(f"{path}, line {line}: {name} is {text!r}, which is no number") from None
-        if typed[name] is not None and not math.isfinite(typed[name]):
-            raise Failure(f"{path}, line {line}: {name} is {text}, which cannot have been measured")
+def _typed(row: dict[str, str]) -> dict:
+    typed = {name: reading.field(name, row[name]) for name in results.COLUMNS}
     parts = typed["cpu_user_us_per_req"], typed["cpu_sys_us_per_req"]
-    typed[CPU] = None if None in parts else sum(parts)
-    return typed
+    return typed | {CPU: None if None in parts else sum(parts)}
 
 
 def point_of(run: dict) -> matrix.Point:
@@ -175,21 +148,7 @@ def load(folder: str | Path) -> Summary:
     runs = read_runs(folder / "runs.csv")
     if not runs:
         raise Failure(f"{folder}/runs.csv has no rows: nothing was measured there")
-    return summarise(runs, read_environment(folder))
-
-
-def read_environment(folder: str | Path) -> dict:
-    """What environment.json says; {} when the file is missing. Raises Failure when it is damaged."""
-    path = Path(folder) / "environment.json"
-    try:
-        facts = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise Failure(f"cannot read {path}: {error}") from None
-    if not isinstance(facts, dict):
-        raise Failure(f"cannot read {path}: it is no JSON object")
-    return facts
+    return summarise(runs, reading.facts(folder / "environment.json") or {})
 
 
 def summarise(runs: list[dict], environment: dict) -> Summary:

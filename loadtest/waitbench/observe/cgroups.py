@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from . import sampling
+from ..base import kernel
 
-Read = Callable[[Path], str | None]  # the text of a file; None when it cannot be read
+Read = Callable[[str | Path], str | None]  # as kernel.text, perhaps on another machine
 
 
 class Group(NamedTuple):
@@ -37,17 +37,9 @@ class Group(NamedTuple):
         )
 
 
-def read_file(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except OSError:
-        return None
-
-
-def group_of(pid: int | str = "self", read: Read = read_file) -> Group | None:
+def group_of(pid: int | str = "self", read: Read = kernel.text) -> Group | None:
     """The group that decides about the CPU time of a process; None where the kernel or a container does not say."""
-    proc = sampling.PROC
-    memberships, mounts = read(proc / str(pid) / "cgroup"), read(proc / "self" / "mountinfo")
+    memberships, mounts = read(f"proc/{pid}/cgroup"), read("proc/self/mountinfo")
     if not memberships or not mounts:
         return None
     paths: dict[str, str] = {}  # {"cpu": path in version 1, "": path in version 2}
@@ -68,7 +60,7 @@ def group_of(pid: int | str = "self", read: Read = read_file) -> Group | None:
     return None
 
 
-def limit(group: Group, read: Read = read_file) -> float | None:
+def limit(group: Group, read: Read = kernel.text) -> float | None:
     """CPUs' worth of time that the group and those around it may use; None for no limit."""
     found = []
     for folder in group.chain:
@@ -82,7 +74,7 @@ def limit(group: Group, read: Read = read_file) -> float | None:
     return min(found, default=None)
 
 
-def throttled_s(group: Group, read: Read = read_file) -> float | None:
+def throttled_s(group: Group, read: Read = kernel.text) -> float | None:
     """Seconds so far, summed over its CPUs, for which a limit of the group or of those around it kept it from
     running; None where no group says."""
     name, unit = ("throttled_usec", 1e6) if group.version == 2 else ("throttled_time", 1e9)
@@ -94,7 +86,7 @@ def throttled_s(group: Group, read: Read = read_file) -> float | None:
     return sum(found) if found else None
 
 
-def weight(group: Group, read: Read = read_file) -> int | None:
+def weight(group: Group, read: Read = kernel.text) -> int | None:
     """Its share of CPU time in relation to its siblings'; None where it does not say."""
     text = read(group.path / ("cpu.weight" if group.version == 2 else "cpu.shares")) or ""
     return int(text) if text.strip().isdecimal() else None

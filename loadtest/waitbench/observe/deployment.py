@@ -2,8 +2,9 @@
 file systems between them than native processes have, so a result says it of each part."""
 
 import os
-from pathlib import Path
 from typing import Any, Iterable, Mapping, Protocol
+
+from ..base import kernel
 
 NATIVE, CONTAINER, UNKNOWN = "native", "container", "unknown"
 # The inode number of the machine's own PID namespace (include/linux/proc_ns.h, since Linux 3.8). /.dockerenv
@@ -21,7 +22,7 @@ class Postmaster(Protocol):
 def own() -> str:
     """Of this process, and so of every server that it starts."""
     try:
-        return NATIVE if os.readlink("/proc/self/ns/pid") == MACHINE else CONTAINER
+        return NATIVE if os.readlink(kernel.ROOT / "proc/self/ns/pid") == MACHINE else CONTAINER
     except OSError:
         return UNKNOWN
 
@@ -32,12 +33,8 @@ def of_process(pid: int, program: str) -> str:
     or of a container with several processes."""
     if pid == 1:
         return CONTAINER
-    try:
-        # The kernel keeps the first 15 characters of a name: proc(5).
-        here = Path(f"/proc/{pid}/comm").read_text().strip() == program[:15]
-    except OSError:
-        here = False
-    return own() if here else UNKNOWN
+    # The kernel keeps the first 15 characters of a name: proc(5).
+    return own() if kernel.text(f"proc/{pid}/comm") == program[:15] else UNKNOWN
 
 
 def of_all(

@@ -6,12 +6,14 @@ import os
 import platform
 import socket
 import urllib.parse
-from pathlib import Path
+import uuid
 from typing import NamedTuple
+
+from ..base import kernel
 
 GENERATOR_PORT = 18090  # unless a generator is started with another
 KEEPALIVE = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 3}  # s, s, number; tcp(7)
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID = "proc/sys/kernel/random/boot_id"
 
 
 class Host(NamedTuple):
@@ -29,11 +31,13 @@ class Host(NamedTuple):
 
 
 def own() -> Host:
-    try:
-        boot_id = BOOT_ID.read_text().strip()
-    except OSError:
-        boot_id = ""
+    boot_id = kernel.read(BOOT_ID, parse_boot_id) or ""
     return Host(socket.gethostname(), boot_id, os.cpu_count(), platform.release())
+
+
+def parse_boot_id(text: str) -> str:
+    """Anything else than a UUID could be the same on two machines."""
+    return str(uuid.UUID(text.strip()))
 
 
 def of_server(url: str | None, stats: dict) -> Host:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from ..base import process
+from ..base import kernel, process
 
 WINDOW_S = 0.3  # of counting, once every connection is open
 ATTACH_S = 3  # until a tool must be counting
@@ -23,7 +23,7 @@ def find() -> str | None:
     }
     for tool, words in trials.items():
         if shutil.which(tool):
-            done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            done = process.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if done.returncode == 0:
                 return tool
     return None
@@ -79,9 +79,8 @@ class Counter:
     def _await_traced(self, child: subprocess.Popen) -> bool:
         deadline = time.monotonic() + ATTACH_S
         while time.monotonic() < deadline and not process.reap(child, 0.01):
-            with open(f"/proc/{self.pid}/status") as stream:
-                if f"TracerPid:\t{child.pid}\n" in stream.read():
-                    return True
+            if f"TracerPid:\t{child.pid}\n" in (kernel.text(f"proc/{self.pid}/status") or ""):
+                return True
         return False
 
 

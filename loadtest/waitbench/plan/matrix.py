@@ -9,6 +9,7 @@ import random
 import re
 from typing import Iterable, NamedTuple, Sequence
 
+from . import address
 from .server_list import NAME
 
 WORK = ("n", "m", "w", "d")
@@ -95,11 +96,11 @@ def parse_target(text: str) -> Target:
     """`name=http://host:port`, or `name@nginx=…` for nginx in front of it. Raises ValueError with a sentence."""
     name, _, url = text.partition("=")
     name, at, proxy = name.partition("@")
-    if not re.fullmatch(NAME, name) or not re.fullmatch(r"http://[^/\s:]+(:\d+)?/?", url):
+    if not re.fullmatch(NAME, name) or not url:
         raise ValueError(f"'{text}' is not name=http://host:port")
     if at and proxy != "nginx":
         raise ValueError(f"'{text}': what stands in front can only be nginx, name@nginx=http://host:port")
-    return Target(name, proxy or "none", url.rstrip("/"))
+    return Target(name, proxy or "none", address.parse(url))
 
 
 def servers(targets: Iterable[Target]) -> list[Server]:

@@ -6,12 +6,11 @@ values to whatever needs one.
 
 import dataclasses
 import os
-import re
 import secrets
 from typing import Any, Callable, Iterable, Mapping
 
 from .. import Failure
-from . import matrix, server_list
+from . import address, matrix, server_list
 
 
 class Usage(Exception):
@@ -58,12 +57,6 @@ def _text(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
-    if not re.fullmatch(r"http://[^/\s:]+(:\d+)?/?", text):
-        raise ValueError(f"'{text}' is not http://host:port")
-    return text.rstrip("/")
-
-
 # name: (parser, default, help). A default of None comes from the preset, or is explained by the help.
 SETTINGS: dict[str, tuple[Callable, str | None, str]] = {
     "PRESET": (_choice("quick", "full"), "quick", "what the settings below default to: quick or full"),
@@ -86,7 +79,7 @@ SETTINGS: dict[str, tuple[Callable, str | None, str]] = {
         " that respond on this machine",
     ),
     "GENERATORS": (
-        _list(_url),
+        _list(address.parse),
         "",
         "list: http://host:port of loadtest/generator on each host that is to run wrk, for TARGETS; default: wrk"
         " here",

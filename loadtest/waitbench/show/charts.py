@@ -199,8 +199,8 @@ def latencies(found: summary.Summary) -> svg.Drawing | None:
 
 def shares(found: summary.Summary) -> svg.Drawing | None:
     """Where the machine's CPU time went: one bar per point and server."""
-    needed = [name for _, name in SHARES[:2]]
-    entries = [e for e in _entries(found) if all(e.median(name) is not None for name in needed)]
+    # What remains is "others": with a share that is not known, that would be called others too.
+    entries = [e for e in _entries(found) if all(e.median(name) is not None for _, name in SHARES)]
     if not entries:
         return None
     rows = _Rows(found, entries)
@@ -210,7 +210,7 @@ def shares(found: summary.Summary) -> svg.Drawing | None:
     rows.label(drawing)
     for y, entry in rows:
         drawing.text(left - 8, y + 4, entry.server, "tick", "end")
-        parts = [(part, entry.median(name) or 0) for part, name in SHARES]
+        parts = [(part, entry.median(name) or 0.0) for part, name in SHARES]
         parts.insert(3, ("others", max(0.0, 1 - sum(share for _, share in parts))))
         x = left
         for part, share in parts:

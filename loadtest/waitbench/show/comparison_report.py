@@ -17,6 +17,7 @@ COUNTED = {
     stats.FASTER: "better", stats.SLOWER: "worse", stats.SAME: "equivalent", stats.INCONCLUSIVE: "cannot tell",
     None: "not compared",
 }  # fmt: skip
+CHANGES = {True: ", with changes", False: "", None: ", perhaps with changes"}
 
 
 def report(a: summary.Summary, b: summary.Summary, found: comparison.Comparison) -> str:
@@ -128,6 +129,13 @@ def _refuse(sentence: str) -> int:
 
 def _whence(path: str, found: summary.Summary) -> str:
     fewest, most = found.blocks
-    revision = (comparison.fact(found.environment, "git.revision") or "unknown")[:12]
-    changed = ", with changes" if comparison.fact(found.environment, "git.changed") else ""
-    return f"{Path(path)}: revision {revision}{changed}, {fewest if fewest == most else f'{fewest} to {most}'} blocks"
+    blocks = fewest if fewest == most else f"{fewest} to {most}"
+    return f"{Path(path)}: {_revision(found.environment)}, {blocks} blocks"
+
+
+def _revision(environment: dict) -> str:
+    revision = comparison.fact(environment, "git.revision")
+    if not revision:
+        return "revision unknown"
+    changed = comparison.fact(environment, "git.changed")
+    return f"revision {str(revision)[:12]}" + CHANGES[changed if isinstance(changed, bool) else None]
