@@ -7,7 +7,7 @@ from waitbench.observe import cgroups
 
 
 @pytest.fixture
-def kernel(tmp_path, monkeypatch):
+def machine(tmp_path, monkeypatch):
     """Writes files below a folder that plays / and returns the group of this process in them."""
     monkeypatch.setattr(kernel, "ROOT", tmp_path)
 
@@ -33,7 +33,7 @@ def put(folder, **files):
 V2 = "30 22 0:27 / {root}/sys rw,relatime shared:4 - cgroup2 cgroup2 rw\n"
 
 
-def test_version_2_and_the_tightest_limit_around(kernel, tmp_path):
+def test_version_2_and_the_tightest_limit_around(machine, tmp_path):
     put(tmp_path / "sys", cgroup_controllers="cpuset cpu io\n")
     put(
         tmp_path / "sys/a.slice",
@@ -46,7 +46,7 @@ def test_version_2_and_the_tightest_limit_around(kernel, tmp_path):
         cpu_stat="throttled_usec 0\n",
         cpu_weight="100\n",
     )
-    group = kernel("0::/a.slice/b.scope\n", V2)
+    group = machine("0::/a.slice/b.scope\n", V2)
     assert (group.version, group.path) == (2, tmp_path / "sys/a.slice/b.scope") and not group.is_root
     assert [folder.name for folder in group.chain] == ["b.scope", "a.slice", "sys"]
     assert cgroups.limit(group) == 1.5
@@ -54,7 +54,7 @@ def test_version_2_and_the_tightest_limit_around(kernel, tmp_path):
     assert cgroups.weight(group) == 100
 
 
-def test_version_1_in_a_container(kernel, tmp_path):
+def test_version_1_in_a_container(machine, tmp_path):
     put(
         tmp_path / "cpu",
         cpu_cfs_quota_us="50000\n",
@@ -65,24 +65,24 @@ def test_version_1_in_a_container(kernel, tmp_path):
         (tmp_path / "cpu" / name).write_text(text)
     mounts = "9 8 0:2 /docker/1 {root}/cpuset ro - cgroup cgroup rw,cpuset\n"
     mounts += "31 30 0:28 /docker/1 {root}/cpu ro - cgroup cgroup rw,cpuacct,cpu\n"
-    group = kernel("3:cpuset:/docker/1\n1:cpuacct,cpu:/docker/1\n0::/\n", mounts)
+    group = machine("3:cpuset:/docker/1\n1:cpuacct,cpu:/docker/1\n0::/\n", mounts)
     assert group == cgroups.Group(1, tmp_path / "cpu", tmp_path / "cpu") and not group.is_root
     assert cgroups.limit(group) == 0.5
     assert cgroups.throttled_s(group) == 0.25
 
 
-def test_a_mount_point_with_a_space(kernel, tmp_path):
+def test_a_mount_point_with_a_space(machine, tmp_path):
     put(tmp_path / "a b", cgroup_controllers="cpu")
-    assert kernel("0::/x\n", V2.replace("sys", "a\\040b")).path == tmp_path / "a b/x"
+    assert machine("0::/x\n", V2.replace("sys", "a\\040b")).path == tmp_path / "a b/x"
 
 
-def test_version_2_without_the_controller_decides_nothing(kernel, tmp_path):
+def test_version_2_without_the_controller_decides_nothing(machine, tmp_path):
     put(tmp_path / "sys", cgroup_controllers="hugetlb\n")
-    assert kernel("0::/x\n", V2) is None
+    assert machine("0::/x\n", V2) is None
 
 
-def test_files_that_say_nothing_are_no_limit(kernel, tmp_path):
-    group = kernel("0::/gone\n", V2)
+def test_files_that_say_nothing_are_no_limit(machine, tmp_path):
+    group = machine("0::/gone\n", V2)
     assert group is not None
     assert (
         cgroups.limit(group) is None and cgroups.throttled_s(group) is None and cgroups.weight(group) is None
@@ -95,14 +95,14 @@ def test_no_groups_at_all(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("mark, is_root", [(None, True), ("cgroup.type", False)])
-def test_the_root_of_a_container_is_not_the_machines(kernel, tmp_path, mark, is_root):
+def test_the_root_of_a_container_is_not_the_machines(machine, tmp_path, mark, is_root):
     put(tmp_path / "sys", cgroup_controllers="cpu")
     if mark:
         (tmp_path / "sys" / mark).write_text("domain\n")
-    assert kernel("0::/\n", V2).is_root is is_root
+    assert machine("0::/\n", V2).is_root is is_root
 
 
-def test_the_root_of_version_1(kernel, tmp_path):
+def test_the_root_of_version_1(machine, tmp_path):
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu/release_agent").write_text("")
-    assert kernel("1:cpu:/\n", "31 30 0:28 / {root}/cpu rw - cgroup cgroup rw,cpu\n").is_root
+    assert machine("1:cpu:/\n", "31 30 0:28 / {root}/cpu rw - cgroup cgroup rw,cpu\n").is_root
