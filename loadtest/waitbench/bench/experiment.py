@@ -54,9 +54,11 @@ class Experiment:
         self._announce(wanted)
         db = None
         if self.chosen.database_url or not self.chosen.targets:
-            db = database.Database(self.chosen.database_url)
+            db = database.Database(self.chosen.database_url, self.chosen.db_reset == "yes")
         cpus = placement.available()
         try:
+            if db:
+                db.reset(writes=False)  # what is not possible is said before anything is measured
             bench = self._prepare(db, cpus)
             for block in wanted:
                 self._block(bench, block)
@@ -65,6 +67,8 @@ class Experiment:
             os.sched_setaffinity(0, cpus)
             process.kill_all()
             if db:
+                if trouble := db.restore():
+                    self._say(f"warning: {trouble}")
                 db.close()
 
     def finish(self) -> None:
@@ -192,7 +196,7 @@ def check_same(folder: results.Folder, facts: dict, chosen: settings.Settings) -
     """Raises Failure unless the folder was begun with these settings and programs."""
     then, now = facts["settings"], environment.recorded(chosen)
     for name, text in now.items():
-        if name not in ("OUT", "SEED", "DATABASE_URL", "PORT") and then.get(name) != text:
+        if name not in ("OUT", "SEED", "DATABASE_URL", "DB_RESET", "PORT") and then.get(name) != text:
             raise Failure(f"{folder.path} was begun with {name}={then.get(name)}: choose another OUT")
     programs = environment.versions(chosen), servers.tuning()
     if programs != (facts["versions"], facts["server_environment"]):
