@@ -23,6 +23,7 @@ class Snapshot:
     own_cpu: float  # s of CPU of the load test itself
     asked: int  # requests for /stats so far
     connects: int  # connections that the load test opened for them
+    db_connections: int | None = None  # of the server; None where nobody counts them
 
 
 @dataclasses.dataclass
@@ -50,6 +51,7 @@ class Observation:
     host: hosts.Host  # of the server
     db_host: hosts.Host | None = None
     busiest: idle_targets.Busiest | None = None  # of the other servers that were up
+    pool: int = 0  # database connections that the server is to have
 
     @property
     def before(self) -> dict:
