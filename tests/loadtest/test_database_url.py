@@ -80,6 +80,12 @@ def test_a_misspelt_flag_does_not_print_it(word):
     assert "s3cr" not in str(raised.value)
 
 
+def test_a_program_is_given_it_where_others_cannot_see_it():
+    address, secret = database_url.for_program("postgresql://me:s3cret@db:5/x?sslmode=require")
+    assert address == "user=me dbname=x host=db port=5 sslmode=require" and secret == {"PGPASSWORD": "s3cret"}
+    assert database_url.for_program("postgresql://me@db/x")[1] == {}
+
+
 def test_what_a_server_writes_is_logged_without_it():
     url = "postgresql://me:s3cr%40et@db/x"
     said = f"cannot connect to {url} with s3cr@et or s3cr%40et"

@@ -28,7 +28,7 @@ def parameters(url: str) -> dict[str, str] | None:
         return None
     numbers = re.fullmatch(r"[0-9,]*", found.get("port", ""))
     others = (found.get(name, "") for name in SHOWN)
-    return found if numbers and not any(re.search("[@=?#]|://", text) for text in others) else None
+    return found if numbers and not any(re.search("[@=]|://", text) for text in others) else None
 
 
 def shown(url: str) -> str:
@@ -41,6 +41,13 @@ def shown(url: str) -> str:
     ports = ports * len(hosts) if len(ports) == 1 else ports + [""] * len(hosts)
     places = [_host(host) + (f":{port}" if port else "") for host, port in zip(hosts, ports)]
     return f"postgresql://{','.join(places)}/{quote(found.get('dbname', ''), safe='')}"
+
+
+def for_program(url: str) -> tuple[str, dict[str, str]]:
+    """(the address without its password, environment variables with it): a command line is for everybody to see."""
+    found = psycopg2.extensions.parse_dsn(url)
+    password = found.pop("password", None)
+    return psycopg2.extensions.make_dsn(**found), {"PGPASSWORD": password} if password else {}
 
 
 def hide(text: str, url: str) -> str:

@@ -67,9 +67,7 @@ class Experiment:
             os.sched_setaffinity(0, cpus)
             process.kill_all()
             if db:
-                if trouble := db.restore():
-                    self._say(f"warning: {trouble}")
-                db.close()
+                self._leave(db)
 
     def finish(self) -> None:
         """Completes environment.json. Raises Failure."""
@@ -115,6 +113,13 @@ class Experiment:
             self._say(f"warning: {warning}")
         environment.write(self.folder, self.facts)
         return bench
+
+    def _leave(self, db: database.Database) -> None:
+        try:
+            if trouble := db.restore():
+                self._say(f"warning: {trouble}")
+        finally:
+            db.close()
 
     def _block(self, bench: Bench, block: matrix.Block) -> None:
         if block.point in self.given_up:
