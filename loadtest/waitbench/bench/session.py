@@ -47,7 +47,10 @@ class Session:
             self.link.autocommit = True
             self.query(f"SET lock_timeout = '{LOCK_S}s'")
         except psycopg2.Error as error:
-            raise Failure(f"the database cannot be used: {first_line(error)}{_advice(error)}") from None
+            address = database_url.shown(url)
+            raise Failure(
+                f"the database {address} cannot be used: {first_line(error)}{_advice(error)}"
+            ) from None
 
     def rows(self, sql: str, allowed: tuple = ()) -> list[tuple]:
         """Raises Failure; but what is `allowed` to go wrong (classes of psycopg2.errors) returns no rows."""
