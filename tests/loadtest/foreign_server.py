@@ -47,7 +47,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def work(asked):
     n, m, total = asked["n"], asked["m"], 0
-    with DATABASE.cursor() as cursor:
+    with POOL[0].cursor() as cursor:
         for i in range(n):
             cursor.execute("EXECUTE work (%s)", (row(asked.get("seed", 1), i),))
             total += cursor.fetchone()[0]
@@ -59,9 +59,9 @@ def work(asked):
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 STATS = {"pid": os.getpid(), "requests": 0, "queries": 0}
 LOCK = threading.Lock()
-DATABASE = psycopg2.connect(os.environ["DATABASE_URL"])
-DATABASE.autocommit = True
-with DATABASE.cursor() as prepared:
+POOL = [psycopg2.connect(os.environ["DATABASE_URL"]) for _ in range(int(os.environ["DB_POOL"]))]
+POOL[0].autocommit = True  # LOCK lets one request in at a time
+with POOL[0].cursor() as prepared:
     prepared.execute("PREPARE work (int) AS SELECT value FROM world WHERE id = $1")
 address = os.environ["HOST"], int(os.environ["PORT"])
 http.server.ThreadingHTTPServer(address, Handler).serve_forever()

@@ -1,12 +1,15 @@
 """A server is one line in a list: one that is no part of the project is measured beside the first of the project's,
 and nothing of the project changes."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import psycopg2
 import pytest
 import test_run
 from waitbench.observe import server_stats
@@ -53,6 +56,32 @@ def load(folder, path, **more):
     } | more  # fmt: skip
     environment = test_run.clean() | {name: str(value) for name, value in settings.items()}
     return subprocess.run([test_run.RUN], capture_output=True, text=True, timeout=200, env=environment)
+
+
+def test_a_pool_that_the_database_does_not_allow_is_unsound(tmp_path, listed):
+    """6 of 16 connections: the server says so itself, or PostgreSQL does."""
+    few = re.sub(r"//[^@]*@", "//few:few@", URL)
+    with contextlib.closing(psycopg2.connect(URL)) as link:
+        link.autocommit = True
+        admin = link.cursor()
+        admin.execute("CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 7")
+        admin.execute("ALTER TABLE world OWNER TO few; ALTER TABLE items OWNER TO few")
+        try:
+            done = load(tmp_path / "r", listed, DATABASE_URL=few, RETRIES=0, SERVERS="threaded")
+        finally:
+            admin.execute("ALTER TABLE world OWNER TO waitbench; ALTER TABLE items OWNER TO waitbench")
+            admin.execute("DROP OWNED BY few; DROP ROLE few")
+    assert done.returncode == 3, done.stderr
+    assert "pool: before the load the server had 6 database connections and not 16" in done.stderr
+    assert test_run.rows(tmp_path / "r") == []
+
+
+def test_the_pool_of_a_server_that_does_not_count_it_is_counted_by_postgresql(tmp_path, listed):
+    program = tmp_path / "elsewhere" / "server in another language"
+    program.write_text(program.read_text().replace('int(os.environ["DB_POOL"])', "3"))
+    done = load(tmp_path / "r", listed, RETRIES=0, SERVERS="foreign-1")
+    assert done.returncode == 3, done.stderr
+    assert "pool: before the load the server had 3 database connections and not 16" in done.stderr
 
 
 def test_a_server_of_another_language_is_measured(tmp_path, listed):

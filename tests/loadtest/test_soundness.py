@@ -169,6 +169,23 @@ def test_a_server_with_injected_work_is_judged_by_its_own_work():
     assert words(observation(server="threaded", stats=served)) == ["queries"]
 
 
+@pytest.mark.parametrize(
+    "before, after, sound",
+    [(16, 16, True), (15, 16, False), (16, 15, False), (6, 6, False), (None, None, True)],
+)
+def test_a_pool_that_is_not_whole(before, after, sound):
+    seen = observation(pool=16)
+    seen.first.db_connections, seen.last.db_connections = before, after
+    assert words(seen) == ([] if sound else ["pool"])
+    seen.point = seen.point._replace(n=0)
+    assert "pool" not in words(seen)
+
+
+def test_a_server_that_counts_its_database_connections_has_those_it_did_not_lose():
+    assert server_stats.database_connections({"db_connects": 20, "db_lost": 4}) == 16
+    assert server_stats.database_connections({"db_connects": 20}) is None
+
+
 def test_behind_a_proxy_connections_are_the_proxys():
     seen = observation(point=POINT._replace(proxy="nginx"), stats={"connections_accepted": 43})
     assert words(seen) == []

@@ -187,11 +187,17 @@ def test_environment_may_be_missing(tmp_path):
         ("a,b\n1,2\n", "no column block"),
         (",".join(results.COLUMNS) + "\n", "no rows"),
         (
-            ",".join(results.COLUMNS) + "\n1,1,threaded,none,one,0,0,0,1" + "," * (len(results.COLUMNS) - 9) + "\n",
+            ",".join(results.COLUMNS)
+            + "\n1,1,threaded,none,one,0,0,0,1"
+            + "," * (len(results.COLUMNS) - 9)
+            + "\n",
             'line 2: n "one" is not a whole number of 0 or more',
         ),
         (
-            ",".join(results.COLUMNS) + "\n1,1,threaded,none,1,0,0,0,1,nan" + "," * (len(results.COLUMNS) - 10) + "\n",
+            ",".join(results.COLUMNS)
+            + "\n1,1,threaded,none,1,0,0,0,1,nan"
+            + "," * (len(results.COLUMNS) - 10)
+            + "\n",
             'line 2: duration_s "nan" is not a number of 0 or more',
         ),
         (

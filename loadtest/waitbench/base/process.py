@@ -24,6 +24,13 @@ class Place(NamedTuple):
     cpus: Collection[int] | None = None
     group: Path | None = None  # folder of a control group
 
+    def go(self) -> None:
+        """Brings the calling process there."""
+        if self.group:
+            (self.group / "cgroup.procs").write_text("0")  # the process that writes
+        if self.cpus:
+            os.sched_setaffinity(0, self.cpus)
+
 
 ANYWHERE = Place()
 
@@ -42,12 +49,12 @@ def environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name != "LANGUAGE"} | {"LC_ALL": "C"}
 
 
-def run(words: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess:
+def run(words: Sequence[str | Path], place: Place = ANYWHERE, **options: Any) -> subprocess.CompletedProcess:
     """subprocess.run for a program that ends by itself: without standard input, in `environment()`."""
     options.setdefault("env", environment())
     if "input" not in options:
         options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(words, **options)
+    return subprocess.run(words, preexec_fn=place.go, **options)
 
 
 def start(
@@ -64,10 +71,7 @@ def start(
 
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if place.group:
-            (place.group / "cgroup.procs").write_text("0")  # the process that writes
-        if place.cpus:
-            os.sched_setaffinity(0, place.cpus)
+        place.go()
 
     child = subprocess.Popen(
         words,

@@ -15,15 +15,17 @@ import psycopg2.errors
 from .. import Failure, ROOT
 from ..base import kernel, process
 from ..observe import cgroups, hosts, sampling
+from . import seed, session
 
 LOCAL = ROOT / "db" / "local"
-SEED = ROOT / "db" / "seed.sql"
 # Matches the statements of GET /work in this database, and none of those in this module. A driver that puts values into
 # the text of an update (hits + 1) has its id as the second parameter.
 OF_WORK = (
     "query ~ 'world' AND query ~ 'id = [$][0-9]'"
     " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+CALLS = f"SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE {OF_WORK}"
+FLUSH_S = 0.6  # PostgreSQL 14 and older report a session's counts after 0.5 s, and to a process of their own
 FILE_MOST = 65536  # bytes of a file of /proc; pg_read_file wants a size where a file may be missing
 
 
@@ -33,10 +35,13 @@ class Counts(NamedTuple):
 
 
 class Database:
-    def __init__(self, url: str):
-        self.url = url
+    """Its methods raise Failure where they cannot do what they are for."""
+
+    def __init__(self, url: str, may_delete: bool = False):
+        """`may_delete`: also rows that db/seed.sql cannot make again."""
+        self.url, self.may_delete = url, may_delete
         self.name: str | None = None  # of the private cluster
-        self.connection: Any = None
+        self.session: session.Session | None = None
         try:
             if not url:
                 self._start_private()
@@ -45,41 +50,50 @@ class Database:
             self.close()
             raise
         self.dirty = not self.name  # whether rows may differ from those of db/seed.sql
+        self.written = False  # whether a run of ours made them differ
 
-    def rows(self, sql: str) -> list[tuple]:
-        try:
-            with self.connection.cursor() as cursor:
-                cursor.execute(sql)
-                return cursor.fetchall() if cursor.description else []
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            if self.connection.closed:
-                raise Failure(f"the database is gone: {_first_line(error)}") from None
-            raise
+    def rows(self, sql: str, allowed: tuple = ()) -> list[tuple]:
+        assert self.session
+        return self.session.rows(sql, allowed)
 
     def reset(self, writes: bool) -> None:
         """Restores the state that every run starts from. `writes`: whether the run will update rows."""
+        assert self.session
         if self.dirty:
-            self.rows("TRUNCATE world, items RESTART IDENTITY")
-            for statement in _statements(SEED.read_text()):
-                self._try(statement)
-            self.rows("SELECT sum(hits) FROM world")  # into the buffers
+            seed.restore(self.session, self.may_delete or bool(self.name))
         elif writes:
-            self._try("CHECKPOINT")
-        self.dirty = writes
+            seed.try_to(self.session, "CHECKPOINT")
+        self.dirty = self.written = writes
+
+    def restore(self) -> str | None:
+        """At the end, also after an interrupt: another's database gets back the rows that a run updated. A sentence
+        when that is not possible."""
+        if not self.written or self.name or not self.session:
+            return None
+        try:
+            if self.session.link.closed:
+                self.session = session.Session(self.url)
+            self.reset(writes=False)
+            return None
+        except Failure as failure:
+            return f"the counts of updates (world.hits) are left as the last run made them: {failure}"
 
     def counts(self) -> Counts:
         """The work that the servers have given the database so far."""
         queries = None
         if self.counts_statements:
-            found = self.rows(f"SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE {OF_WORK}")
-            queries = int(found[0][0])
-        return Counts(queries, int(self.rows("SELECT sum(hits) FROM world")[0][0]))
+            ((queries,),) = self.rows(CALLS)
+        ((hits,),) = self.rows("SELECT coalesce(sum(hits), 0)::bigint FROM world")
+        return Counts(queries, hits)
 
     def view(self) -> dict[str, int]:
         """The totals of pg_stat_database. They are exact once the servers' connections are closed: a backend
         reports its counts when it ends, and until then up to a second late. This connection's backend reports
         now."""
-        self.rows("SELECT pg_stat_force_next_flush()")
+        if not self.rows("SELECT pg_stat_force_next_flush()", (psycopg2.errors.UndefinedFunction,)):
+            time.sleep(FLUSH_S)
+            self.rows("SELECT 1")
+            time.sleep(FLUSH_S)
         columns = "xact_commit", "blks_read", "blks_hit", "deadlocks"
         names = ", ".join(columns)
         found = self.rows(f"SELECT {names} FROM pg_stat_database WHERE datname = current_database()")
@@ -89,14 +103,18 @@ class Database:
         """Waits until the connections of a stopped server are closed; whether they are."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            others = self.rows(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-            )
-            if others[0][0] == 0:
+            if not self.clients():
                 return True
             time.sleep(0.005)
         return False
+
+    def clients(self) -> set[int]:
+        """The process ids of the sessions of other programs."""
+        found = self.rows(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return {pid for pid, in found}
 
     def cpu_s(self) -> float | None:
         """Seconds of CPU of all processes of PostgreSQL so far. Where they run on another machine or in a
@@ -107,6 +125,9 @@ class Database:
             return self._own_cpu_s() if self.host.boot_id else None
         except ProcessLookupError:
             raise Failure("the database is gone: its first process has ended") from None
+        except psycopg2.Error as error:
+            assert self.session
+            raise self.session.failure(error) from None
 
     def throttled_s(self) -> float | None:
         """Seconds for which a CPU limit of its control group has stopped PostgreSQL; None where that is not known."""
@@ -128,7 +149,7 @@ class Database:
     def postmaster_pid(self) -> int:
         """The process id in PostgreSQL's own namespace; 0 when it is not known."""
         try:
-            return int(self.rows("SELECT pg_read_file('postmaster.pid')")[0][0].split()[0])
+            return int(self._query("SELECT pg_read_file('postmaster.pid')")[0][0].split()[0])
         except psycopg2.Error:  # without the right to, or from a service that has no files
             return self.postmaster or 0
 
@@ -155,26 +176,36 @@ class Database:
         shown = "server_version", "shared_buffers", "fsync", "synchronous_commit", "max_connections", "jit"
         facts = {name: self.rows(f"SHOW {name}")[0][0] for name in shown}
         facts["private"] = bool(self.name)
-        facts["socket"] = "unix" if self.connection.info.host.startswith("/") else "tcp"
+        facts["socket"] = "unix" if self._info.host.startswith("/") else "tcp"
         facts["counts_statements"] = self.counts_statements
         facts["libpq_of_the_load_test"] = psycopg2.__libpq_version__
         return facts
 
     def close(self) -> None:
-        if self.connection:
-            self.connection.close()
+        if self.session:
+            self.session.close()
         if self.name:
             process.run([LOCAL, "--name", self.name, "stop"], check=False, start_new_session=True)
             self.name = None
 
+    @property
+    def counts_statements(self) -> bool:
+        return self.uncounted is None
+
+    @property
+    def _info(self) -> Any:
+        assert self.session
+        return self.session.link.info
+
+    def _query(self, sql: str) -> list[tuple]:
+        """Raises psycopg2.Error."""
+        assert self.session
+        return self.session.query(sql)
+
     def _connect(self) -> None:
-        try:
-            self.connection = psycopg2.connect(self.url, application_name="waitbench-loadtest")
-            self.connection.autocommit = True
-            self.rows("SELECT 1 FROM world LIMIT 1")
-        except psycopg2.Error as error:
-            raise Failure(f"the database cannot be used: {_first_line(error)}") from None
-        self.counts_statements = self._has_statements()
+        self.session = session.Session(self.url)
+        self.rows("SELECT 1 FROM world LIMIT 1")
+        self.uncounted = self._why_uncounted()
         self.host = self._find_host()
         self.postmaster = self._find_postmaster()
         if self.postmaster:
@@ -195,16 +226,26 @@ class Database:
             raise Failure(f"no private PostgreSQL: {last}")
         self.url = process.run(words + ["url"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def _has_statements(self) -> bool:
+    def _why_uncounted(self) -> str | None:
+        """Why the servers' statements are not counted, as the beginning of a sentence; None when they are."""
         try:
-            self.rows("SELECT count(*) FROM pg_stat_statements")
-            return True
-        except psycopg2.Error:
-            return False
+            before = self._query(CALLS)
+            self.rows("SELECT value FROM world WHERE id = 1")
+            if self._query(CALLS) > before:
+                return None
+        except psycopg2.errors.UndefinedTable:
+            return "the database has no pg_stat_statements (CREATE EXTENSION)"
+        except psycopg2.Error as error:
+            return f"pg_stat_statements cannot be read ({session.first_line(error)})"
+        for setting in "pg_stat_statements.track", "compute_query_id":
+            ((value,),) = self.rows(f"SELECT current_setting('{setting}', true)")
+            if value in ("none", "off"):
+                return f"{setting} is {value}, so PostgreSQL counts no statement"
+        return "pg_stat_statements does not count the statements of this user"
 
     def _find_host(self) -> hosts.Host:
         """By its kernel's boot id, which PostgreSQL reads for a superuser. Other users learn its address only."""
-        name = self.connection.info.host
+        name = self._info.host
         try:
             boot_id = hosts.parse_boot_id(self._file(hosts.BOOT_ID))
             stat = self._file("proc/stat")
@@ -214,8 +255,8 @@ class Database:
 
     def _file(self, path: str) -> str:
         """The contents of a file of the database's machine, in PostgreSQL's own container, by its path below the
-        root."""
-        ((text,),) = self.rows(f"SELECT pg_read_file('/{path}', 0, {FILE_MOST}, true)")
+        root. Raises psycopg2.Error or FileNotFoundError."""
+        ((text,),) = self._query(f"SELECT pg_read_file('/{path}', 0, {FILE_MOST}, true)")
         if text is None:
             raise FileNotFoundError(path)
         return text
@@ -231,26 +272,10 @@ class Database:
         """The parent of this connection's backend, when the backend is a process of this machine and namespace."""
         if self.host.boot_id and not self.host.here:
             return None  # another process here may have the same number
-        backend = self.connection.info.backend_pid
+        backend = self._info.backend_pid
         if not (kernel.text(f"proc/{backend}/comm") or "").startswith("postgres"):
             return None
         found = kernel.read(f"proc/{backend}/stat", sampling.parse_pid_stat)
         if not found or found[0] <= 0 or sampling.has_ended(found[0]):
             return None
         return found[0]
-
-    def _try(self, statement: str) -> None:
-        """VACUUM and CHECKPOINT may be forbidden to this user: PostgreSQL then logs a warning."""
-        try:
-            self.rows(statement)
-        except psycopg2.errors.InsufficientPrivilege:
-            pass
-
-
-def _statements(text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
-    return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -15,7 +15,7 @@ from ..base import kernel, process, reading, results
 from ..judge import reference
 from ..observe import cgroups, deployment
 from ..plan import settings
-from . import cpu_groups, placement, servers
+from . import cpu_groups, database_url, placement, servers
 from .database import Database
 
 LIMITS = (  # below /proc/sys
@@ -85,10 +85,8 @@ def describe(
 
 
 def recorded(chosen: settings.Settings) -> dict[str, str | None]:
-    """The settings as texts, without the password of a database."""
-    texts = dict(chosen.texts)
-    texts["DATABASE_URL"] = re.sub(r"//[^@/]*@", "//", texts["DATABASE_URL"] or "")
-    return texts
+    """The settings as texts, of the database its address alone."""
+    return chosen.texts | {"DATABASE_URL": database_url.shown(chosen.database_url)}
 
 
 def machine() -> dict[str, Any]:
@@ -207,8 +205,8 @@ def warnings(
     for name, stats in targets.items():
         if stats.get("pool_size", chosen.pool) != chosen.pool:
             found.append(f"{name} has {stats['pool_size']} database connections, and POOL is {chosen.pool}")
-    if db and not db.counts_statements:
-        found.append("the database has no pg_stat_statements: that N queries ran is proved by `sum` alone")
+    if db and db.uncounted:
+        found.append(f"{db.uncounted}: that N queries ran is proved by `sum` alone")
     if not db:
         found.append(
             "no DATABASE_URL: the database is neither reset between runs nor queried for what it counted"

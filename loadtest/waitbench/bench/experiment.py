@@ -55,10 +55,12 @@ class Experiment:
         self._announce(wanted)
         db = None
         if self.chosen.database_url or not self.chosen.targets:
-            db = database.Database(self.chosen.database_url)
+            db = database.Database(self.chosen.database_url, self.chosen.db_reset == "yes")
         cpus = placement.available()
         groups = cpu_groups.NONE
         try:
+            if db:
+                db.reset(writes=False)  # what is not possible is said before anything is measured
             groups = cpu_groups.arrange(self.chosen, db)
             bench = self._prepare(db, cpus, groups)
             for block in wanted:
@@ -67,9 +69,7 @@ class Experiment:
             self.progress.clear()
             os.sched_setaffinity(0, cpus)
             process.kill_all()
-            if db:
-                db.close()
-            groups.remove()
+            self._leave(db, groups)
 
     def finish(self) -> None:
         """Completes environment.json. Raises Failure."""
@@ -134,6 +134,15 @@ class Experiment:
             self._say(f"warning: {warning}")
         environment.write(self.folder, self.facts)
         return bench
+
+    def _leave(self, db: database.Database | None, groups: cpu_groups.Groups) -> None:
+        try:
+            if db and (trouble := db.restore()):
+                self._say(f"warning: {trouble}")
+        finally:
+            if db:
+                db.close()
+            groups.remove()
 
     def _block(self, bench: Bench, block: matrix.Block) -> None:
         if block.point in self.given_up:
@@ -215,7 +224,7 @@ def check_same(folder: results.Folder, facts: dict, chosen: settings.Settings) -
     """Raises Failure unless the folder was begun with these settings and programs."""
     then, now = facts["settings"], environment.recorded(chosen)
     for name, text in now.items():
-        if name not in ("OUT", "SEED", "DATABASE_URL", "PORT") and then.get(name) != text:
+        if name not in ("OUT", "SEED", "DATABASE_URL", "DB_RESET", "PORT") and then.get(name) != text:
             raise Failure(f"{folder.path} was begun with {name}={then.get(name)}: choose another OUT")
     programs = environment.versions(chosen), servers.tuning()
     if programs != (facts["versions"], facts["server_environment"]):

@@ -67,6 +67,7 @@ def _observe(subject: Subject) -> figures.Observation:
     """Proof, warm-up and the load that counts."""
     bench, spec, point, chosen = subject.bench, subject.spec, subject.point, subject.bench.chosen
     response_bytes = subject.prove()
+    subject.await_pool()
     idle_memory = sampling.memory()
     connections = subject.server.stats().get("connections_open")
     if chosen.warmup:
@@ -97,4 +98,5 @@ def _observe(subject: Subject) -> figures.Observation:
         host=hosts.of_server(spec.url, first.stats),
         db_host=bench.db.host if bench.db else None,
         busiest=busiest,
+        pool=subject.pool(first.stats),
     )

@@ -38,7 +38,7 @@ FAULTS = {  # what is injected -> the reason or the flag that must catch it
     "slow-generator": summary.GENERATOR_BOUND,
 }
 # The settings that the user chooses; the self-test chooses all others.
-KEPT = ("SERVER_LIST", "BUILD", "PORT", "DATABASE_URL", "PIN", "CPU_GROUPS", "POOL", "STEAL_MAX")
+KEPT = ("SERVER_LIST", "BUILD", "PORT", "DATABASE_URL", "DB_RESET", "PIN", "CPU_GROUPS", "POOL", "STEAL_MAX")
 
 
 @dataclasses.dataclass
@@ -225,7 +225,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         prog="loadtest/selftest",
         description="Proves the load test on this machine: an A/A test finds no difference, 5% of extra work is"
         " found, and injected errors, short responses and a slow generator are caught. About 10 minutes; the machine"
-        " should have nothing else to do. SERVER_LIST, BUILD, PORT, DATABASE_URL, PIN, POOL and STEAL_MAX are as in loadtest/run.",
+        " should have nothing else to do. SERVER_LIST, BUILD, PORT, DATABASE_URL, DB_RESET, PIN, POOL and STEAL_MAX are as"
+        " in loadtest/run.",
         epilog="Exit status: 0 all passed, 1 something failed or could not be run, 2 usage, 130 interrupted.",
     )
     parser.add_argument("--quick", action="store_true", help="one server and fewer blocks, about 2 minutes")

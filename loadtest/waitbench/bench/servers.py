@@ -10,6 +10,7 @@ from .. import ROOT, Failure
 from ..base import client, process
 from ..observe import out_of_memory, server_stats
 from ..plan import matrix, settings
+from . import database_url
 
 START_S = 15  # until a server must be ready: 10,000 database connections take a while
 STOP_S = 15
@@ -131,7 +132,8 @@ class Server:
     def _output(self) -> list[str]:
         if self.errors is None:
             return []
-        return os.pread(self.errors, 65536, 0).decode(errors="replace").splitlines()
+        text = os.pread(self.errors, 65536, 0).decode(errors="replace")
+        return database_url.hide(text, self.database_url).splitlines()
 
 
 def await_targets(chosen: settings.Settings) -> dict[str, dict]:

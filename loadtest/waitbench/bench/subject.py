@@ -5,9 +5,12 @@ from typing import Callable, Mapping
 
 from ..base import client, process
 from ..judge import figures, load, proof
-from ..observe import cgroups, hosts, sampling, system_calls
+from ..observe import cgroups, hosts, sampling, server_stats, system_calls
 from ..plan import matrix, settings
 from . import cpu_groups, database, generators, proxy, quiet, servers, wrk
+
+
+POOL_S = 1.0  # in which another database connection must be made, unless there will be no more
 
 
 class Bench:
@@ -60,6 +63,9 @@ class Subject:
         if point.proxy == "nginx" and not spec.url:
             self.proxy = proxy.InFront(chosen.port + 1, chosen.port, point.c, bench.place("proxy"))
         self.load_s = 0.0  # seconds of load so far
+        self.others: set[
+            int
+        ] | None = None  # sessions of the database that are not this server's; None: not known
 
     @property
     def url(self) -> str:
@@ -69,6 +75,8 @@ class Subject:
         return self.spec.url_of_proxy or "" if self.point.proxy == "nginx" else self.server.url
 
     def start(self) -> None:
+        if self.bench.db and not self.spec.url:  # a server that runs elsewhere has its sessions already
+            self.others = self.bench.db.clients()
         self.server.start()
         if self.proxy:
             self.proxy.start()
@@ -94,10 +102,34 @@ class Subject:
         self.load_s += result.duration_us / 1e6
         return result
 
+    def pool(self, stats: dict) -> int:
+        """How many database connections the server is to have. That another server's pool_size is not POOL is a
+        warning (bench/environment.py)."""
+        return stats.get("pool_size", self.bench.chosen.pool) if self.spec.url else self.bench.chosen.pool
+
+    def db_connections(self, stats: dict) -> int | None:
+        """How many it has, by its own count or else by PostgreSQL's; None where neither is known."""
+        own = server_stats.database_connections(stats)
+        if own is not None or self.others is None or not self.bench.db:
+            return own
+        return len(self.bench.db.clients() - self.others)
+
+    def await_pool(self) -> None:
+        """A server is ready with its first database connection; the others follow."""
+        most, since = -1, time.monotonic()
+        while time.monotonic() - since < POOL_S:
+            stats = self.server.stats()
+            count = self.db_connections(stats)
+            if count is None or count >= self.pool(stats):
+                return
+            if count > most:
+                most, since = count, time.monotonic()
+            time.sleep(0.02)
+
     def snapshot(self) -> figures.Snapshot:
-        stats = self.server.stats()
+        now, stats = time.monotonic(), self.server.stats()
         return figures.Snapshot(
-            time=time.monotonic(),
+            time=now,
             stats=stats,
             machine=sampling.machine(),
             pressure=sampling.pressure(),
@@ -107,6 +139,7 @@ class Subject:
             throttled=self._throttled(stats),
             asked=self.server.asked,
             connects=self.server.client.connects,
+            db_connections=self.db_connections(stats),
         )
 
     def _throttled(self, stats: dict) -> dict[str, float | None]:

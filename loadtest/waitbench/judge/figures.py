@@ -24,6 +24,7 @@ class Snapshot:
     throttled: dict[str, float | None]  # s that a limit of its control group stopped each part; None: unknown
     asked: int  # requests for /stats so far
     connects: int  # connections that the load test opened for them
+    db_connections: int | None = None  # of the server; None where nobody counts them
 
 
 @dataclasses.dataclass
@@ -51,6 +52,7 @@ class Observation:
     host: hosts.Host  # of the server
     db_host: hosts.Host | None = None
     busiest: idle_targets.Busiest | None = None  # of the other servers that were up
+    pool: int = 0  # database connections that the server is to have
 
     @property
     def before(self) -> dict:

@@ -37,6 +37,10 @@ def ids(seed: int, n: int) -> list[int]:
     return [1 + mix((seed + (i + 1) * 0x9E3779B97F4A7C15) & _MASK) % ROWS for i in range(n)]
 
 
+# The same as value(), of a row of the table world.
+VALUE_SQL = "id::bigint * 48271 % 2147483647"
+
+
 def value(row: int) -> int:
     return row * 48271 % 2147483647
 

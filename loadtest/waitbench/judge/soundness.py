@@ -37,6 +37,8 @@ REASONS = {
     "restarted": "another process responds than before the run",
     "requests": "the server counted other requests than wrk, by more than can be under way at the end",
     "queries": "the server counted other queries than its requests need, by more than can be under way",
+    "pool": "the server had fewer database connections than POOL, before the load or after it: PostgreSQL allows no"
+    " more (max_connections, the role's CONNECTION LIMIT), or they were lost",
     "connections": "the server accepted another number of connections than wrk was to open",
     "broken": "wrk gave no result, or one that contradicts itself",
     "died": "the server ended, or did not respond",
@@ -47,7 +49,9 @@ REASONS = {
 
 def judge(seen: Observation) -> tuple[list[str], list[str]]:
     """(reasons as sentences, flags) of one run. There are no flags where there are reasons."""
-    reasons = _errors(seen) + _little(seen) + apart(seen.load) + _disturbances(seen) + _counts(seen)
+    reasons = (
+        _errors(seen) + _little(seen) + apart(seen.load) + _disturbances(seen) + _counts(seen) + _pool(seen)
+    )
     return reasons, [] if reasons else flags(seen)
 
 
@@ -111,6 +115,19 @@ def _counts(seen: Observation) -> list[str]:
     if accepted is not None and (accepted < c or accepted > c and not seen.server.url):
         reasons.append(f"connections: the server accepted {accepted} and not {c}")
     return reasons
+
+
+def _pool(seen: Observation) -> list[str]:
+    """With fewer connections it is another experiment. Without queries the pool has no part in it."""
+    if not seen.server.parameters(seen.point)["n"]:
+        return []
+    had = {"before": seen.first.db_connections, "after": seen.last.db_connections}
+    return [
+        f"pool: {when} the load the server had {count} database connections and not {seen.pool}: does PostgreSQL"
+        " allow as many (max_connections, the role's CONNECTION LIMIT)?"
+        for when, count in had.items()
+        if count is not None and count < seen.pool
+    ][:1]
 
 
 def apart(load: Load) -> list[str]:

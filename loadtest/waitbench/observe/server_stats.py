@@ -6,7 +6,7 @@ REQUIRED = ("pid", "requests", "queries")
 NUMBERS = (
     "pid requests connections_open connections_accepted connections_refused replies_4xx replies_5xx queries query_s"
     " cpu_user_s cpu_system_s cpu_throttled_s ctx_voluntary ctx_involuntary rss_kib rss_peak_kib threads pool_size pool_waits"
-    " pool_wait_s"
+    " pool_wait_s db_connects db_lost"
 ).split()
 
 
@@ -28,3 +28,9 @@ def cpu_s(stats: dict) -> float | None:
     """Seconds of CPU so far, user and system together; None where the server does not say."""
     user, system = stats.get("cpu_user_s"), stats.get("cpu_system_s")
     return None if user is None or system is None else user + system
+
+
+def database_connections(stats: dict) -> int | None:
+    """That the server has now; None where it does not say."""
+    made, lost = stats.get("db_connects"), stats.get("db_lost")
+    return None if made is None or lost is None else made - lost

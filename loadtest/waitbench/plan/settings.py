@@ -6,6 +6,7 @@ values to whatever needs one.
 
 import dataclasses
 import os
+import re
 import secrets
 from typing import Any, Callable, Iterable, Mapping
 
@@ -113,6 +114,12 @@ SETTINGS: dict[str, tuple[Callable, str | None, str]] = {
         _text,
         "",
         "PostgreSQL with db/schema.sql, whose rows are reset; default: a private one (db/local)",
+    ),
+    "DB_RESET": (
+        _choice("no", "yes"),
+        "no",
+        "yes: rows of DATABASE_URL that db/seed.sql did not make may be deleted; no: where there are any, the load"
+        " test refuses to start",
     ),
     "PORT": (_number(1, 65535), "18080", "of the server that is measured, on 127.0.0.1; nginx one higher"),
     "PIN": (
@@ -225,7 +232,8 @@ def _flags(arguments: Iterable[str]) -> dict[str, str]:
         flag, equals, value = word.partition("=")
         name = flag[2:].upper().replace("-", "_")
         if not flag.startswith("--") or name not in SETTINGS or flag != flag.lower():
-            raise Usage(f"{word}: no such flag; --help lists them")
+            # Not the whole word, which may be an address with a password.
+            raise Usage(f"{re.split('[=:]', word)[0]}: no such flag; --help lists them")
         if not equals:
             following = next(words, None)
             if following is None:
