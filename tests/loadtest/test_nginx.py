@@ -64,7 +64,7 @@ def test_a_folder_may_have_any_name(stub, tmp_path, monkeypatch, size):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ODD))
     server = int(stub().rpartition(":")[2])
     port = test_run.free_port()
-    check(proxy.FixedResponse(port, size) if size == 1000 else proxy.InFront(port, server, 8), size)
+    check(proxy.FixedResponse(port, size, 8) if size == 1000 else proxy.InFront(port, server, 8), size)
 
 
 def check(nginx, size):
@@ -90,6 +90,7 @@ def test_a_worker_has_connections_for_every_client_and_no_more():
     """Each costs a worker 430 bytes: as many as a limit of 1,048,576 files allows would cost it 446 MB."""
     text = proxy.InFront(1, 2, 256).configuration("/f")
     assert "worker_connections 612;" in text  # 2 * 256 and 100 others
+    assert "worker_connections 5100;" in proxy.FixedResponse(1, 64, 5000).configuration("/f")
 
 
 @needs_nginx
@@ -111,7 +112,7 @@ def test_all_connections_fit_into_one_worker(stub):
 
 @needs_nginx
 def test_as_a_server_of_its_own():
-    check(proxy.FixedResponse(test_run.free_port(), 1000), 1000)
+    check(proxy.FixedResponse(test_run.free_port(), 1000, 8), 1000)
 
 
 def test_the_configuration_stands_once():

@@ -264,9 +264,9 @@ class Database:
     def _own_cpu_s(self) -> float | None:
         try:
             parent, _ = sampling.parse_pid_stat(self._file("proc/self/stat"))  # of this connection's backend
-        except (OSError, ValueError, LookupError):
+            return sampling.tree_cpu(parent, self._file)
+        except (psycopg2.Error, OSError, ValueError, LookupError):
             return None
-        return sampling.tree_cpu(parent, self._file)
 
     def _find_postmaster(self) -> int | None:
         """The parent of this connection's backend, when the backend is a process of this machine and namespace."""

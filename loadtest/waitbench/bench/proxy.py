@@ -85,5 +85,5 @@ class InFront(Nginx):
 class FixedResponse(Nginx):
     """nginx as a server of its own, which responds with a body of so many bytes."""
 
-    def __init__(self, port: int, size: int, place: process.Place = process.ANYWHERE):
-        super().__init__(port, f"bytes:{size}", 4096, place)
+    def __init__(self, port: int, size: int, clients: int, place: process.Place = process.ANYWHERE):
+        super().__init__(port, f"bytes:{size}", clients + process.OTHER_FILES, place)
