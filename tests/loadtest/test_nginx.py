@@ -85,7 +85,7 @@ def test_the_configuration_stands_once():
     found = {name for name, text in texts.items() if re.search(words, text)}
     assert found == {"nginx-conf"}
     image = (ROOT / "Dockerfile").read_text()
-    assert "COPY loadtest/nginx-conf " in image and "nginx-conf /tmp auto 8192 $NOFILE $SITES" in image
+    assert "COPY loadtest/nginx-conf " in image and "nginx-conf /tmp auto 8192 - $SITES" in image
 
 
 def compose():
@@ -99,15 +99,14 @@ def compose():
 
 @pytest.mark.skipif(not compose(), reason="there is no docker compose")
 def test_compose_accepts_its_file():
-    environment = test_run.clean() | {"THREADED_PORT": "15341", "NOFILE": "1234"}
+    environment = test_run.clean() | {"THREADED_PORT": "15341"}
     done = subprocess.run(
         ["docker", "compose", "--profile", "proxy", "--profile", "loadtest", "config"],
         cwd=ROOT, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0 and not done.stderr, done.stderr
     service = re.search(r"^  proxy:\n((?:    .*\n)+)", done.stdout, re.M)[1]
-    assert re.search(r'NOFILE: "1234"', service)
     sites = re.search(r"SITES: (.*)", service)[1].split()
     assert sites[0] == "8081=server-threaded:15341" and len(sites) == 3
-    text = configuration("/tmp", "auto", "8192", "1234", *sites)
+    text = configuration("/tmp", "auto", "8192", "-", *sites)
     assert "server server-threaded:15341;" in text and "listen 8081 backlog=4096;" in text
