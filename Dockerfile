@@ -3,7 +3,8 @@
 #   db         PostgreSQL with the tables, the rows and the settings of db/
 #   server     all three servers, one chosen by the command: docker run ... server-coro
 #   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
-#   proxy      nginx; docker-compose.yml has its settings, loadtest/nginx-conf its configuration
+#   proxy      nginx; docker-compose.yml has its settings, loadtest/nginx-conf its configuration,
+#              loadtest/nginx-follow reloads it
 #
 # servers.csv lists the servers; tests/loadtest/test_server_list.py holds this file against it.
 #
@@ -63,11 +64,11 @@ FROM docker.io/library/debian:trixie-slim AS proxy
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx-light \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
-COPY --chmod=755 loadtest/nginx-conf /usr/local/bin/
+COPY --chmod=755 loadtest/nginx-conf loadtest/nginx-follow /usr/local/bin/
 USER nobody
 # nginx inherits the limit of open files. SITES has a word for each server, and is split into them.
-CMD ["sh", "-c", "ulimit -n $(ulimit -Hn); \
-    nginx-conf /tmp auto 8192 - $SITES >/tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf"]
+CMD ["sh", "-c", "ulimit -n $(ulimit -Hn); nginx-conf /tmp auto 8192 - $SITES >/tmp/nginx.conf && \
+    exec nginx-follow /tmp/nginx.conf $SITES"]
 
 FROM docker.io/library/debian:trixie-slim AS loadtest
 RUN apt-get update \

@@ -168,7 +168,9 @@ def test_usage(up):
     assert up("now").returncode == 2
 
 
-@pytest.mark.parametrize("version, release", [("17.6 (Debian 17.6-1)", "17"), ("18beta1", "18"), ("9.6.24", "9")])
+@pytest.mark.parametrize(
+    "version, release", [("17.6 (Debian 17.6-1)", "17"), ("18beta1", "18"), ("9.6.24", "9")]
+)
 def test_each_release_has_a_folder_of_its_own(tmp_path, version, release):
     """db/entrypoint, which the container of the database begins with."""
     played = {
