@@ -1,13 +1,20 @@
-# The images of the servers and of the load test. docker-compose.yml builds them:
+# The images of the database, the servers and the load test. docker-compose.yml builds them:
 #
+#   db         PostgreSQL with the tables, the rows and the settings of db/
 #   server     all three servers, one chosen by the command: docker run ... server-coro
 #   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
-#   proxy      nginx; docker-compose.yml has its settings, loadtest/nginx-conf its configuration
+#   proxy      nginx; docker-compose.yml has its settings, loadtest/nginx-conf its configuration,
+#              loadtest/nginx-follow reloads it
 #
 # servers.csv lists the servers; tests/loadtest/test_server_list.py holds this file against it.
+#
+# Images have their full names, since Podman need not know which registry a short one means. Files that another user
+# than root reads are given their mode here: in a clone that was made with umask 077 only its owner may read them.
+
+ARG POSTGRES_IMAGE=docker.io/library/postgres:17
 
 # What git calls these sources. Without .git they are of an unknown revision, unless VERSION says which.
-FROM debian:trixie-slim AS revision
+FROM docker.io/library/debian:trixie-slim AS revision
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
@@ -18,7 +25,16 @@ ARG VERSION
 RUN git ls-files -z --deleted | git update-index -z --skip-worktree --stdin; \
     version=${VERSION:-$(git describe --always --dirty)}; echo "${version:-unknown}" >/revision
 
-FROM debian:trixie-slim AS build
+FROM $POSTGRES_IMAGE AS db
+COPY --chmod=755 db/entrypoint /etc/waitbench/
+COPY --chmod=644 db/settings.conf /etc/waitbench/
+COPY --chmod=644 db/schema.sql /docker-entrypoint-initdb.d/1-schema.sql
+COPY --chmod=644 db/seed.sql /docker-entrypoint-initdb.d/2-seed.sql
+ENTRYPOINT ["/etc/waitbench/entrypoint"]
+# The same settings as db/local, but for who may connect: the network of the containers alone.
+CMD ["postgres", "-c", "config_file=/etc/waitbench/settings.conf", "-c", "listen_addresses=*"]
+
+FROM docker.io/library/debian:trixie-slim AS build
 WORKDIR /waitbench
 COPY .ci/deps .ci/deps
 RUN .ci/deps build && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
@@ -30,7 +46,7 @@ COPY server-coro server-coro
 COPY --from=revision /revision .
 RUN make -j"$(nproc)" VERSION="$(cat revision)"
 
-FROM debian:trixie-slim AS server
+FROM docker.io/library/debian:trixie-slim AS server
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libjansson4 libllhttp9.2 libpq5 libuv1t64 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
@@ -44,17 +60,17 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bash", "-c", "\
     exec 3<>/dev/tcp/127.0.0.1/$PORT && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '\"ready\"' <&3"]
 CMD ["server-threaded"]
 
-FROM debian:trixie-slim AS proxy
+FROM docker.io/library/debian:trixie-slim AS proxy
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx-light \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
-COPY loadtest/nginx-conf /usr/local/bin/
+COPY --chmod=755 loadtest/nginx-conf loadtest/nginx-follow /usr/local/bin/
 USER nobody
-# SITES has a word for each server, and is split into them.
-CMD ["sh", "-c", "\
-    nginx-conf /tmp auto 8192 $NOFILE $SITES >/tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf"]
+# nginx inherits the limit of open files. SITES has a word for each server, and is split into them.
+CMD ["sh", "-c", "ulimit -n $(ulimit -Hn); nginx-conf /tmp auto 8192 - $SITES >/tmp/nginx.conf && \
+    exec nginx-follow /tmp/nginx.conf $SITES"]
 
-FROM debian:trixie-slim AS loadtest
+FROM docker.io/library/debian:trixie-slim AS loadtest
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3 python3-psycopg2 python3-scipy wrk \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
@@ -63,6 +79,7 @@ COPY db db
 COPY servers.csv .
 COPY loadtest loadtest
 COPY --from=revision /revision .
+RUN chmod -R go=u-w .
 ENV PYTHONDONTWRITEBYTECODE=1
 # What it leaves belongs to whoever owns the results folder, who is not root.
 ENTRYPOINT ["bash", "-c", "\

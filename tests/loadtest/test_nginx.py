@@ -4,12 +4,15 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 import test_run
+from waitbench import Failure
 from waitbench.base import client
-from waitbench.bench import proxy
+from waitbench.bench import proxy, servers
+from waitbench.plan import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "loadtest" / "nginx-conf"
@@ -115,6 +118,80 @@ def test_as_a_server_of_its_own():
     check(proxy.FixedResponse(test_run.free_port(), 1000, 8), 1000)
 
 
+# nginx-follow's programs: an address is what a file says, nginx writes down its signals, five seconds pass at once.
+PLAYED = {
+    "getent": 'cat "$FOLDER/$2"',
+    "sleep": "exec /bin/sleep 0.05",
+    "nginx": 'trap \'echo reload >>"$FOLDER/did"\' HUP; echo "start $*" >>"$FOLDER/did"; while :; do /bin/sleep 0.02; done',
+}
+
+
+@pytest.fixture
+def follow(tmp_path):
+    """A running loadtest/nginx-follow of the servers `one` and `two`; the folder of their addresses."""
+    for name, text in PLAYED.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "one").write_text("10.0.0.1")
+    (tmp_path / "two").write_text("10.0.0.2")
+    child = subprocess.Popen(
+        [ROOT / "loadtest" / "nginx-follow", "x.conf", "8081=one:80", "8082=two:81"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "FOLDER": str(tmp_path)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    await_lines(tmp_path, 1)
+    yield tmp_path
+    child.kill()
+    child.wait()
+
+
+def await_lines(folder, count):
+    did = folder / "did"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if did.exists() and did.read_text().count("\n") >= count:
+            break
+        time.sleep(0.02)
+    return did.read_text().splitlines()
+
+
+def test_nginx_is_reloaded_when_a_server_has_another_address(follow):
+    assert await_lines(follow, 1) == ["start -e stderr -c x.conf"]
+    (follow / "two").write_text("10.0.0.3")
+    assert await_lines(follow, 2)[1:] == ["reload"]
+    (follow / "one").unlink()  # stopped: nginx would not start with a name that has no address
+    time.sleep(0.5)
+    assert len(await_lines(follow, 2)) == 2
+    (follow / "one").write_text("10.0.0.4")
+    assert await_lines(follow, 3)[1:] == ["reload", "reload"]
+    time.sleep(0.5)
+    assert len(await_lines(follow, 3)) == 3  # the same addresses as before are no reason
+
+
+def targets(*words):
+    return settings.load(["--targets", " ".join(words), "--n", "0", "--c", "8"], {})
+
+
+def test_nginx_is_to_reach_the_server_that_is_measured(stub, monkeypatch):
+    monkeypatch.setattr(servers, "START_S", 0.5)
+    one, other, gone = stub(), stub(), f"http://127.0.0.1:{test_run.free_port()}"
+    assert list(servers.await_targets(targets(f"a={one}", f"a@nginx={one}"))) == ["a"]
+    assert list(servers.await_targets(targets(f"a@nginx={one}"))) == ["a"]
+    for proxy_url, words in ((other, f"another server than {one} responds"), (gone, "a does not respond")):
+        with pytest.raises(Failure, match=f"through {proxy_url} {words}.*restart nginx"):
+            servers.await_targets(targets(f"a={one}", f"a@nginx={proxy_url}"))
+        spec = targets(f"a={one}", f"a@nginx={proxy_url}").servers[0]
+        with pytest.raises(Failure, match="restart nginx"):
+            servers.Server(spec, targets(f"a={one}"), "").await_reached_through(spec.url_of_proxy)
+
+
+def test_a_target_is_the_server_whose_name_it_has(stub, monkeypatch):
+    monkeypatch.setattr(servers.server_stats, "check", lambda stats: stats | {"model": "coro"})
+    url = stub()
+    assert list(servers.await_targets(targets(f"coro={url}", f"mine={url}"))) == ["coro", "mine"]
+    with pytest.raises(Failure, match=f"at {url} is coro, and not libuv"):
+        servers.await_targets(targets(f"libuv={url}"))
+
+
 def test_the_configuration_stands_once():
     """Not in the code nor in Compose: the image has the program, and Compose its arguments."""
     words = "worker_connections|proxy_pass|keepalive_requests"
@@ -123,7 +200,7 @@ def test_the_configuration_stands_once():
     found = {name for name, text in texts.items() if re.search(words, text)}
     assert found == {"nginx-conf"}
     image = (ROOT / "Dockerfile").read_text()
-    assert "COPY loadtest/nginx-conf " in image and "nginx-conf /tmp auto 8192 $NOFILE $SITES" in image
+    assert " loadtest/nginx-conf " in image and "nginx-conf /tmp auto 8192 - $SITES" in image
 
 
 def compose():
@@ -137,15 +214,14 @@ def compose():
 
 @pytest.mark.skipif(not compose(), reason="there is no docker compose")
 def test_compose_accepts_its_file():
-    environment = test_run.clean() | {"THREADED_PORT": "15341", "NOFILE": "1234"}
+    environment = test_run.clean() | {"THREADED_PORT": "15341"}
     done = subprocess.run(
         ["docker", "compose", "--profile", "proxy", "--profile", "loadtest", "config"],
         cwd=ROOT, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0 and not done.stderr, done.stderr
     service = re.search(r"^  proxy:\n((?:    .*\n)+)", done.stdout, re.M)[1]
-    assert re.search(r'NOFILE: "1234"', service)
     sites = re.search(r"SITES: (.*)", service)[1].split()
     assert sites[0] == "8081=server-threaded:15341" and len(sites) == 3
-    text = configuration("/tmp", "auto", "8192", "1234", *sites)
+    text = configuration("/tmp", "auto", "8192", "-", *sites)
     assert "server server-threaded:15341;" in text and "listen 8081 backlog=4096;" in text

@@ -14,6 +14,7 @@ from . import database_url
 
 START_S = 15  # until a server must be ready: 10,000 database connections take a while
 STOP_S = 15
+IDENTITY = ("model", "pid", "start_time")  # of GET /stats: in a container each server has process id 1
 POOL_TIMEOUT_S = 3600  # the queue for the pool is measured, so waiting in it must not be an error
 # The variables of the load test that a server does not inherit: N="1 5 20" is not a number.
 HIDDEN = set(settings.SETTINGS)
@@ -75,6 +76,29 @@ class Server:
             raise Died(f"{self.spec.name}{self._how_it_ended() or f' {error}'}{self._last_words()}") from None
         except ValueError as error:
             raise Failure(f"{self.spec.name} cannot be measured: {error}") from None
+
+    def await_reached_through(self, proxy: str) -> None:
+        """Waits until what responds at the address of nginx in front of this server is this server. nginx
+        resolves a name when it starts: after a restart of servers, their earlier addresses may be one
+        another's. Raises Died or Failure."""
+        http = client.Client(proxy)
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                found, own = http.get_json("/stats"), self.stats()
+                if all(found.get(name) == own.get(name) for name in IDENTITY):
+                    return
+                problem = f"another server than {self.url} responds (model {found.get('model')})"
+            except (client.Unreachable, AttributeError) as error:
+                problem = f"{self.spec.name} does not respond ({error})"
+            finally:
+                http.close()
+            if time.monotonic() > deadline:
+                raise Failure(
+                    f"through {proxy} {problem}: restart nginx, which may know an earlier address of the server"
+                    " (docker compose --profile proxy restart proxy)"
+                )
+            time.sleep(0.2)
 
     @property
     def pid(self) -> int | None:
@@ -145,11 +169,22 @@ def await_targets(chosen: settings.Settings) -> dict[str, dict]:
             target.start()
             try:
                 found[spec.name] = target.stats()
+                _check_model(spec, found[spec.name].get("model"), chosen.server_list.names)
+                if spec.url_of_proxy and any(point.proxy == "nginx" for point in chosen.points):
+                    target.await_reached_through(spec.url_of_proxy)
             except Died as error:
                 raise Failure(str(error)) from None
             finally:
                 target.stop()
     return found
+
+
+def _check_model(spec: matrix.Server, model: object, listed: list[str]) -> None:
+    """Raises Failure when a target has the name of one server of the list and is another one of it."""
+    if spec.name in listed and model in listed and model != spec.name:
+        raise Failure(
+            f"TARGETS: at {spec.url} is {model}, and not {spec.name}: give it its own name or address"
+        )
 
 
 def tuning() -> dict[str, str]:

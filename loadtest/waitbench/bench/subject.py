@@ -80,6 +80,8 @@ class Subject:
         self.server.start()
         if self.proxy:
             self.proxy.start()
+        elif self.point.proxy == "nginx" and self.spec.url_of_proxy:
+            self.server.await_reached_through(self.spec.url_of_proxy)
 
     def stop(self) -> list[str]:
         """The server's lines for the log."""
