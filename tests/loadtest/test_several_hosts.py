@@ -217,7 +217,11 @@ def test_the_environment_names_the_hosts(results):
 
 def test_a_generator_that_is_cut_off_is_named_and_ends_its_wrk(hosts, tmp_path):
     """Its host is there and says nothing any more: no connection is closed."""
-    cut = f"sleep 3; ip -n {hosts.network.prefix}switch link set load-2 down"
+    prefix = hosts.network.prefix
+    runs = (
+        f"for pid in $(ip netns pids {prefix}load-2); do cat /proc/$pid/comm; done 2>/dev/null | grep -qx wrk"
+    )
+    cut = f"timeout 30 sh -c 'until {runs}; do sleep 0.1; done'; sleep 1; ip -n {prefix}switch link set load-2 down"
     running = subprocess.Popen(["sh", "-c", cut])
     try:
         begin = time.monotonic()
