@@ -1,7 +1,6 @@
 """README's section "On several machines", line by line, on hosts made of network namespaces: each has an
 address of its own, and reaches the others over a bridge."""
 
-import contextlib
 import csv
 import json
 import os
@@ -9,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -217,28 +215,14 @@ def test_the_environment_names_the_hosts(results):
     assert all(row["idle_share"] for row in rows(results, "runs.csv"))
 
 
-def long_wrks():
-    """The ids of the processes that are a wrk of 60 s to the server of these hosts."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            if b"60s" in words and any(b"10.0.0.2" in word for word in words):
-                found.append(int(path.parent.name))
-    return found
-
-
 def test_a_generator_that_is_cut_off_is_named_and_ends_its_wrk(hosts, tmp_path):
     """Its host is there and says nothing any more: no connection is closed."""
-
-    def cut():
-        deadline = time.monotonic() + 30
-        while len(long_wrks()) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        ip("-n", f"{hosts.network.prefix}switch", "link", "set", "load-2", "down")
-
-    cutter = threading.Thread(target=cut)
-    cutter.start()
+    prefix = hosts.network.prefix
+    runs = (
+        f"for pid in $(ip netns pids {prefix}load-2); do cat /proc/$pid/comm; done 2>/dev/null | grep -qx wrk"
+    )
+    cut = f"timeout 30 sh -c 'until {runs}; do sleep 0.1; done'; sleep 1; ip -n {prefix}switch link set load-2 down"
+    running = subprocess.Popen(["sh", "-c", cut])
     try:
         begin = time.monotonic()
         done = hosts.load(tmp_path / "r", DURATION="60", WARMUP="0", RETRIES="0")
@@ -254,5 +238,5 @@ def test_a_generator_that_is_cut_off_is_named_and_ends_its_wrk(hosts, tmp_path):
             else:
                 raise AssertionError(f"{host} still runs wrk; it said:\n{hosts.said(host)}")
     finally:
-        cutter.join()
+        running.wait()
         ip("-n", f"{hosts.network.prefix}switch", "link", "set", "load-2", "up")

@@ -15,22 +15,15 @@ import psycopg2.errors
 from .. import Failure, ROOT
 from ..base import kernel, process
 from ..observe import cgroups, hosts, sampling
-from . import seed, session
+from . import seed, session, statements
 
 LOCAL = ROOT / "db" / "local"
-# Matches the statements of GET /work in this database, and none of those in this module. A driver that puts values into
-# the text of an update (hits + 1) has its id as the second parameter.
-OF_WORK = (
-    "query ~ 'world' AND query ~ 'id = [$][0-9]'"
-    " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-CALLS = f"SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE {OF_WORK}"
 FLUSH_S = 0.6  # PostgreSQL 14 and older report a session's counts after 0.5 s, and to a process of their own
 FILE_MOST = 65536  # bytes of a file of /proc; pg_read_file wants a size where a file may be missing
 
 
 class Counts(NamedTuple):
-    queries: int | None  # None: the database has no pg_stat_statements
+    queries: int | None  # None: the database does not count them
     hits: int
 
 
@@ -82,7 +75,7 @@ class Database:
         """The work that the servers have given the database so far."""
         queries = None
         if self.counts_statements:
-            ((queries,),) = self.rows(CALLS)
+            ((queries,),) = self.rows(statements.CALLS)
         ((hits,),) = self.rows("SELECT coalesce(sum(hits), 0)::bigint FROM world")
         return Counts(queries, hits)
 
@@ -205,7 +198,7 @@ class Database:
     def _connect(self) -> None:
         self.session = session.Session(self.url)
         self.rows("SELECT 1 FROM world LIMIT 1")
-        self.uncounted = self._why_uncounted()
+        self.uncounted = statements.why_uncounted(self.session)
         self.host = self._find_host()
         self.postmaster = self._find_postmaster()
         if self.postmaster:
@@ -225,23 +218,6 @@ class Database:
             last = (started.stdout.strip().splitlines() or ["db/local failed"])[-1]
             raise Failure(f"no private PostgreSQL: {last}")
         self.url = process.run(words + ["url"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-    def _why_uncounted(self) -> str | None:
-        """Why the servers' statements are not counted, as the beginning of a sentence; None when they are."""
-        try:
-            before = self._query(CALLS)
-            self.rows("SELECT value FROM world WHERE id = 1")
-            if self._query(CALLS) > before:
-                return None
-        except psycopg2.errors.UndefinedTable:
-            return "the database has no pg_stat_statements (CREATE EXTENSION)"
-        except psycopg2.Error as error:
-            return f"pg_stat_statements cannot be read ({session.first_line(error)})"
-        for setting in "pg_stat_statements.track", "compute_query_id":
-            ((value,),) = self.rows(f"SELECT current_setting('{setting}', true)")
-            if value in ("none", "off"):
-                return f"{setting} is {value}, so PostgreSQL counts no statement"
-        return "pg_stat_statements does not count the statements of this user"
 
     def _find_host(self) -> hosts.Host:
         """By its kernel's boot id, which PostgreSQL reads for a superuser. Other users learn its address only."""
