@@ -1,5 +1,7 @@
 """Each way in which a run can be unsound is caught, and only that one is named."""
 
+import dataclasses
+
 import pytest
 
 from waitbench.base import results
@@ -113,6 +115,15 @@ def test_requests_may_differ_by_those_under_way(difference, sound):
     served = REQUESTS + difference
     stats = {"requests": 1000 + served + 2, "queries": 20000 + served * 20}
     assert words(observation(stats=stats)) == ([] if sound else ["requests"])
+
+
+@pytest.mark.parametrize("checks, sound", [(2, True), (3, False)])
+def test_a_server_that_runs_elsewhere_has_health_checks_too(checks, sound):
+    """GET /readyz, with a query of its own, in the 2 s of a run in which 16 requests were under way."""
+    served = REQUESTS + 16 + checks
+    stats = {"requests": 1000 + served + 2, "queries": 20000 + (REQUESTS + 16) * 20 + checks}
+    elsewhere = dataclasses.replace(matrix.parse_server("threaded"), url="http://10.0.0.2:8081")
+    assert words(observation(stats=stats, server=elsewhere)) == ([] if sound else ["requests"])
 
 
 @pytest.mark.parametrize("extra, sound", [(0, True), (-1, False), (16 * 1134, True), (16 * 1134 + 1, False)])
