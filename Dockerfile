@@ -66,8 +66,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 COPY --chmod=755 loadtest/nginx-conf loadtest/nginx-follow /usr/local/bin/
 USER nobody
-# nginx inherits the limit of open files. SITES has a word for each server, and is split into them.
-CMD ["sh", "-c", "ulimit -n $(ulimit -Hn); nginx-conf /tmp auto 8192 - $SITES >/tmp/nginx.conf && \
+# nginx inherits the limit of open files. A worker has room for 20,000 clients and their connections to the server, in
+# 17 MB. SITES has a word for each server, and is split into them.
+CMD ["sh", "-c", "ulimit -n $(ulimit -Hn); nginx-conf /tmp auto 40000 - $SITES >/tmp/nginx.conf && \
     exec nginx-follow /tmp/nginx.conf $SITES"]
 
 FROM docker.io/library/debian:trixie-slim AS loadtest
