@@ -10,9 +10,9 @@ import pytest
 import synthetic
 import test_soundness
 from waitbench.base import kernel, process, results
-from waitbench.bench import database, environment, placement
+from waitbench.bench import cpu_groups, database, environment, placement
 from waitbench.judge import figures, soundness, summary
-from waitbench.observe import deployment, hosts, sampling
+from waitbench.observe import cgroups, deployment, hosts, sampling
 from waitbench.plan import settings
 from waitbench.show import charts, findings, report, table
 
@@ -25,6 +25,10 @@ FILES = {
     "proc/pressure/cpu": "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n",
     "proc/cpuinfo": "model name\t: A CPU\nflags\t\t: fpu hypervisor\n",
     "proc/self/cgroup": "0::/\n",
+    "proc/self/mountinfo": "30 22 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+    "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io\n",
+    "sys/fs/cgroup/cpu.max": "150000 100000\n",
+    "sys/fs/cgroup/cpu.stat": "usage_usec 9\nthrottled_usec 5\n",
     "proc/sys/kernel/random/boot_id": "01234567-89ab-cdef-0123-456789abcdef\n",
     "proc/sys/kernel/sched_autogroup_enabled": "1\n",
     "proc/sys/kernel/threads-max": "1\n",
@@ -48,7 +52,11 @@ NEEDED = {
     "proc/net/sockstat": {"tcp"},
     "proc/pressure/cpu": {"pressure"},
     "proc/cpuinfo": {"cpu_model", "virtual"},
-    "proc/self/cgroup": {"by_session"},
+    "proc/self/cgroup": {"by_session", "cpu_limit", "throttled"},
+    "proc/self/mountinfo": {"by_session", "cpu_limit", "throttled"},
+    "sys/fs/cgroup/cgroup.controllers": {"by_session", "cpu_limit", "throttled"},
+    "sys/fs/cgroup/cpu.max": {"cpu_limit"},
+    "sys/fs/cgroup/cpu.stat": {"throttled"},
     "proc/sys/kernel/random/boot_id": {"boot_id"},
     "proc/sys/kernel/sched_autogroup_enabled": {"by_session"},
     "proc/sys/kernel/threads-max": {"threads-max"},
@@ -87,13 +95,14 @@ def root(tmp_path, monkeypatch):
 
 def known():
     """The names of the figures that are known; a figure that is not known is None, "", or no claim."""
-    machine, memory = environment.machine(), sampling.memory()
+    machine, memory, group = environment.machine(), sampling.memory(), cgroups.group_of()
     met = " ".join(environment.limits_met(10))
     found = {name: machine[name] for name in ("memory_kib", "governor", "turbo", "smt", "virtual")}
     found |= {name: name in met or None for name in ("threads-max", "pid_max", "somaxconn")}
     found |= {
         "machine": sampling.machine(), "kernel": memory.kernel, "tcp": memory.tcp, "pressure": sampling.pressure(),
-        "cpu_model": machine["cpu_model"] == "A CPU" or None, "by_session": environment.grouped_by_session() or None,
+        "cpu_model": machine["cpu_model"] == "A CPU" or None, "by_session": cpu_groups.as_found(group) == cpu_groups.SESSION or None,
+        "cpu_limit": machine["cpu_limit"], "throttled": group and cgroups.throttled_s(group),
         "boot_id": hosts.own().boot_id or None, "cpu_s": sampling.tree_cpu(PID),
         "run_queue": sampling.run_queue_wait(PID),
         "does_not_catch": None if process.catches(SimpleNamespace(pid=PID), 2) else True,
@@ -153,9 +162,9 @@ class Elsewhere(database.Database):
 
     def __init__(self, root):
         self.root, self.postmaster = root, None
-        self.connection = SimpleNamespace(info=SimpleNamespace(host="db"))
+        self.session = SimpleNamespace(link=SimpleNamespace(info=SimpleNamespace(host="db")))
 
-    def rows(self, sql):
+    def _query(self, sql):
         path = self.root / sql.split("'")[1].strip("/").replace("proc/self/", f"proc/{PID}/")
         try:
             return [(path.read_text(),)]

@@ -155,9 +155,7 @@ def make(asked: str) -> Groups:
     if asked == SESSION:
         if found == SESSION:
             return Groups(SESSION, "the kernel divides CPU time by session (CPU_GROUPS=session, autogroup)")
-        return Groups(
-            FLAT, f"CPU_GROUPS=session is not to be had, since {_no_autogroup(own)}: all are in one group"
-        )
+        return Groups(found, f"CPU_GROUPS=session is not to be had, since {_no_autogroup(own)}")
     names = {role: role if asked == SERVICE else "all" for role in ROLES}
     try:
         tree = _tree(own, names)
@@ -170,7 +168,9 @@ def make(asked: str) -> Groups:
 
 def as_found(own: cgroups.Group | None) -> str:
     """How the kernel divides CPU time among the children of this process if nobody changes it."""
-    return SESSION if autogroup() and (own is None or own.is_root) else FLAT
+    if not autogroup():
+        return FLAT
+    return UNKNOWN if own is None else SESSION if own.is_root else FLAT
 
 
 def autogroup() -> bool:
@@ -201,7 +201,7 @@ def _tree(own: cgroups.Group | None, names: dict[str, str]) -> Tree:
     """In the nearest group in which groups can be made. Version 2 allows none beside processes ("no internal
     processes"), so there it is mostly one further out."""
     if own is None:
-        raise Unwritable("no control groups are mounted")
+        raise Unwritable("no control groups can be seen")
     first: Unwritable | None = None
     for folder in own.chain:
         parent = own._replace(path=folder)
@@ -215,7 +215,11 @@ def _tree(own: cgroups.Group | None, names: dict[str, str]) -> Tree:
 
 
 def _instead(asked: str, found: str, why: Unwritable) -> str:
-    manner = "the kernel divides CPU time by session" if found == SESSION else "all are in one CPU group"
+    manner = {
+        SESSION: "the kernel divides CPU time by session",
+        FLAT: "all are in one CPU group",
+        UNKNOWN: "it is not known how the kernel divides CPU time",
+    }[found]
     return (
         f"CPU_GROUPS={asked} is not to be had ({why}), so {manner}: run as root, or inside"
         " `systemd-run --user --scope -p Delegate=yes`"

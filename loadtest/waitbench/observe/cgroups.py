@@ -39,25 +39,30 @@ class Group(NamedTuple):
 
 def group_of(pid: int | str = "self", read: Read = kernel.text) -> Group | None:
     """The group that decides about the CPU time of a process; None where the kernel or a container does not say."""
-    memberships, mounts = read(f"proc/{pid}/cgroup"), read("proc/self/mountinfo")
-    if not memberships or not mounts:
+    try:
+        paths = _memberships(read(f"proc/{pid}/cgroup") or "")
+        return _find(paths, read("proc/self/mountinfo") or "", read)
+    except (ValueError, LookupError):
         return None
-    paths: dict[str, str] = {}  # {"cpu": path in version 1, "": path in version 2}
-    for line in memberships.splitlines():
-        controllers, path = line.split(":", 2)[1:]
-        paths |= {name: path for name in controllers.split(",")}
+
+
+def _memberships(text: str) -> dict[str, str]:
+    """Controller -> path in its tree of version 1; "" -> path in the tree of version 2."""
+    lines = [line.split(":", 2) for line in text.splitlines()]
+    return {name: path for _, controllers, path in lines for name in controllers.split(",")}
+
+
+def _find(paths: dict[str, str], mounts: str, read: Read) -> Group | None:
     found = None
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         inside, folder = (_unescaped(word) for word in before.split()[3:5])
         kind, _, options = after.split(" ", 2)
         if kind == "cgroup" and "cpu" in options.split(","):
-            return _group(1, folder, inside, paths.get("cpu"))
+            return _group(1, folder, inside, paths["cpu"])
         if kind == "cgroup2" and found is None:
-            found = _group(2, folder, inside, paths.get(""))
-    if found and "cpu" in (read(found.top / "cgroup.controllers") or "cpu").split():
-        return found
-    return None
+            found = _group(2, folder, inside, paths[""])
+    return found if found and "cpu" in (read(found.top / "cgroup.controllers") or "").split() else None
 
 
 def limit(group: Group, read: Read = kernel.text) -> float | None:
@@ -92,10 +97,8 @@ def weight(group: Group, read: Read = kernel.text) -> int | None:
     return int(text) if text.strip().isdecimal() else None
 
 
-def _group(version: int, folder: str, inside: str, path: str | None) -> Group | None:
-    if path is None:
-        return None
-    top = Path(folder)
+def _group(version: int, folder: str, inside: str, path: str) -> Group:
+    top = kernel.ROOT / folder.lstrip("/")
     if path == inside or inside == "/":
         return Group(version, top / path.removeprefix(inside).lstrip("/"), top)
     if path.startswith(inside + "/"):
