@@ -72,7 +72,9 @@ EDITS = {
     'runs.csv, line 7: n "\u0663" is not a whole number of 0 or more': edit("n", "\u0663"),
     'runs.csv, line 7: proxy "apache" is neither none nor nginx': edit("proxy", "apache"),
     'runs.csv, line 7: server "" is not a name': edit("server", ""),
-    "runs.csv, line 7: it has 35 fields where line 1 names 34 columns": edit("rps", "1,5"),
+    f"runs.csv, line 7: it has {len(results.COLUMNS) + 1} fields where line 1 names {len(results.COLUMNS)} columns": edit(
+        "rps", "1,5"
+    ),
     "runs.csv, line 1: the columns are not separated by commas: save it as CSV with commas": (
         lambda lines: [line.replace(",", ";") for line in lines]
     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import test_run
 from waitbench import Failure
-from waitbench.base import client
+from waitbench.base import client, process
 from waitbench.bench import proxy, servers
 from waitbench.plan import settings
 
@@ -99,7 +99,7 @@ def test_a_worker_has_connections_for_every_client_and_no_more():
 @needs_nginx
 def test_all_connections_fit_into_one_worker(stub):
     server = int(stub().rpartition(":")[2])
-    nginx = proxy.InFront(test_run.free_port(), server, 300, cpus={0})
+    nginx = proxy.InFront(test_run.free_port(), server, 300, process.Place({0}))
     clients = []
     try:
         nginx.start()
@@ -200,7 +200,7 @@ def test_the_configuration_stands_once():
     found = {name for name, text in texts.items() if re.search(words, text)}
     assert found == {"nginx-conf"}
     image = (ROOT / "Dockerfile").read_text()
-    assert " loadtest/nginx-conf " in image and "nginx-conf /tmp auto 8192 - $SITES" in image
+    assert " loadtest/nginx-conf " in image and "nginx-conf /tmp auto 40000 - $SITES" in image
 
 
 def compose():

@@ -122,6 +122,14 @@ def _place(value: Any) -> bool:
     return value in (None, "native", "container", "unknown")
 
 
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _load_average(value: Any) -> bool:
+    return value is None or isinstance(value, list) and len(value) == 3 and all(map(_number, value))
+
+
 def _ran(value: Any) -> bool:
     return value is None or isinstance(value, dict) and {"load_test", "database", "servers"} <= value.keys()
 
@@ -130,6 +138,10 @@ def _ran(value: Any) -> bool:
 FACTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "servers": (_names, "a list of names"),
     "server_list": (_server_list, "a list of servers with name and colour (#rrggbb)"),
+    "machine": (lambda value: isinstance(value, dict), "an object"),
+    "machine.load_average": (_load_average, "three numbers"),
+    "machine.cpus_usable": (lambda value: _number(value) and value > 0, "a number above 0"),
+    "cpu_groups": (lambda value: isinstance(value, str), "a text"),
     "settings": (_texts, "an object of texts"),
     "settings.SEED": (lambda value: re.fullmatch("[0-9]+", value or ""), "the digits of a whole number"),
     "versions": (_texts, "an object of texts"),
