@@ -138,7 +138,8 @@ def arrange(chosen: settings.Settings, db: Database | None) -> Groups:
 def _place_database(groups: Groups, db: Database) -> None:
     if db.host.boot_id and not db.host.here:
         return  # on a machine of its own, where it shares no CPU with the others
-    own, its = cgroups.group_of(), cgroups.group_of(db.postmaster) if db.postmaster else None
+    own = groups.tree.own if groups.tree else cgroups.group_of()  # where the load test was started
+    its = cgroups.group_of(db.postmaster) if db.postmaster else None
     if db.postmaster and own == its:
         groups.place_database(db.processes())
     else:
