@@ -73,9 +73,11 @@ class Tree:
             move(os.getpid(), own.path)  # as in the end: may it be moved back?
             # With wrk, as in the container of the load test. Beside the groups it was not run for a second at a time.
             move(os.getpid(), self.folders["wrk"])
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too
             self.remove()
-            raise Unwritable(f"{error.strerror}: {parent.path}") from None
+            if isinstance(error, OSError):
+                raise Unwritable(f"{error.strerror}: {parent.path}") from None
+            raise
 
     def _make(self, parent: cgroups.Group) -> None:
         if parent.version == 2:
