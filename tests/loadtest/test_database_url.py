@@ -80,6 +80,14 @@ def test_a_misspelt_flag_does_not_print_it(word):
     assert "s3cr" not in str(raised.value)
 
 
+@pytest.mark.parametrize("program", ["yardstick", "selftest", "generator"])
+def test_an_address_where_none_belongs_is_not_printed(program):
+    words = [test_run.PYTHON, str(test_run.RUN.with_name(program)), "postgresql://me:s3cret@db/x"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=test_run.clean())
+    assert done.returncode == 2 and "does not know" in done.stderr
+    assert "s3cr" not in done.stdout + done.stderr
+
+
 def test_a_program_is_given_it_where_others_cannot_see_it():
     address, secret = database_url.for_program("postgresql://me:s3cret@db:5/x?sslmode=require")
     assert address == "user=me dbname=x host=db port=5 sslmode=require" and secret == {"PGPASSWORD": "s3cret"}

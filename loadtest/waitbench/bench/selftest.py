@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from .. import Failure
+from ..base import command_line
 from ..plan import server_list, settings
 from ..judge import stats, summary
 from . import experiment
@@ -221,7 +222,7 @@ def effect_found(entry: summary.Entry) -> tuple[bool, str]:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = command_line.Parser(
         prog="loadtest/selftest",
         description="Proves the load test on this machine: an A/A test finds no difference, 5% of extra work is"
         " found, and injected errors, short responses and a slow generator are caught. About 10 minutes; the machine"
