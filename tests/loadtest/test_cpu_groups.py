@@ -1,6 +1,7 @@
 """CPU_GROUPS: the groups are made, everything runs in them, and none is left, whatever ends the load test."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -124,6 +125,20 @@ def test_the_nearest_that_can_be_had_is_said(sealed, asked, autogroup, membershi
     assert groups.actual == actual and says in groups.says
     assert groups.of("server") is None
     groups.remove()
+
+
+def test_a_container_is_told_of_compose(sealed, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    sealed(0)
+    monkeypatch.setattr(cpu_groups.Tree, "_make", refuse)
+    groups = cpu_groups.make("service")
+    assert (
+        groups.actual == "flat"
+        and "Compose gives each part one" in groups.says
+        and "run as root" not in groups.says
+    )
 
 
 def test_servers_elsewhere_are_where_the_user_says():

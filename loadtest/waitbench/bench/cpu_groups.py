@@ -9,6 +9,7 @@ The load test makes the control groups and removes them. docs/cpu-groups.md has 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -29,7 +30,7 @@ EQUAL = {1: ("cpu.shares", "1024"), 2: ("cpu.weight", "100")}  # the kernel's de
 
 
 class Unwritable(Exception):
-    """Control groups cannot be made here; the sentence says why."""
+    """Control groups cannot be made here: (the reason, and perhaps its errno)."""
 
 
 class Groups:
@@ -76,7 +77,7 @@ class Tree:
         except BaseException as error:  # Ctrl-C too
             self.remove()
             if isinstance(error, OSError):
-                raise Unwritable(f"{error.strerror}: {parent.path}") from None
+                raise Unwritable(f"{error.strerror}: {parent.path}", error.errno) from None
             raise
 
     def _make(self, parent: cgroups.Group) -> None:
@@ -224,10 +225,10 @@ def _instead(asked: str, found: str, why: Unwritable) -> str:
         FLAT: "all are in one CPU group",
         UNKNOWN: "it is not known how the kernel divides CPU time",
     }[found]
-    return (
-        f"CPU_GROUPS={asked} is not to be had ({why}), so {manner}: run as root, or inside"
-        " `systemd-run --user --scope -p Delegate=yes`"
-    )
+    advice = "run as root, or inside `systemd-run --user --scope -p Delegate=yes`"
+    if errno.EROFS in why.args:
+        advice = "a container may not change its groups, but Compose gives each part one"
+    return f"CPU_GROUPS={asked} is not to be had ({why.args[0]}), so {manner}: {advice}"
 
 
 def _no_autogroup(own: cgroups.Group | None) -> str:
