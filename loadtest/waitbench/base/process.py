@@ -27,12 +27,18 @@ class Place(NamedTuple):
     def go(self) -> None:
         """Brings the calling process there."""
         if self.group:
-            (self.group / "cgroup.procs").write_text("0")  # the process that writes
+            move(0, self.group)
         if self.cpus:
             os.sched_setaffinity(0, self.cpus)
 
 
 ANYWHERE = Place()
+
+
+def move(pid: int, group: Path) -> None:
+    """Brings all threads of a process into the control group with that folder; 0 is the caller. Children that it makes
+    later follow. Raises OSError."""
+    (group / "cgroup.procs").write_text(str(pid))
 
 
 def raise_file_limit() -> int | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 from .. import Failure
-from ..base import kernel
+from ..base import kernel, process
 from ..observe import cgroups
 from ..plan import settings
 from .database import Database
@@ -47,7 +47,7 @@ class Groups:
         if self.tree:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
-                    move(pid, self.tree.folders["database"])
+                    process.move(pid, self.tree.folders["database"])
 
     def remove(self) -> None:
         """What still runs in the groups goes back to where the load test is."""
@@ -71,9 +71,9 @@ class Tree:
         self.lock: int | None = None
         try:
             self._make(parent)
-            move(os.getpid(), own.path)  # as in the end: may it be moved back?
+            process.move(os.getpid(), own.path)  # as in the end: may it be moved back?
             # With wrk, as in the container of the load test. Beside the groups it was not run for a second at a time.
-            move(os.getpid(), self.folders["wrk"])
+            process.move(os.getpid(), self.folders["wrk"])
         except BaseException as error:  # Ctrl-C too
             self.remove()
             if isinstance(error, OSError):
@@ -143,8 +143,9 @@ def _place_database(groups: Groups, db: Database) -> None:
         return  # on a machine of its own, where it shares no CPU with the others
     own = groups.tree.own if groups.tree else cgroups.group_of()  # where the load test was started
     its = cgroups.group_of(db.postmaster) if db.postmaster else None
-    if db.postmaster and own == its:
-        groups.place_database(db.processes())
+    processes = db.processes()
+    if processes and own == its:
+        groups.place_database(processes)
     else:
         groups.actual = MIXED
         where = f"in a group of its own, {its.path}" if its else "in a group that is not known"
@@ -182,11 +183,6 @@ def autogroup() -> bool:
     """sched(7), "The autogroup feature": it concerns processes in the root of the control groups alone. Seen with
     Linux 6.18: four busy processes of one session together received what a single one of another did."""
     return kernel.text("proc/sys/kernel/sched_autogroup_enabled") == "1"
-
-
-def move(pid: int, folder: Path) -> None:
-    """All threads of the process; 0 is the caller. Children follow that are made later. Raises OSError."""
-    (folder / "cgroup.procs").write_text(str(pid))
 
 
 def sweep(parent: Path, own: Path) -> None:
@@ -243,7 +239,7 @@ def _dissolve(folder: Path, into: Path) -> None:
     while folder.exists():
         for pid in _members(folder):
             with contextlib.suppress(OSError):
-                move(pid, into)
+                process.move(pid, into)
         try:
             folder.rmdir()
         except OSError:

@@ -1,6 +1,7 @@
 """The database of the experiment: a private one or the one that DATABASE_URL names, brought to the same state
 before each run, and queried for what it has counted."""
 
+import functools
 import os
 import re
 import secrets
@@ -124,20 +125,23 @@ class Database:
 
     def throttled_s(self) -> float | None:
         """Seconds for which a CPU limit of its control group has stopped PostgreSQL; None where that is not known."""
+        return cgroups.throttled_s(self._group, self._text) if self._group else None
+
+    @functools.cached_property
+    def _group(self) -> cgroups.Group | None:
+        """Found when a run first asks, which is after the database was given its place (cpu_groups.arrange)."""
         if self.postmaster:
-            group = cgroups.group_of(self.postmaster)
-            return cgroups.throttled_s(group) if group else None
-        if not self.host.boot_id:
+            return cgroups.group_of(self.postmaster)
+        return cgroups.group_of("self", self._text) if self.host.boot_id else None
+
+    def _text(self, path: str | Path) -> str | None:
+        """A file of the machine on which PostgreSQL runs; of `self`, this connection's backend in its own container."""
+        if self.postmaster:
+            return kernel.text(path)
+        try:
+            return self._file(str(path).lstrip("/"))
+        except (psycopg2.Error, OSError):
             return None
-
-        def read(path: str | Path) -> str | None:
-            try:
-                return self._file(str(path).lstrip("/"))
-            except (psycopg2.Error, OSError):
-                return None
-
-        group = cgroups.group_of("self", read)  # of this connection's backend, in PostgreSQL's own container
-        return cgroups.throttled_s(group, read) if group else None
 
     def postmaster_pid(self) -> int:
         """The process id in PostgreSQL's own namespace; 0 when it is not known."""
@@ -147,23 +151,24 @@ class Database:
             return self.postmaster or 0
 
     def processes(self) -> list[int]:
-        """The ids of PostgreSQL's processes; empty where they are not processes of this machine and namespace."""
-        return [self.postmaster, *sampling.children(self.postmaster)] if self.postmaster else []
+        """The ids of PostgreSQL's processes; empty where they are not processes of this machine and namespace, or
+        the kernel does not say."""
+        if not self.postmaster:
+            return []
+        try:
+            return [self.postmaster, *sampling.children(self.postmaster)]
+        except (OSError, ValueError):
+            return []
 
     def place(self, cpus: set[int]) -> bool:
         """Moves PostgreSQL to these CPUs; its new processes follow. False for a cluster that is not private."""
-        if not self.name or not self.postmaster:
-            return False
-        try:
-            processes = self.processes()
-        except (OSError, ValueError):
-            return False
+        processes = self.processes() if self.name else []
         for pid in processes:
             try:
                 os.sched_setaffinity(pid, cpus)
             except ProcessLookupError:
                 continue
-        return True
+        return bool(processes)
 
     def describe(self) -> dict[str, Any]:
         shown = "server_version", "shared_buffers", "fsync", "synchronous_commit", "max_connections", "jit"

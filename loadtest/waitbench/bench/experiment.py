@@ -75,13 +75,16 @@ class Experiment:
         """Completes environment.json. Raises Failure."""
         assert self.facts is not None
         wall = time.monotonic() - self.begin
-        self._look_at_speed()
+        warnings = self._speed_warnings()
+        for warning in warnings:
+            self._say(f"warning: {warning}")
         self.facts["outcome"] = {
             "finished_at": results.now().isoformat(timespec="seconds"),
             "blocks_missing": [block.number for block in self._missing()],
             "unsound_points": [point._asdict() | {"reason": why} for point, why in self.given_up.items()],
             "wall_s": round(wall, 1),
             "load_share": round(self.load_s / wall, 3),
+            "warnings": warnings,
         }
         environment.write(self.folder, self.facts)
         self._say(
@@ -91,20 +94,18 @@ class Experiment:
         for point, why in self.given_up.items():
             self._say(f"given up as unsound: {point} ({why})")
 
-    def _look_at_speed(self) -> None:
-        """Warns when the machine's speed moved in the course of the experiment."""
-        assert self.facts is not None
+    def _speed_warnings(self) -> list[str]:
+        """That the machine's speed moved in the course of the experiment."""
         works = {"cpu_work_ms": "one CPU's work", "hand_offs_ms": "hand-offs between processes"}
+        rows, found = self.folder.detail.rows(), []
         for column, work in works.items():
-            texts = [row[column] for row in self.folder.detail.rows()]
-            moved = calibration.moved([float(text) for text in texts if text])
+            moved = calibration.moved([float(row[column]) for row in rows if row[column]])
             if moved and moved > calibration.MOVED:
-                warning = (
+                found.append(
                     f"the machine's speed moved by {moved:.0%} in the course of the run (the same {work}, timed before"
                     " every run): ratios to the baseline hold, absolute figures are an average over it"
                 )
-                self.facts["warnings"] = [*self.facts["warnings"], warning]
-                self._say(f"warning: {warning}")
+        return found
 
     def _prepare(self, db: database.Database | None, cpus: list[int], groups: cpu_groups.Groups) -> Bench:
         """Divides the CPUs, waits for servers that run elsewhere, and writes environment.json."""

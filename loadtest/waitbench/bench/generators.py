@@ -14,6 +14,7 @@ from .. import Failure
 from ..base import process
 from ..judge import load
 from ..observe import hosts, wrk_output
+from ..plan import address
 from . import wrk
 
 RESPOND_S = 10  # for a generator to accept, to respond, and to begin
@@ -205,4 +206,4 @@ def addresses(url: str) -> list[str]:
         raise Failure(f"GENERATORS: {url}: {error.strerror}") from None
     family = min(family for family, *_ in found)  # AF_INET is less than AF_INET6
     numbers = sorted({where[:2] for kind, _, _, _, where in found if kind == family})
-    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host, port in numbers]
+    return [address.url(host, port) for host, port in numbers]

@@ -17,3 +17,8 @@ def parse(text: str) -> str:
     if port and not 0 < int(port) < 65536:
         raise ValueError(f"'{text}': {port} is no port from 1 to 65535")
     return f"http://{where}"
+
+
+def url(host: str, port: int) -> str:
+    """Of a host as the resolver has it: an IPv6 address without brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
