@@ -214,6 +214,14 @@ def test_a_database_elsewhere_has_the_share_of_its_own_machine():
     assert seen.other_share == pytest.approx(two().other_share + 0.6 / 4)
 
 
+def test_processes_that_have_ended_give_no_time_back():
+    """PostgreSQL's autovacuum ran for 17 ms and has ended: the kernel says 10 ms of it."""
+    seen = observation()
+    seen.first.db_cpu, seen.last.db_cpu = 5.017, 5.010
+    row, detail = figures.row(seen, []), figures.detail(seen)
+    assert row["db_cpu_share"] == 0 and detail["db_cpu_us_per_req"] == 0
+
+
 def test_two_generators_of_one_machine_share_its_cpus():
     both = load.Load([half("a", host=ELSEWHERE), half("b", host=ELSEWHERE)])
     seen = observation(server=TARGET, load=both, host=ELSEWHERE)

@@ -14,9 +14,12 @@ TEXTS = {"server", "proxy", "flags", "cpu_groups", "started_at", "reason", "meth
 ADDED = {"cpu_groups"}  # columns that folders of older versions lack
 LEAST = {"block": 1, "order": 1, "n": 0, "m": 0, "w": 0, "d": 0, "c": 1}  # whole numbers, never missing
 # Differences that may be negative: memory that shrank, counters of the kernel that ran backwards, and what remains.
+# The last line is for results of before December 2026: an idle database seemed to give CPU time back
+# (figures.of_processes).
 SIGNED = set(
     "kernel_kib idle_share steal_share other_share kernel_stack_kib page_tables_kib slab_kib tcp_kib"
-    " runqueue_wait_us_per_req cpu_pressure_share".split()
+    " runqueue_wait_us_per_req cpu_pressure_share"
+    " db_cpu_share db_cpu_us_per_req proxy_cpu_share proxy_cpu_us_per_req".split()
 )
 
 

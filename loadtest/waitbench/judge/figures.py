@@ -150,8 +150,8 @@ class Observation:
         first, last = self.first, self.last
         return {
             "server": difference(server_stats.cpu_s(self.after), server_stats.cpu_s(self.before)),
-            "db": difference(last.db_cpu, first.db_cpu),
-            "proxy": difference(last.proxy_cpu, first.proxy_cpu),
+            "db": of_processes(last.db_cpu, first.db_cpu),
+            "proxy": of_processes(last.proxy_cpu, first.proxy_cpu),
             "wrk": self.load.cpu_s,
             "harness": last.own_cpu - first.own_cpu,
         }
@@ -173,6 +173,14 @@ class Observation:
 
 def difference(last: Any, first: Any) -> Any:
     return None if last is None or first is None else last - first
+
+
+def of_processes(last: float | None, first: float | None) -> float | None:
+    """Of the CPU time of a process and its children (sampling.tree_cpu). What ended children took is known in whole
+    ticks of 10 ms, rounded down: an idle database whose autovacuum has ended since seems to have given time back.
+    """
+    grown = difference(last, first)
+    return None if grown is None else max(0.0, grown)
 
 
 def row(seen: Observation, flags: list[str]) -> dict:
