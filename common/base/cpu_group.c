@@ -26,8 +26,7 @@ static FILE *open_in(const char *folder, const char *name)
     return fopen(path, "re");
 }
 
-/* The path of this process's group in the tree of that version, from the lines ID:CONTROLLERS:PATH; "" if none.
- */
+/* The path of this process's group in the tree of that version, from the lines ID:CONTROLLERS:PATH; "": none. */
 static void membership_read(const char *proc_self, int version, char path[CPU_GROUP_PATH_MAX])
 {
     path[0] = '\0';
@@ -77,14 +76,11 @@ static void group_set(struct cpu_group *group, const struct mount *mount, const 
     membership_read(proc_self, mount_version(mount), path);
     if (path[0] == '\0')
         return;
-    const char *below = path;
     size_t inside_len = strcmp(mount->inside, "/") == 0 ? 0 : strlen(mount->inside);
-    if (strncmp(path, mount->inside, inside_len) == 0)
-        below += inside_len;
-    else
-        below = ""; /* the group is outside what this mount shows: its top is the nearest */
-    if (strcmp(below, "/") == 0)
-        below = "";
+    const char *below = path + inside_len;
+    bool is_shown = strncmp(path, mount->inside, inside_len) == 0 && (*below == '/' || *below == '\0');
+    if (!is_shown || strcmp(below, "/") == 0)
+        below = ""; /* outside what this mount shows, its top is the nearest group */
     int len = snprintf(group->path, sizeof group->path, "%s%s", mount->folder, below);
     group->top_len = strlen(mount->folder);
     group->version = len < (int)sizeof group->path ? mount_version(mount) : 0;

@@ -44,14 +44,12 @@ def test_version_2_and_the_tightest_limit_around(machine, tmp_path):
         tmp_path / "sys/a.slice/b.scope",
         cpu_max="max 100000\n",
         cpu_stat="throttled_usec 0\n",
-        cpu_weight="100\n",
     )
     group = machine("0::/a.slice/b.scope\n", V2)
     assert (group.version, group.path) == (2, tmp_path / "sys/a.slice/b.scope") and not group.is_root
     assert [folder.name for folder in group.chain] == ["b.scope", "a.slice", "sys"]
     assert cgroups.limit(group) == 1.5
     assert cgroups.throttled_s(group) == 1.5
-    assert cgroups.weight(group) == 100
 
 
 def test_version_1_in_a_container(machine, tmp_path):
@@ -85,9 +83,7 @@ def test_files_that_say_nothing_are_no_limit(machine, tmp_path):
     put(tmp_path / "sys", cgroup_controllers="cpu\n")
     group = machine("0::/gone\n", V2)
     assert group is not None
-    assert (
-        cgroups.limit(group) is None and cgroups.throttled_s(group) is None and cgroups.weight(group) is None
-    )
+    assert cgroups.limit(group) is None and cgroups.throttled_s(group) is None
 
 
 def test_no_groups_at_all(tmp_path, monkeypatch):

@@ -139,12 +139,22 @@ def test_wrk_in_too_small_an_address_space():
     )
 
 
+VERSION_1 = {"proc/self/mountinfo": "31 30 0:28 / /sys/memory rw - cgroup cgroup rw,memory\n"}
+IN_CONTAINER = {"proc/self/mountinfo": "31 30 0:28 /docker/1 /sys/memory rw - cgroup cgroup rw,memory\n"}
+VERSION_2 = {
+    "proc/self/mountinfo": "31 30 0:28 / /sys rw - cgroup2 cgroup2 rw\n",
+    "sys/cgroup.controllers": "cpu memory\n",
+}
+
+
 @pytest.mark.parametrize(
     "files, count",
     [
-        ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.events": "oom 1\noom_kill 2\n", "proc/vmstat": "oom_kill 7\n"}, 2),
-        ({"proc/self/cgroup": "4:memory:/b\n0::/\n", "sys/fs/cgroup/memory/b/memory.oom_control": "oom_kill 3\n"}, 3),
-        ({"proc/self/cgroup": "0::/\n", "proc/vmstat": "pgfault 9\noom_kill 7\n"}, 7),
+        ({**VERSION_2, "proc/self/cgroup": "0::/a\n", "sys/a/memory.events": "oom 1\noom_kill 2\n", "proc/vmstat": "oom_kill 7\n"}, 2),
+        ({**VERSION_2, "proc/self/cgroup": "0::/a/wrk\n", "sys/a/wrk/memory.events": "oom_kill 0\n", "sys/a/memory.events": "oom_kill 1\n"}, 1),
+        ({**VERSION_1, "proc/self/cgroup": "4:memory:/b\n0::/\n", "sys/memory/b/memory.oom_control": "oom_kill 3\n"}, 3),
+        ({**IN_CONTAINER, "proc/self/cgroup": "4:memory:/docker/1\n", "sys/memory/memory.oom_control": "oom_kill 4\n"}, 4),
+        ({**VERSION_2, "proc/self/cgroup": "0::/\n", "proc/vmstat": "pgfault 9\noom_kill 7\n"}, 7),
         ({"proc/vmstat": "pgfault 9\n"}, None),
         ({}, None),
     ],

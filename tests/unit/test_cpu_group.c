@@ -95,6 +95,17 @@ static void a_container_of_version_1_sees_its_own_part_of_the_tree(void **state)
     assert_true(cpu_group_throttled_s(&group) == 1.5);
 }
 
+/* "/docker/1" is not above "/docker/12". */
+static void a_group_outside_of_the_mount_is_that_at_its_top(void **state)
+{
+    (void)state;
+    put("cgroup", "0::/docker/12\n");
+    mount("tree", "/docker/1", "cgroup2 cgroup2 rw");
+    struct cpu_group group = find();
+    assert_int_equal(group.version, 2);
+    assert_string_equal(group.path + strlen(root), "/tree");
+}
+
 static void version_1_wins_where_both_are_mounted(void **state)
 {
     (void)state;
@@ -120,8 +131,7 @@ static void without_groups_there_is_no_limit(void **state)
     put("mountinfo", "garbage - \n - cgroup2\n");
     group = find();
     assert_int_equal(group.version, 0);
-    put("cgroup",
-        "0::/gone\n"); /* the group is there and says nothing: gVisor, or a file that cannot be read */
+    put("cgroup", "0::/gone\n"); /* it says nothing: gVisor, or a file that cannot be read */
     mount("tree", "/", "cgroup2 cgroup2 rw");
     group = find();
     assert_true(cpu_group_limit(&group) == 0 && cpu_group_throttled_s(&group) == 0);
@@ -133,6 +143,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_tightest_limit_of_the_chain_counts_in_version_2, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_container_of_version_1_sees_its_own_part_of_the_tree, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_group_outside_of_the_mount_is_that_at_its_top, set_up, tear_down),
         cmocka_unit_test_setup_teardown(version_1_wins_where_both_are_mounted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_groups_there_is_no_limit, set_up, tear_down),
     };

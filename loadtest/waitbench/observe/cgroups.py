@@ -1,5 +1,5 @@
-"""Control groups (cgroups(7)) of versions 1 and 2, as far as they divide CPU time: the group of a process, its
-limit of CPUs, and for how long that limit stopped it.
+"""Control groups (cgroups(7)) of versions 1 and 2: the group of a process, its limit of CPUs, and for how long that
+limit stopped it.
 
 Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpusets.rst, scheduler/sched-bwc.rst of the kernel. A
 container may see a part of the tree only: its mount then begins somewhere inside (proc(5), mountinfo).
@@ -37,11 +37,12 @@ class Group(NamedTuple):
         )
 
 
-def group_of(pid: int | str = "self", read: Read = kernel.text) -> Group | None:
-    """The group that decides about the CPU time of a process; None where the kernel or a container does not say."""
+def group_of(pid: int | str = "self", read: Read = kernel.text, controller: str = "cpu") -> Group | None:
+    """The group that decides about the CPU time of a process, or about what another controller divides; None where
+    the kernel or a container does not say."""
     try:
         paths = _memberships(read(f"proc/{pid}/cgroup") or "")
-        return _find(paths, read("proc/self/mountinfo") or "", read)
+        return _find(controller, paths, read("proc/self/mountinfo") or "", read)
     except (ValueError, LookupError):
         return None
 
@@ -52,17 +53,17 @@ def _memberships(text: str) -> dict[str, str]:
     return {name: path for _, controllers, path in lines for name in controllers.split(",")}
 
 
-def _find(paths: dict[str, str], mounts: str, read: Read) -> Group | None:
+def _find(controller: str, paths: dict[str, str], mounts: str, read: Read) -> Group | None:
     found = None
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         inside, folder = (_unescaped(word) for word in before.split()[3:5])
         kind, _, options = after.split(" ", 2)
-        if kind == "cgroup" and "cpu" in options.split(","):
-            return _group(1, folder, inside, paths["cpu"])
+        if kind == "cgroup" and controller in options.split(","):
+            return _group(1, folder, inside, paths[controller])
         if kind == "cgroup2" and found is None:
             found = _group(2, folder, inside, paths[""])
-    return found if found and "cpu" in (read(found.top / "cgroup.controllers") or "").split() else None
+    return found if found and controller in (read(found.top / "cgroup.controllers") or "").split() else None
 
 
 def limit(group: Group, read: Read = kernel.text) -> float | None:
@@ -89,12 +90,6 @@ def throttled_s(group: Group, read: Read = kernel.text) -> float | None:
         for value in re.findall(rf"^{name} (\d+)$", read(folder / "cpu.stat") or "", re.M)
     ]
     return sum(found) if found else None
-
-
-def weight(group: Group, read: Read = kernel.text) -> int | None:
-    """Its share of CPU time in relation to its siblings'; None where it does not say."""
-    text = read(group.path / ("cpu.weight" if group.version == 2 else "cpu.shares")) or ""
-    return int(text) if text.strip().isdecimal() else None
 
 
 def _group(version: int, folder: str, inside: str, path: str) -> Group:

@@ -3,22 +3,25 @@
 import re
 import resource
 import signal
+from pathlib import Path
 
 from ..base import kernel
+from . import cgroups
 
 WANTING = re.compile(r"out of memory|not enough memory|cannot allocate memory", re.I)
 LESS = "choose a smaller C, or allow more memory"
 
 
 def kills() -> int | None:
-    """Processes that the kernel's OOM killer has ended so far: in this process's cgroup, or on the machine where cgroups
-    do not count them."""
-    cgroups = kernel.text("proc/self/cgroup") or ""
-    paths = [f"sys/fs/cgroup{path}/memory.events" for path in re.findall(r"^0::(.*)$", cgroups, re.M)]
-    paths += [
-        f"sys/fs/cgroup/memory{path}/memory.oom_control"
-        for path in re.findall(r"^\d+:memory:(.*)$", cgroups, re.M)
-    ]
+    """Processes that the kernel's OOM killer has ended so far: in the control group of the load test and its servers,
+    or on the machine where groups do not count them."""
+    group = cgroups.group_of(controller="memory")
+    if (
+        group and group.version == 2
+    ):  # a group counts for those in it, such as the servers', too: the outermost
+        paths: list[str | Path] = [folder / "memory.events" for folder in reversed(group.chain)]
+    else:
+        paths = [group.path / "memory.oom_control"] if group else []
     counts = (kernel.read(path, _parse) for path in [*paths, "proc/vmstat"])
     return next((count for count in counts if count is not None), None)
 
