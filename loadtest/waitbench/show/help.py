@@ -32,7 +32,7 @@ def text() -> str:
             words += f"; default: {default}"
         lines.append(_entry(name, words))
     lines.append(
-        "\nquick has one more point with M=65536, at N=1 C=16; full has some along D and W from two of its points."
+        "\nquick has one more point with M=65536, at N=1 C=16; full has some with C=1024, and some along D and W."
     )
     lines.append("Where one of N M W D C is given, these are left out.\n")
     lines.append(CONCLUSION)
