@@ -26,7 +26,7 @@ static FILE *open_in(const char *folder, const char *name)
     return fopen(path, "re");
 }
 
-/* The path of this process's group in the tree of that version, from the lines ID:CONTROLLERS:PATH; "": none. */
+/* The path of this process's group in that version's tree, by a line ID:CONTROLLERS:PATH; "": none. */
 static void membership_read(const char *proc_self, int version, char path[CPU_GROUP_PATH_MAX])
 {
     path[0] = '\0';

@@ -80,18 +80,21 @@ def test_the_extra_work(tmp_path, speed, noise, holds):
     assert found == holds and "minimum detectable effect" in sentence
 
 
-@pytest.mark.parametrize("size,noise", [(selftest.FULL, 0.03), (selftest.QUICK, 0.02)])
+@pytest.mark.parametrize("size,noise", [(selftest.FULL, 0.03), (selftest.FULL, 0.07), (selftest.QUICK, 0.02)])
 def test_the_extra_work_is_found_with_the_blocks_that_the_self_test_has(size, noise):
-    found = 0
+    found, blocks = 0, selftest.effect_blocks(size.effect_blocks, noise)
     for seed in range(100):
-        rows = synthetic.runs(
-            [{"n": 20}], {"threaded": 1050, "more": 1000}, size.effect_blocks, noise, seed=seed
-        )
+        rows = synthetic.runs([{"n": 20}], {"threaded": 1050, "more": 1000}, blocks, noise, seed=seed)
         for row in rows:
             row[summary.CPU] = row["cpu_user_us_per_req"] + row["cpu_sys_us_per_req"]
         (entry,) = summary.summarise(rows, synthetic.ENVIRONMENT).at("more")
         found += selftest.effect_found(entry)[0]
     assert found >= 99
+
+
+@pytest.mark.parametrize("spread,blocks", [(math.nan, 24), (0.01, 24), (0.071, 78), (0.5, 120)])
+def test_noisier_runs_take_more_blocks(spread, blocks):
+    assert selftest.effect_blocks(24, spread) == blocks
 
 
 def test_usage():

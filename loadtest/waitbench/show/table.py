@@ -27,9 +27,9 @@ def text(found: summary.Summary) -> str:
             entry = found.entries.get((point, server))
             if entry:
                 lines.append(_line(entry, formatting.label(point, axes)))
-    ran = formatting.arrangement(found.environment)
+    ran, same = formatting.arrangement(found.environment), formatting.fixed(found.points)
     heading = [
-        f"all at {formatting.fixed(found.points)}",
+        same and f"all at {same}",
         f"ratios to {found.baseline}, paired in blocks",
         ran,
     ]
