@@ -4,11 +4,11 @@ A table stands between two comments. The first says what the table shows, of whi
 
     <!-- loadtest/tables ratios results/one -->
     <!-- loadtest/tables arrangements service=results/one flat=results/other n=20 -->
-    <!-- loadtest/tables medians service=results/one flat=results/other n=20 server=threaded,libuv -->
+    <!-- loadtest/tables medians service=results/one flat=results/other n=20 server=a,b -->
     | ... |
     <!-- end of table -->
 
-Words such as n=0,20 or server=libuv choose rows; without them all are shown.
+Words such as n=0,20 or server=a choose rows; without them all are shown.
 """
 
 import csv
