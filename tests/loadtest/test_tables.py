@@ -104,5 +104,10 @@ def test_what_cannot_be_made_is_said(words, said):
         markdown.remade(f"<!-- loadtest/tables {words} -->\n<!-- end of table -->\n")
 
 
+def test_a_table_of_ratios_is_of_one_folder(folder):
+    with pytest.raises(Failure, match="of one folder"):
+        markdown.ratios(markdown.parse([f"a={folder}", f"b={folder}"]))
+
+
 def test_the_documents_are_up_to_date():
     assert markdown.main(["--check"]) == 0

@@ -61,7 +61,7 @@ FULL = Size(True, "1 5 20", 12, 1.0, 24, 2.0)
 QUICK = Size(False, "1 2 5 20", 6, 0.8, 16, 0.8)
 
 
-EFFECT = 21 / 20  # queries of the server that does more
+QUERIES, MORE = 20, 21  # of the server that does more: the effect
 CERTAINTY = 1.96 + 2.33  # normal quantiles: an interval of 95%, and 99 of 100 self-tests find the effect
 EFFECT_BLOCKS_MOST = 120
 
@@ -70,7 +70,7 @@ def effect_blocks(least: int, spread: float) -> int:
     """Blocks in which the effect is found, from the standard deviation of the log of one run (noise())."""
     if math.isnan(spread):
         return least
-    needed = (CERTAINTY * spread * math.sqrt(2) / math.log(EFFECT)) ** 2
+    needed = (CERTAINTY * spread * math.sqrt(2) / math.log(MORE / QUERIES)) ** 2
     return max(least, min(EFFECT_BLOCKS_MOST, math.ceil(needed)))
 
 
@@ -132,11 +132,11 @@ class Selftest:
 
     def effect(self) -> None:
         server = self.servers[0]
-        servers = f"{server} {server}:more+n=21"
+        servers = f"{server} {server}:more+n={MORE}"
         _, folder = self.measure(
             "effect",
             servers,
-            n=20,
+            n=QUERIES,
             repeats=effect_blocks(self.size.effect_blocks, self.spread),
             duration=self.size.effect_s,
         )
@@ -238,7 +238,7 @@ def effect_found(entry: summary.Entry) -> tuple[bool, str]:
             f" minimum detectable effect {estimate.detectable - 1:.1%}"
         )
     holds = stats.SLOWER in words and stats.FASTER not in words
-    return holds, f"21 queries instead of 20 are found: {'; '.join(parts)}"
+    return holds, f"{MORE} queries instead of {QUERIES} are found: {'; '.join(parts)}"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

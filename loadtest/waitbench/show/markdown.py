@@ -11,7 +11,6 @@ A table stands between two comments. The first says what the table shows, of whi
 Words such as n=0,20 or server=a choose rows; without them all are shown.
 """
 
-import csv
 import re
 import statistics
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator, NamedTuple
 
 from .. import ROOT, Failure
-from ..base import command_line, results
+from ..base import command_line, reading, results
 from ..judge import summary
 from ..plan.matrix import Point
 from . import formatting
@@ -71,8 +70,9 @@ def parse(words: Iterable[str]) -> Table:
 
 def label(point: Point) -> str:
     """n=1 c=16, and what is unusual."""
-    named = point._asdict().items()
-    return " ".join(f"{axis}={value}" for axis, value in named if USUAL.get(axis) != value)
+    return formatting.label(
+        point, [axis for axis, value in point._asdict().items() if USUAL.get(axis) != value]
+    )
 
 
 def render(head: Row, rows: Iterable[Row]) -> str:
@@ -92,6 +92,8 @@ def _ratio(entry: summary.Entry, measure: str) -> str:
 
 def ratios(table: Table) -> str:
     """Throughput, CPU and context switches of each server, and what they are of the baseline's."""
+    if len(table.folders) > 1:
+        raise Failure("a table of ratios is of one folder; arrangements is of several")
     (found,) = table.folders.values()
     against = f"of {found.baseline} {formatting.JOINT}"
     head = [
@@ -146,8 +148,8 @@ def medians(table: Table) -> str:
 
 
 def _details(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    with (folder / "detail.csv").open(newline="") as stream:
-        return {(row["block"], row["server"]): row for row in csv.DictReader(stream)}
+    rows = reading.table(folder / "detail.csv", ("block", "server"))
+    return {(row["block"], row["server"]): row for row in rows}
 
 
 def _median(
@@ -155,8 +157,8 @@ def _median(
 ) -> float | None:
     if column in entry.runs[0]:
         return entry.median(column)
-    found = [details.get((str(run["block"]), entry.server), {}).get(column) for run in entry.runs]
-    values = [float(text) for text in found if text]
+    found = [details.get((str(run["block"]), entry.server), {}).get(column, "") for run in entry.runs]
+    values = [value for value in (reading.field(column, text) for text in found) if value is not None]
     return statistics.median(values) if values else None
 
 
