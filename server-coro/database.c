@@ -4,14 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server.h"
-
-/* What the event loop knows of a slot of the pool. */
-struct link {
-    struct database *database;
-    struct pool_slot *slot;
-    struct watch *watch; /* NULL while there is no socket */
-};
+#include "link.h"
 
 /* A coroutine in the pool's queue, on its own stack. */
 struct queued {
@@ -32,18 +25,18 @@ static void turn_away(struct database *database)
         wake(database, waiter);
 }
 
-/* The connection cannot be used any more, in any state: first the watch goes, then the socket. */
-static void lose(struct link *link)
+void link_lose(struct link *link)
 {
     struct database *database = link->database;
     if (link->watch != NULL)
-        watch_close(link->watch);
+        watch_close(link->watch); /* before the socket goes */
     link->watch = NULL;
+    link->is_worn = false;
     pool_lost(&database->pool, link->slot, clock_ns());
     turn_away(database);
 }
 
-static int events_of(enum pg_event event)
+int link_events(enum pg_event event)
 {
     return event == PG_WANT_READ ? UV_READABLE : UV_READABLE | UV_WRITABLE;
 }
@@ -94,7 +87,7 @@ static coroutine_fn enum pg_event connect_step(struct link *link, enum pg_event 
     if (watch == NULL)
         return pg_give_up(pg, "no memory to watch its socket");
     watch_arm_at(watch, TIMEOUT_CONNECT, pg->connect_by_ms);
-    int error = watch_wait(watch, events_of(event));
+    int error = watch_wait(watch, link_events(event));
     link->watch = NULL;
     watch_close(watch);
     if (error == -ECANCELED)
@@ -124,7 +117,7 @@ static void on_idle_readable(struct watch *watch)
 {
     struct link *link = watch->owner;
     if (pg_step(&link->slot->pg) == PG_FAILED)
-        lose(link);
+        link_lose(link);
     else
         watch_unwaited(watch);
 }
@@ -138,6 +131,8 @@ static bool watch_link(struct link *link)
         pg_give_up(pg, "no memory to watch its socket");
         return false;
     }
+    if (pg->pipeline != NULL)
+        return true; /* pipeline_serve() waits for it */
     link->watch->owner = link;
     link->watch->on_unwaited = on_idle_readable;
     watch_unwaited(link->watch);
@@ -148,7 +143,7 @@ static bool watch_link(struct link *link)
 static void not_connected(struct link *link)
 {
     struct database *database = link->database;
-    lose(link);
+    link_lose(link);
     if (pool_start_failed(&database->pool))
         app_cannot_start(database->worker->app, &link->slot->pg);
 }
@@ -162,9 +157,13 @@ static coroutine_fn void connector_main(void *arg)
         return;
     }
     bool is_first = database->pool.state == POOL_PROVING;
-    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
+    struct pool_waiter *waiter = pool_checkin(&database->pool, link->slot, clock_ns());
+    for (; waiter != NULL; waiter = pool_take_granted(&database->pool, clock_ns()))
+        wake(database, waiter);
     if (is_first)
         drain_part_is_up(database->worker->drain);
+    if (link->slot->pg.pipeline != NULL)
+        pipeline_serve(link);
 }
 
 static void connect_due(struct database *database)
@@ -187,8 +186,10 @@ static coroutine_fn bool checkout(struct session *session)
 {
     struct database *database = session->database;
     struct queued self = {.co = co_running()};
-    if (pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED)
-        co_suspend();
+    do { /* again, if the connection was lost before this coroutine went on: others share it */
+        if (pool_checkout(&database->pool, &self.waiter, clock_ns()) == POOL_QUEUED)
+            co_suspend();
+    } while (self.waiter.outcome == POOL_GRANTED && self.waiter.slot->losses != self.waiter.slot_losses);
     session->slot = self.waiter.slot;
     session->failure = exchange_failure_of_checkout(self.waiter.outcome);
     return self.waiter.outcome == POOL_GRANTED;
@@ -200,31 +201,47 @@ const PGresult *database_query(struct session *session, const struct query *quer
         return NULL;
     struct link *link = &session->database->links[session->slot->index];
     struct pg *pg = &session->slot->pg;
+    if (pg->pipeline != NULL)
+        return pipeline_query(link, session, query);
     enum pg_event event = pg_send(pg, query);
     watch_arm(link->watch, TIMEOUT_QUERY);
     while (event == PG_WANT_READ || event == PG_WANT_WRITE)
-        event = watch_wait(link->watch, events_of(event)) == -ETIMEDOUT ? pg_timed_out(pg) : pg_step(pg);
+        event = watch_wait(link->watch, link_events(event)) == -ETIMEDOUT ? pg_timed_out(pg) : pg_step(pg);
     if (event == PG_DONE)
         return pg->result;
     session->failure = exchange_failure_of_query(pg);
     session->slot = NULL;
-    lose(link);
+    link_lose(link);
     return NULL;
+}
+
+void link_release(struct link *link)
+{
+    struct database *database = link->database;
+    struct pool_slot *slot = link->slot;
+    bool is_worn = pool_is_worn(slot, clock_ns());
+    if (is_worn && slot->pg.pipeline != NULL) {
+        link->is_worn = true;
+        watch_cancel(link->watch); /* ends pipeline_serve() */
+    } else if (is_worn) {
+        link_lose(link);
+    } else {
+        wake(database, pool_checkin(&database->pool, slot, clock_ns()));
+    }
 }
 
 void database_release(struct session *session)
 {
-    struct database *database = session->database;
     struct pool_slot *slot = session->slot;
+    PQclear(session->result);
+    session->result = NULL;
     if (slot == NULL)
         return;
+    struct link *link = &session->database->links[slot->index];
     session->slot = NULL;
-    if (pool_is_worn(slot, clock_ns())) {
-        lose(&database->links[slot->index]);
-        return;
-    }
-    watch_unwaited(database->links[slot->index].watch); /* a wait for writing may have been the last */
-    wake(database, pool_checkin(&database->pool, slot, clock_ns()));
+    if (slot->pg.pipeline == NULL)
+        watch_unwaited(link->watch); /* a wait for writing may have been the last */
+    link_release(link);
 }
 
 /* -- time, start and end -------------------------------------------------------------------------- */
@@ -239,6 +256,7 @@ int database_init(struct database *database, struct worker *worker, unsigned ind
 {
     const struct pool_settings settings = app_pool_settings(worker->app, (int)index, worker->counters);
     *database = (struct database){.worker = worker};
+    STAILQ_INIT(&database->to_send);
     database->links = calloc(settings.size, sizeof *database->links);
     if (database->links == NULL)
         return -ENOMEM;
@@ -259,7 +277,7 @@ void database_stop(struct database *database)
         struct link *link = &database->links[i];
         if (link->watch == NULL)
             continue;
-        if (link->watch->owner == NULL) { /* being connected */
+        if (link->watch->owner == NULL) { /* a coroutine waits: to connect, or in pipeline_serve() */
             watch_cancel(link->watch);
         } else {
             watch_close(link->watch);

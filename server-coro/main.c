@@ -172,7 +172,10 @@ static void on_deadline(uv_timer_t *timer)
     timeouts_timer_fired(&worker->timeouts);
     for (unsigned i = 0; i < TIMEOUTS; i++)
         while ((passed = timeouts_take_expired(&worker->timeouts, i, now)) != NULL)
-            finish_wait(owner_of(passed, struct watch, deadline), -ETIMEDOUT);
+            if (i == TIMEOUT_QUERY && app.config.db_pipeline)
+                database_query_timed_out(&worker->database, passed);
+            else
+                finish_wait(owner_of(passed, struct watch, deadline), -ETIMEDOUT);
     database_check_time(&worker->database);
     wait_run_ready(worker);
 }
@@ -182,6 +185,7 @@ static void on_before_poll(uv_prepare_t *prepare)
 {
     struct worker *worker = prepare->data;
     uint64_t delay_ms;
+    database_send(&worker->database);
     if (timeouts_move_timer(&worker->timeouts, uv_now(&worker->loop), pool_next_ms(&worker->database.pool),
                             &delay_ms))
         uv_timer_start(&worker->timer, on_deadline, delay_ms, 0);

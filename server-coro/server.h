@@ -8,6 +8,7 @@
  *     listener.c    a client waits            -> connection_open()
  *     connection.c  serves one client, from its first byte to its last
  *     database.c    the pool: making connections, waiting for one, and waiting for results
+ *     pipeline.c    waiting for results with DB_PIPELINE=1, where requests share connections (link.h)
  *     co/           the coroutines
  */
 #ifndef WB_SERVER_H
@@ -44,6 +45,7 @@ struct database {
     struct worker *worker;
     struct pool pool;
     struct link *links; /* one for each slot of the pool, by its index */
+    STAILQ_HEAD(, link) to_send; /* pipelines with queries that have not been sent */
 };
 
 /* An exchange's hold on the database: one connection for all its queries. Zeroed but for `database`. */
@@ -51,6 +53,7 @@ struct session {
     struct database *database;
     struct pool_slot *slot;        /* NULL until the first query, and after a failure */
     enum exchange_failure failure; /* after a NULL result */
+    PGresult *result;              /* of a pipeline: the session's own */
 };
 
 struct worker {
@@ -185,6 +188,12 @@ __attribute__((warn_unused_result)) coroutine_fn const PGresult *database_query(
 
 /* Gives the session's connection to the request that has waited longest. Does not yield. */
 void database_release(struct session *session);
+
+/* Before the loop polls: sends the queries that coroutines have added to pipelines. */
+void database_send(struct database *database);
+
+/* A query of a pipeline has taken too long: its deadline has passed. */
+void database_query_timed_out(struct database *database, struct deadline *deadline);
 
 /* Connects what is due and turns away what has waited too long. */
 void database_check_time(struct database *database);

@@ -36,6 +36,7 @@ static struct job *job_take(struct connection *c)
     }
     exchange_init(&job->exchange, &worker->app->service, worker->counters);
     job->waiter = (struct pool_waiter){0};
+    job->deadline = (struct deadline){0};
     job->connection = c;
     job->sent = 0;
     return c->job = job;

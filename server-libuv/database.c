@@ -9,18 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "server.h"
-
-struct link {
-    struct database *database;
-    struct pool_slot *slot;
-    uv_poll_t *watcher; /* on the heap: libuv gives it back a loop turn after it was closed */
-    int events;         /* what the watcher is armed for */
-    struct job *job;    /* has the connection; NULL while it is idle or being made */
-    struct deadline deadline;
-    uv_getaddrinfo_t lookup;
-    struct addrinfo *addresses; /* of the host, while connecting */
-};
+#include "link.h"
 
 static struct timeouts *timeouts_of(const struct link *link)
 {
@@ -43,8 +32,7 @@ static void unwatch(struct link *link)
     link->events = 0;
 }
 
-/* Calls on_ready for what `event` waits for, with no system call if the watcher is armed for that already. */
-static int watch(struct link *link, enum pg_event event, uv_poll_cb on_ready)
+int link_watch(struct link *link, enum pg_event event, uv_poll_cb on_ready)
 {
     int events = event == PG_WANT_WRITE ? UV_READABLE | UV_WRITABLE : UV_READABLE;
     int error = 0;
@@ -81,23 +69,24 @@ static void turn_away(struct database *database)
         wake(database, waiter);
 }
 
-/* The connection cannot be used any more, in any state. */
-static void lose(struct link *link)
+void link_lose(struct link *link)
 {
     struct database *database = link->database;
     unwatch(link);
     deadline_disarm(&link->deadline);
     link->job = NULL;
+    link->is_worn = false;
     pool_lost(&database->pool, link->slot, clock_ns());
     turn_away(database);
 }
 
-/* The connection is intact and goes to the request that is next. */
-static void release(struct link *link)
+void link_release(struct link *link)
 {
     struct database *database = link->database;
     if (pool_is_worn(link->slot, clock_ns())) {
-        lose(link);
+        link->is_worn = link->slot->pg.pipeline != NULL; /* whose results are being taken */
+        if (!link->is_worn)
+            link_lose(link);
         return;
     }
     deadline_disarm(&link->deadline);
@@ -121,7 +110,10 @@ static void connected(struct link *link)
     struct database *database = link->database;
     bool is_first = database->pool.state == POOL_PROVING;
     free_addresses(link);
-    release(link);
+    link_release(link);
+    struct pool_waiter *waiter;
+    while ((waiter = pool_take_granted(&database->pool, clock_ns())) != NULL)
+        wake(database, waiter);
     if (is_first)
         drain_part_is_up(database->worker->drain);
 }
@@ -131,7 +123,7 @@ static void not_connected(struct link *link)
 {
     struct database *database = link->database;
     free_addresses(link);
-    lose(link);
+    link_lose(link);
     if (pool_start_failed(&database->pool))
         app_cannot_start(database->worker->app, &link->slot->pg);
 }
@@ -141,9 +133,9 @@ static void go_on_connecting(struct link *link, enum pg_event event)
     struct pg *pg = &link->slot->pg;
     int error = 0;
     if (event == PG_DONE) {
-        error = watch(link, PG_WANT_READ, on_result_ready);
+        error = link_watch(link, PG_WANT_READ, pg->pipeline != NULL ? pipeline_on_ready : on_result_ready);
     } else if (event != PG_FAILED) {
-        error = watch(link, event, on_connect_ready);
+        error = link_watch(link, event, on_connect_ready);
         timeouts_arm_at(timeouts_of(link), TIMEOUT_CONNECT, &link->deadline, pg->connect_by_ms);
     }
     if (error < 0)
@@ -215,7 +207,7 @@ static enum progress fail_query(struct link *link)
 {
     struct job *job = link->job;
     exchange_fail(&job->exchange, exchange_failure_of_query(&link->slot->pg));
-    lose(link);
+    link_lose(link);
     return PROGRESS_DONE;
 }
 
@@ -236,14 +228,14 @@ static enum progress go_on_querying(struct link *link, enum pg_event event)
     struct pg *pg = &link->slot->pg;
     while (event == PG_DONE) {
         if (exchange_resume(&link->job->exchange, pg->result) == STEP_RESPOND) {
-            release(link);
+            link_release(link);
             return PROGRESS_DONE;
         }
         event = send_query(link);
     }
     if (event == PG_FAILED)
         return fail_query(link);
-    int error = watch(link, event, on_result_ready);
+    int error = link_watch(link, event, on_result_ready);
     if (error == 0)
         return PROGRESS_LATER;
     pg_give_up(pg, "cannot watch its socket: %s", uv_strerror(error));
@@ -262,10 +254,10 @@ static void on_result_ready(uv_poll_t *watcher, int status, int events)
         if (go_on_querying(link, event) == PROGRESS_DONE)
             connection_respond(job->connection);
     } else if (event == PG_FAILED) {
-        lose(link); /* it died while it was idle */
-    } else if (watch(link, PG_WANT_READ, on_result_ready) < 0) {
+        link_lose(link); /* it died while it was idle */
+    } else if (link_watch(link, PG_WANT_READ, on_result_ready) < 0) {
         pg_give_up(&link->slot->pg, "cannot watch its socket");
-        lose(link);
+        link_lose(link);
     }
     database_run_woken(link->database);
 }
@@ -281,6 +273,8 @@ static enum progress start_querying(struct database *database, struct job *job)
         return PROGRESS_DONE;
     }
     struct link *link = &database->links[waiter->slot->index];
+    if (link->slot->pg.pipeline != NULL)
+        return pipeline_query(link, job);
     link->job = job;
     return go_on_querying(link, send_query(link));
 }
@@ -296,7 +290,10 @@ void database_run_woken(struct database *database)
 {
     struct job *job;
     while ((job = STAILQ_FIRST(&database->woken)) != NULL) {
+        struct pool_waiter *waiter = &job->waiter;
         STAILQ_REMOVE_HEAD(&database->woken, entry);
+        if (waiter->outcome == POOL_GRANTED && waiter->slot->losses != waiter->slot_losses)
+            pool_checkout(&database->pool, waiter, clock_ns()); /* lost since, with the others that shared it */
         if (start_querying(database, job) == PROGRESS_DONE)
             connection_respond(job->connection);
     }
@@ -315,6 +312,11 @@ void database_check_time(struct database *database)
         go_on_connecting(link, pg_timed_out(&link->slot->pg));
     }
     while ((passed = timeouts_take_expired(&worker->timeouts, TIMEOUT_QUERY, uv_now(&worker->loop))) != NULL) {
+        if (database->pool.settings.depth > 1) {
+            struct job *job = owner_of(passed, struct job, deadline);
+            pipeline_timed_out(&database->links[job->waiter.slot->index], job);
+            continue;
+        }
         struct link *link = owner_of(passed, struct link, deadline);
         struct connection *connection = link->job->connection;
         pg_timed_out(&link->slot->pg);
@@ -330,6 +332,7 @@ int database_init(struct database *database, struct worker *worker, unsigned ind
     const struct pool_settings settings = app_pool_settings(worker->app, (int)index, worker->counters);
     *database = (struct database){.worker = worker};
     STAILQ_INIT(&database->woken);
+    STAILQ_INIT(&database->to_send);
     database->links = calloc(settings.size, sizeof *database->links);
     if (database->links == NULL)
         return -ENOMEM;

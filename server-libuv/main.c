@@ -74,6 +74,7 @@ static void on_before_poll(uv_prepare_t *prepare)
     uint64_t delay_ms;
     connections_resume_yielding(worker);
     database_run_woken(&worker->database);
+    database_send(&worker->database);
     if (STAILQ_EMPTY(&worker->yielding))
         uv_idle_stop(&worker->no_sleep);
     else

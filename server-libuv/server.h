@@ -7,6 +7,7 @@
  *     listener.c    a client waits            -> connection_open()
  *     connection.c  a request is complete     -> database_query()
  *     database.c    the response is made      -> connection_respond()
+ *     pipeline.c    the same with DB_PIPELINE=1, where requests share connections (link.h)
  *     connection.c  the response is sent      -> the next request
  *
  * All of it runs on the worker's own thread, between two polls of its loop. libuv never calls back
@@ -72,6 +73,8 @@ struct job {
     struct exchange exchange;
     struct connection *connection;
     struct pool_waiter waiter;
+    uint64_t ticket;          /* of the query that is under way in a pipeline */
+    struct deadline deadline; /* of that query */
     uint64_t sent;  /* bytes of the response that the socket has taken */
     size_t chunk;   /* bytes handed to the uv_write under way */
     size_t pending; /* of those, not yet taken when the write deadline was armed */
@@ -97,6 +100,7 @@ struct database {
     struct pool pool;
     struct link *links;    /* one for each slot of the pool, by its index */
     struct job_list woken; /* were given a connection or turned away, and have not run since */
+    STAILQ_HEAD(, link) to_send; /* pipelines with queries that have not been sent */
 };
 
 struct worker {
@@ -163,6 +167,9 @@ __attribute__((warn_unused_result)) enum progress database_query(struct job *job
 
 /* Runs the requests that were given a connection or turned away. Every callback that may cause this ends so. */
 void database_run_woken(struct database *database);
+
+/* Before the loop polls: sends the queries that its callbacks have added to pipelines. */
+void database_send(struct database *database);
 
 /* Connects what is due, turns away what has waited too long, and acts on deadlines that have passed. */
 void database_check_time(struct database *database);

@@ -113,7 +113,9 @@ static void attempt_ended(struct database *database, struct pool_slot *slot, enu
 {
     struct pool *pool = &database->pool;
     if (event == PG_DONE) {
-        wake(pool_checkin(pool, slot, clock_ns()));
+        struct pool_waiter *waiter = pool_checkin(pool, slot, clock_ns());
+        for (; waiter != NULL; waiter = pool_take_granted(pool, clock_ns()))
+            wake(waiter);
         return;
     }
     pool_lost(pool, slot, clock_ns());
@@ -159,7 +161,9 @@ bool database_start(struct database *database, struct server *server)
     pthread_cond_init(&database->keeper_wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     database->stop_fd = eventfd(0, EFD_CLOEXEC);
+    database->pipelines = settings.depth > 1 ? pipelines_new(settings.size) : NULL;
     if (pool_init(&database->pool, &settings) < 0 || database->stop_fd < 0 ||
+        (settings.depth > 1 && database->pipelines == NULL) ||
         pthread_create(&database->keeper, NULL, keeper_main, server) != 0) {
         log_error("no memory, descriptor or thread for a pool of %u connections", settings.size);
         return false;
@@ -178,6 +182,7 @@ bool database_stop(struct database *database)
     if (is_resolving)
         return false;
     pthread_join(database->keeper, NULL);
+    pipelines_free(database->pipelines, database->pool.settings.size);
     pool_deinit(&database->pool);
     close(database->stop_fd);
     return true;
@@ -185,12 +190,18 @@ bool database_stop(struct database *database)
 
 /* -- using them ----------------------------------------------------------------------------------- */
 
+/* Under the lock. */
 static void lose(struct database *database, struct pool_slot *slot)
 {
-    pthread_mutex_lock(&database->lock);
     pool_lost(&database->pool, slot, clock_ns());
     turn_away(&database->pool);
     pthread_cond_signal(&database->keeper_wake);
+}
+
+void database_lose(struct database *database, struct pool_slot *slot)
+{
+    pthread_mutex_lock(&database->lock);
+    lose(database, slot);
     pthread_mutex_unlock(&database->lock);
 }
 
@@ -211,8 +222,9 @@ static void wait_in_queue(struct database *database, struct queued *self)
 }
 
 /* Blocks until the pool has decided, first come, first served. The slot is NULL unless POOL_GRANTED. */
-static enum pool_outcome take(struct database *database, struct pool_slot **slot)
+static enum pool_outcome take(struct session *session)
 {
+    struct database *database = session->database;
     struct queued self = {0};
     sem_init(&self.woken, 0, 0);
     pthread_mutex_lock(&database->lock);
@@ -221,7 +233,8 @@ static enum pool_outcome take(struct database *database, struct pool_slot **slot
     if (must_wait)
         wait_in_queue(database, &self);
     sem_destroy(&self.woken);
-    *slot = self.waiter.slot;
+    session->slot = self.waiter.slot;
+    session->slot_losses = self.waiter.slot_losses;
     return self.waiter.outcome;
 }
 
@@ -232,25 +245,26 @@ static enum pool_outcome take(struct database *database, struct pool_slot **slot
 static bool is_usable(struct pool_slot *slot)
 {
     struct pollfd ready = {.fd = pg_socket(&slot->pg), .events = POLLIN};
-    return !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
+    return slot->pg.pipeline != NULL || !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
 }
 
-/* Blocks. False with session->failure set when there is no connection to be had. */
-static bool checkout(struct session *session)
+bool database_checkout(struct session *session)
 {
     enum pool_outcome outcome;
-    while ((outcome = take(session->database, &session->slot)) == POOL_GRANTED && !is_usable(session->slot))
-        lose(session->database, session->slot);
+    while ((outcome = take(session)) == POOL_GRANTED && !is_usable(session->slot))
+        database_lose(session->database, session->slot);
     session->failure = exchange_failure_of_checkout(outcome);
     return outcome == POOL_GRANTED;
 }
 
 const PGresult *database_query(struct session *session, const struct query *query)
 {
-    if (session->slot == NULL && !checkout(session))
+    if (session->slot == NULL && !database_checkout(session))
         return NULL;
     struct database *database = session->database;
     struct pg *pg = &session->slot->pg;
+    if (pg->pipeline != NULL)
+        return pipeline_query(session, query);
     enum pg_event event = pg_send(pg, query);
     uint64_t deadline_ms = clock_ms() + timeout_ms(&database->app->config, TIMEOUT_QUERY);
     while (event == PG_WANT_READ || event == PG_WANT_WRITE)
@@ -258,7 +272,7 @@ const PGresult *database_query(struct session *session, const struct query *quer
     if (event == PG_DONE)
         return pg->result;
     session->failure = exchange_failure_of_query(pg);
-    lose(database, session->slot);
+    database_lose(database, session->slot);
     session->slot = NULL;
     return NULL;
 }
@@ -267,15 +281,26 @@ void database_release(struct session *session)
 {
     struct database *database = session->database;
     struct pool_slot *slot = session->slot;
+    PQclear(session->result);
+    session->result = NULL;
     if (slot == NULL)
         return;
     session->slot = NULL;
-    if (pool_is_worn(slot, clock_ns())) {
-        lose(database, slot);
+    if (slot->pg.pipeline != NULL) {
+        pipeline_release(session, slot);
         return;
     }
+    database_give_back(database, slot);
+}
+
+void database_give_back(struct database *database, struct pool_slot *slot)
+{
+    struct pool_waiter *next = NULL;
     pthread_mutex_lock(&database->lock);
-    struct pool_waiter *next = pool_checkin(&database->pool, slot, clock_ns());
+    if (pool_is_worn(slot, clock_ns()))
+        lose(database, slot);
+    else
+        next = pool_checkin(&database->pool, slot, clock_ns());
     pthread_mutex_unlock(&database->lock);
     wake(next);
 }

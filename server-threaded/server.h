@@ -6,6 +6,7 @@
  *     listener.c    a client waits            -> a connection and its thread
  *     connection.c  serves one client, from its first byte to its last
  *     database.c    the pool: making connections, waiting for one, and waiting for results
+ *     pipeline.c    waiting for results with DB_PIPELINE=1, where requests share connections
  */
 #ifndef WB_SERVER_H
 #define WB_SERVER_H
@@ -31,6 +32,7 @@ struct database {
     pthread_t keeper;  /* the thread that (re)connects */
     bool is_resolving; /* the keeper is inside the resolver, which nothing can interrupt */
     int stop_fd;       /* eventfd(2): readable once the keeper is to end */
+    struct pipeline *pipelines; /* one for each slot of the pool, by its index; NULL without DB_PIPELINE */
 };
 
 /* An exchange's hold on the database: one connection for all its queries. Zeroed but for `database`. */
@@ -38,6 +40,8 @@ struct session {
     struct database *database;
     struct pool_slot *slot;        /* NULL until the first query, and after a failure */
     enum exchange_failure failure; /* after a NULL result */
+    PGresult *result;              /* of a pipeline: the session's own */
+    unsigned slot_losses;          /* slot->losses when the session was given its place */
 };
 
 /* One client, owned by its thread. */
@@ -101,5 +105,26 @@ __attribute__((warn_unused_result)) const PGresult *database_query(struct sessio
 
 /* Gives the session's connection to the request that has waited longest. Does not block. */
 void database_release(struct session *session);
+
+/* For pipeline.c: blocks. False with session->failure set when there is no connection to be had. */
+__attribute__((warn_unused_result)) bool database_checkout(struct session *session);
+
+/* For pipeline.c: the connection cannot be used any more, and no request has it. Takes the lock. */
+void database_lose(struct database *database, struct pool_slot *slot);
+
+/* For pipeline.c: a request needs its place no more. Takes the lock. */
+void database_give_back(struct database *database, struct pool_slot *slot);
+
+/* pipeline.c */
+
+/* NULL without memory. */
+struct pipeline *pipelines_new(unsigned count);
+void pipelines_free(struct pipeline *pipelines, unsigned count);
+
+/* As database_query(), for a session that has a place in a pipeline. */
+const PGresult *pipeline_query(struct session *session, const struct query *query);
+
+/* As database_release(). */
+void pipeline_release(struct session *session, struct pool_slot *slot);
 
 #endif

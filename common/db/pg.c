@@ -12,23 +12,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/pg_needs.h"
+#include "db/pg_pipeline.h"
+#include "db/pg_private.h"
 
-enum state {
-    CLOSED,
-    CONNECTING,
-    PREPARING, /* the session is there; its statements are not */
-    READY,
-    QUERYING,
-    BROKEN, /* pg->error says why */
-};
+const int pg_binary[QUERY_PARAMS_MAX] = {1, 1, 1, 1, 1, 1};
 
-/*
- * The one place that changes the state. Nothing but pg_close() leads out of BROKEN, so that the first
- * reason stands.
- */
-static void move(struct pg *pg, enum state state)
+void pg_move(struct pg *pg, enum pg_state state)
 {
-    if (pg->state != BROKEN || state == CLOSED)
+    if (pg->state != PG_BROKEN || state == PG_CLOSED)
         pg->state = state;
 }
 
@@ -49,7 +40,7 @@ static void copy_line(char *to, size_t size, const char *from)
     to[len] = '\0';
 }
 
-static bool is_error(const PGresult *result)
+bool pg_is_error(const PGresult *result)
 {
     return result != NULL && PQresultStatus(result) == PGRES_FATAL_ERROR;
 }
@@ -61,12 +52,7 @@ static bool ends_session(const PGresult *result)
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
-/*
- * A prepared statement that is gone (26000: DEALLOCATE, a pooler between) or whose columns have other types by
- * now (0A000: "cached plan must not change result type") fails for ever in this session. In a new one it
- * is prepared anew.
- */
-static bool has_stale_statement(const PGresult *error)
+bool pg_is_stale(const PGresult *error)
 {
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
     return sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0);
@@ -89,7 +75,7 @@ static bool is_read_only_error(const PGresult *error)
     return sqlstate != NULL && strcmp(sqlstate, "25006") == 0;
 }
 
-static void remember(struct pg *pg, const PGresult *error)
+void pg_remember(struct pg *pg, const PGresult *error)
 {
     const char *message = PQresultErrorField(error, PG_DIAG_MESSAGE_PRIMARY);
     const char *sqlstate = PQresultErrorField(error, PG_DIAG_SQLSTATE);
@@ -101,9 +87,9 @@ static void remember(struct pg *pg, const PGresult *error)
 static void on_notice(void *arg, const PGresult *notice)
 {
     struct pg *pg = arg;
-    if (pg->state == READY && ends_session(notice)) {
-        remember(pg, notice);
-        move(pg, BROKEN);
+    if (pg->state == PG_READY && ends_session(notice)) {
+        pg_remember(pg, notice);
+        pg_move(pg, PG_BROKEN);
     } else if (log_enabled(LOG_LEVEL_DEBUG)) {
         char line[256];
         copy_line(line, sizeof line, PQresultErrorMessage(notice));
@@ -128,34 +114,30 @@ static void find_sqlstate(char sqlstate[6], const char *message)
     sqlstate[0] = '\0';
 }
 
-static enum pg_event fail(struct pg *pg)
+enum pg_event pg_fail(struct pg *pg)
 {
-    if (pg->state != BROKEN) {
-        if (is_error(pg->result)) {
-            remember(pg, pg->result);
+    if (pg->state != PG_BROKEN) {
+        if (pg_is_error(pg->result)) {
+            pg_remember(pg, pg->result);
         } else {
             const char *message = PQerrorMessage(pg->conn);
             copy_line(pg->error, sizeof pg->error, message);
             find_sqlstate(pg->sqlstate, message);
         }
     }
-    move(pg, BROKEN);
+    pg_move(pg, PG_BROKEN);
     return PG_FAILED;
 }
 
-static void clear_result(struct pg *pg)
+void pg_clear_result(struct pg *pg)
 {
     PQclear(pg->result);
     pg->result = NULL;
 }
 
-/*
- * One statement can have two results: its own, and an error when the commit after it failed. Of two
- * errors the first says more: libpq adds one of its own when the connection is lost.
- */
-static void keep_result(struct pg *pg, PGresult *result)
+void pg_keep_result(struct pg *pg, PGresult *result)
 {
-    if (pg->result == NULL || (is_error(result) && !is_error(pg->result))) {
+    if (pg->result == NULL || (pg_is_error(result) && !pg_is_error(pg->result))) {
         PQclear(pg->result);
         pg->result = result;
     } else {
@@ -163,25 +145,32 @@ static void keep_result(struct pg *pg, PGresult *result)
     }
 }
 
+void pg_query_ended(struct pg *pg, uint64_t sent_ns)
+{
+    if (pg_is_error(pg->result) && is_read_only_error(pg->result))
+        pg->is_read_only = is_read_only(pg->conn, true);
+    counters_add(pg->counters, COUNT_QUERIES, 1);
+    counters_add(pg->counters, COUNT_QUERY_NS, clock_ns() - sent_ns);
+}
+
 /* The server is ready for the next query: it has sent the result of this one, and committed. */
 static enum pg_event finish(struct pg *pg)
 {
     if (pg->result == NULL)
-        return fail(pg);
-    if (is_error(pg->result) && (PQstatus(pg->conn) != CONNECTION_OK || has_stale_statement(pg->result)))
-        return fail(pg);
-    if (pg->state == PREPARING) {
-        if (is_error(pg->result))
-            return fail(pg);
-        clear_result(pg);
+        return pg_fail(pg);
+    if (pg_is_error(pg->result) && (PQstatus(pg->conn) != CONNECTION_OK || pg_is_stale(pg->result)))
+        return pg_fail(pg);
+    if (pg->state == PG_PREPARING) {
+        if (pg_is_error(pg->result))
+            return pg_fail(pg);
+        pg_clear_result(pg);
         pg->is_read_only = is_read_only(pg->conn, false);
+        if (pg->pipeline != NULL && !PQenterPipelineMode(pg->conn))
+            return pg_fail(pg);
     } else {
-        if (is_error(pg->result) && is_read_only_error(pg->result))
-            pg->is_read_only = is_read_only(pg->conn, true);
-        counters_add(pg->counters, COUNT_QUERIES, 1);
-        counters_add(pg->counters, COUNT_QUERY_NS, clock_ns() - pg->sent_ns);
+        pg_query_ended(pg, pg->sent_ns);
     }
-    move(pg, READY);
+    pg_move(pg, PG_READY);
     return PG_DONE;
 }
 
@@ -199,10 +188,10 @@ static enum pg_event collect(struct pg *pg, bool alive)
         PGresult *result = PQgetResult(pg->conn);
         if (result == NULL)
             return finish(pg);
-        keep_result(pg, result);
+        pg_keep_result(pg, result);
     }
     if (!alive || flushed < 0 || PQstatus(pg->conn) != CONNECTION_OK)
-        return fail(pg);
+        return pg_fail(pg);
     return flushed > 0 ? PG_WANT_WRITE : PG_WANT_READ;
 }
 
@@ -227,8 +216,8 @@ static enum pg_event prepare(struct pg *pg)
         return pg_give_up(pg, "%s", error);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     if (PQsetnonblocking(pg->conn, 1) != 0 || !PQsendQuery(pg->conn, pg->target->prepare))
-        return fail(pg);
-    move(pg, PREPARING);
+        return pg_fail(pg);
+    pg_move(pg, PG_PREPARING);
     return collect(pg, true);
 }
 
@@ -284,16 +273,16 @@ static enum pg_event connect_next(struct pg *pg)
     const char *values[] = {pg->target->url, name, "UTF8", address, NULL};
     pg->error[0] = '\0';
     pg->sqlstate[0] = '\0';
-    pg->timed_out = false;
+    pg->timed_out = pg->is_stale = false;
     pg->connect_by_ms = clock_ms() + PG_CONNECT_MS;
     pg->conn = PQconnectStartParams(keywords, values, 1);
-    move(pg, CONNECTING);
+    pg_move(pg, PG_CONNECTING);
     if (pg->conn == NULL)
         return pg_give_up(pg, "out of memory");
     PQsetNoticeReceiver(pg->conn, on_notice, pg);
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
     if (PQstatus(pg->conn) == CONNECTION_BAD)
-        return fail(pg);
+        return pg_fail(pg);
     return follow_socket(pg) ? PG_WANT_WRITE : cannot_follow(pg);
 }
 
@@ -312,7 +301,7 @@ static enum pg_event connect_step(struct pg *pg)
 {
     PostgresPollingStatusType status = PQconnectPoll(pg->conn);
     if (status == PGRES_POLLING_FAILED) {
-        fail(pg);
+        pg_fail(pg);
         return address_failed(pg);
     }
     if (!follow_socket(pg))
@@ -329,7 +318,7 @@ void pg_init(struct pg *pg, struct counters *counters)
 
 enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, const struct addrinfo *addresses)
 {
-    assert(pg->state == CLOSED && "pg_connect_start: the last connection was not closed");
+    assert(pg->state == PG_CLOSED && "pg_connect_start: the last connection was not closed");
     pg->target = target;
     pg->next_address = addresses;
     enum pg_event event = connect_next(pg);
@@ -338,17 +327,15 @@ enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, co
 
 enum pg_event pg_send(struct pg *pg, const struct query *query)
 {
-    /* Text has the same bytes in both formats, so all parameters and results go as binary. */
-    static const int binary[QUERY_PARAMS_MAX] = {1, 1, 1, 1, 1, 1};
-    assert((pg->state == READY || pg->state == BROKEN) && "pg_send: not connected, or a query is under way");
-    clear_result(pg);
-    if (pg->state == BROKEN)
+    assert((pg->state == PG_READY || pg->state == PG_BROKEN) && "pg_send: not connected, or a query is under way");
+    pg_clear_result(pg);
+    if (pg->state == PG_BROKEN)
         return PG_FAILED;
     pg->sent_ns = clock_ns();
-    move(pg, QUERYING);
-    if (!PQsendQueryPrepared(pg->conn, query->statement, query->count, query->values, query->lengths, binary,
+    pg_move(pg, PG_QUERYING);
+    if (!PQsendQueryPrepared(pg->conn, query->statement, query->count, query->values, query->lengths, pg_binary,
                              1))
-        return fail(pg);
+        return pg_fail(pg);
     return collect(pg, true);
 }
 
@@ -357,28 +344,38 @@ static enum pg_event idle_step(struct pg *pg)
 {
     bool alive = consume(pg);
     PQisBusy(pg->conn); /* parses what came and calls on_notice() */
-    if (pg->state == BROKEN || !alive || PQstatus(pg->conn) != CONNECTION_OK)
-        return fail(pg);
+    if (pg->state == PG_BROKEN || !alive || PQstatus(pg->conn) != CONNECTION_OK)
+        return pg_fail(pg);
     return PG_WANT_READ;
 }
 
 enum pg_event pg_step(struct pg *pg)
 {
-    switch ((enum state)pg->state) {
-    case CONNECTING:
+    switch ((enum pg_state)pg->state) {
+    case PG_CONNECTING:
         return connect_step(pg);
-    case PREPARING:
-    case QUERYING:
+    case PG_QUERYING:
+        if (pg->pipeline != NULL)
+            return pg_pipeline_collect(pg, consume(pg));
+        /* fall through */
+    case PG_PREPARING:
         return collect(pg, consume(pg));
-    case READY:
+    case PG_READY:
         return idle_step(pg);
-    case BROKEN:
+    case PG_BROKEN:
         return PG_FAILED;
-    case CLOSED:
+    case PG_CLOSED:
         break;
     }
     assert(!"pg_step: there is no connection");
     return PG_FAILED;
+}
+
+PGresult *pg_take_result(struct pg *pg)
+{
+    PGresult *result = pg->result;
+    pg->result = NULL;
+    return result;
 }
 
 enum pg_event pg_give_up(struct pg *pg, const char *format, ...)
@@ -387,13 +384,13 @@ enum pg_event pg_give_up(struct pg *pg, const char *format, ...)
     va_start(args, format);
     vsnprintf(pg->error, sizeof pg->error, format, args);
     va_end(args);
-    move(pg, BROKEN);
+    pg_move(pg, PG_BROKEN);
     return PG_FAILED;
 }
 
 enum pg_event pg_timed_out(struct pg *pg)
 {
-    if (pg->state == QUERYING) {
+    if (pg->state == PG_QUERYING) {
         pg->timed_out = true;
         return pg_give_up(pg, "no result in QUERY_TIMEOUT");
     }
@@ -408,7 +405,8 @@ int pg_socket(const struct pg *pg)
 
 void pg_close(struct pg *pg)
 {
-    clear_result(pg);
+    assert((pg->pipeline == NULL || pg->pipeline->count == 0) && "pg_close: a query still has an owner");
+    pg_clear_result(pg);
     /*
      * PQfinish() says good-bye only on an established session, and puts libpq back into blocking mode
      * only after that: a full socket costs the message, not time (fe-connect.c, closePGconn).
@@ -416,5 +414,5 @@ void pg_close(struct pg *pg)
     PQfinish(pg->conn);
     close_socket(pg);
     pg->conn = NULL;
-    move(pg, CLOSED);
+    pg_move(pg, PG_CLOSED);
 }

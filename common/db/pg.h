@@ -26,6 +26,7 @@
 
 #include <libpq-fe.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,7 +45,9 @@ struct pg {
     char error[256];        /* one line, no newline */
     char sqlstate[6];       /* of the failure; "" when the server gave none */
     bool timed_out;         /* pg_timed_out() was the failure of a query */
-    bool is_read_only;      /* the session cannot write */
+    atomic_bool is_read_only; /* the session cannot write */
+    atomic_bool is_stale;     /* a statement of the session cannot be run any more: make the connection anew */
+    struct pg_pipeline *pipeline; /* NULL: one query at a time. See pg_pipeline.h */
 
     /* private */
     PGconn *conn;
@@ -78,6 +81,9 @@ enum pg_event pg_send(struct pg *pg, const struct query *query);
  * how a restarted database shows: PG_WANT_READ while the session lives, else PG_FAILED.
  */
 enum pg_event pg_step(struct pg *pg);
+
+/* The result of a query, which is the caller's from now on: PQclear() it. NULL after an earlier call. */
+PGresult *pg_take_result(struct pg *pg);
 
 /*
  * The wait has taken too long. Of a query: PG_FAILED. While connecting: goes on with the next address,

@@ -2,11 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "db/pg_advice.h"
+#include "db/pg_pipeline.h"
 
 #define MS UINT64_C(1000000)
 
@@ -14,6 +16,14 @@ static const uint64_t RETRY_FIRST_NS = 50 * MS;
 static const uint64_t RETRY_MAX_NS = 1000 * MS;
 static const uint64_t SUSPECT_AFTER_NS = 1000 * MS;
 static const uint64_t READ_ONLY_NS = 1000 * MS;
+static const uint64_t SLOW_AFTER_NS = 20 * MS;
+
+static void free_slots(struct pool_slot *slots, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        pg_pipeline_deinit(&slots[i].pg);
+    free(slots);
+}
 
 int pool_init(struct pool *pool, const struct pool_settings *settings)
 {
@@ -23,6 +33,10 @@ int pool_init(struct pool *pool, const struct pool_settings *settings)
     for (unsigned i = 0; i < settings->size; i++) {
         pg_init(&slots[i].pg, settings->counters);
         slots[i].index = i;
+        if (settings->depth > 1 && pg_pipeline_init(&slots[i].pg, settings->depth) < 0) {
+            free_slots(slots, i);
+            return -ENOMEM;
+        }
     }
     *pool = (struct pool){.slots = slots, .settings = *settings, .count[SLOT_DOWN] = settings->size};
     pool->queue.prev = pool->queue.next = &pool->queue;
@@ -34,7 +48,7 @@ void pool_deinit(struct pool *pool)
     assert(pool->queue.next == &pool->queue && "pool_deinit: a request still waits for a connection");
     for (unsigned i = 0; i < pool->settings.size; i++)
         pg_close(&pool->slots[i].pg);
-    free(pool->slots);
+    free_slots(pool->slots, pool->settings.size);
     *pool = (struct pool){0};
 }
 
@@ -162,14 +176,58 @@ struct pool_waiter *pool_take_turned_away(struct pool *pool, uint64_t now_ns)
 
 /* -- checkout and checkin ------------------------------------------------------------------------- */
 
+/* The session of a connection is of no use for all that a request may ask. */
+static bool is_spent(const struct pool_slot *slot, uint64_t now_ns)
+{
+    return slot->pg.is_stale || (slot->pg.is_read_only && now_ns > slot->connected_ns + READ_ONLY_NS);
+}
+
+/* What a request would wait for on a connection that it shares: the fewer, the sooner its turn. UINT_MAX: not there. */
+static unsigned load_of(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns)
+{
+    unsigned depth = pool->settings.depth;
+    uint64_t since_ns = atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
+    bool is_up = slot->state == SLOT_IDLE || slot->state == SLOT_BUSY;
+    if (!is_up || slot->users == depth || (slot->users > 0 && is_spent(slot, now_ns)))
+        return UINT_MAX;
+    bool is_slow = since_ns != 0 && now_ns > since_ns + SLOW_AFTER_NS;
+    return slot->users + (is_slow ? depth : 0);
+}
+
+/* The connection that the next request gets; NULL when none has a place. */
+static struct pool_slot *choose(const struct pool *pool, uint64_t now_ns)
+{
+    struct pool_slot *best = NULL;
+    unsigned least = UINT_MAX;
+    if (pool->settings.depth <= 1)
+        return pool->idle;
+    for (unsigned i = 0; i < pool->settings.size; i++) {
+        unsigned load = load_of(pool, &pool->slots[i], now_ns);
+        if (load < least) {
+            least = load;
+            best = &pool->slots[i];
+        }
+    }
+    return best;
+}
+
+static void grant(struct pool *pool, struct pool_slot *slot, struct pool_waiter *waiter)
+{
+    if (slot->state != SLOT_BUSY)
+        move_slot(pool, slot, SLOT_BUSY);
+    slot->users++;
+    waiter->slot = slot;
+    waiter->slot_losses = slot->losses;
+    waiter->outcome = POOL_GRANTED;
+}
+
 enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ns)
 {
-    struct pool_slot *slot = pool->idle;
-    *waiter = (struct pool_waiter){.since_ns = now_ns, .slot = slot};
+    struct pool_slot *slot = choose(pool, now_ns);
+    *waiter = (struct pool_waiter){.since_ns = now_ns};
     if (slot != NULL) {
-        move_slot(pool, slot, SLOT_BUSY);
         slot->suspect = slot->losses_seen != pool->losses || now_ns > slot->idle_since_ns + SUSPECT_AFTER_NS;
-        waiter->outcome = POOL_GRANTED;
+        grant(pool, slot, waiter);
     } else if (is_unavailable(pool)) {
         waiter->outcome = POOL_UNAVAILABLE;
     } else {
@@ -178,6 +236,18 @@ enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, u
         waiter->outcome = POOL_QUEUED;
     }
     return waiter->outcome;
+}
+
+struct pool_waiter *pool_take_granted(struct pool *pool, uint64_t now_ns)
+{
+    struct pool_waiter *waiter = first_waiter(pool);
+    struct pool_slot *slot = waiter != NULL ? choose(pool, now_ns) : NULL;
+    if (slot == NULL)
+        return NULL;
+    dequeue(pool, waiter, now_ns);
+    slot->suspect = false;
+    grant(pool, slot, waiter);
+    return waiter;
 }
 
 struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
@@ -189,27 +259,28 @@ struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint
         slot->failures = 0;
         slot->connected_ns = now_ns;
         counters_add(pool->settings.counters, COUNT_DB_CONNECTS, 1);
+    } else {
+        slot->users--;
     }
-    struct pool_waiter *waiter = first_waiter(pool);
-    if (waiter == NULL) {
+    if (slot->users == 0) {
         slot->idle_since_ns = now_ns;
         slot->losses_seen = pool->losses;
         move_slot(pool, slot, SLOT_IDLE);
-        return NULL;
     }
-    dequeue(pool, waiter, now_ns);
-    move_slot(pool, slot, SLOT_BUSY);
-    slot->suspect = false;
-    waiter->slot = slot;
-    waiter->outcome = POOL_GRANTED;
-    return waiter;
+    return pool_take_granted(pool, now_ns);
 }
 
 /* -- losing and remaking connections -------------------------------------------------------------- */
 
 bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns)
 {
-    return slot->state == SLOT_BUSY && slot->pg.is_read_only && now_ns > slot->connected_ns + READ_ONLY_NS;
+    return slot->state == SLOT_BUSY && slot->users == 1 && is_spent(slot, now_ns);
+}
+
+bool pool_is_stuck(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns)
+{
+    uint64_t since_ns = atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
+    return since_ns != 0 && now_ns > since_ns + (pool->settings.query_timeout_s + 1) * 1000 * MS;
 }
 
 static uint64_t retry_delay_ns(unsigned failures)
@@ -234,12 +305,14 @@ void pool_lost(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
         else
             log_warn("database connection %s lost: %s", label_of(pool, slot).text, slot->pg.error);
         pool->losses++;
+        slot->losses++;
         counters_add(pool->settings.counters, COUNT_DB_LOST, 1);
         /* At once, except that a connection that dies as soon as it is made is not remade without end. */
         uint64_t earliest = slot->connected_ns + RETRY_FIRST_NS;
         slot->retry_at_ns = now_ns > earliest ? now_ns : earliest;
     }
     pg_close(&slot->pg);
+    slot->users = 0;
     move_slot(pool, slot, SLOT_DOWN);
 }
 

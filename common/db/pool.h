@@ -4,7 +4,10 @@
  *
  * First come, first served: a freed connection goes straight to the longest waiter, so that no
  * newcomer overtakes it. Of several idle connections the pool takes the one used last (its caches are
- * warm). A lost connection is tried again after a delay that doubles from 50 ms to 1 s. When no
+ * warm). With a `depth` above 1 that many requests share a connection (pg_pipeline.h): a request then joins
+ * the connection that has the fewest, and keeps it until it has its response. One whose first query has
+ * been under way for 20 ms is chosen last, since its queries delay all that come after them, and a session that
+ * cannot write gets no new requests, so that it can be made anew. A lost connection is tried again after a delay that doubles from 50 ms to 1 s. When no
  * connection is up and the last attempt failed, the pool refuses a checkout at once. The first attempt
  * decides whether the server starts: no second one begins before the first has ended.
  *
@@ -26,7 +29,7 @@ enum pool_slot_state {
     SLOT_DOWN,       /* waits for retry_at_ns */
     SLOT_CONNECTING, /* given out by pool_take_due() */
     SLOT_IDLE,
-    SLOT_BUSY, /* checked out */
+    SLOT_BUSY, /* checked out, by one request or several */
     SLOT_STATES
 };
 
@@ -37,6 +40,8 @@ struct pool_slot {
 
     /* private to pool.c */
     enum pool_slot_state state;
+    unsigned users;    /* requests that have it */
+    unsigned losses;   /* how often it was lost while it was up */
     unsigned failures; /* attempts since it was last up */
     uint64_t retry_at_ns;
     uint64_t idle_since_ns;
@@ -57,6 +62,7 @@ struct pool_waiter {
     struct pool_waiter *prev, *next;
     uint64_t since_ns;
     struct pool_slot *slot; /* the connection that the pool granted, else NULL */
+    unsigned slot_losses;   /* slot->losses then: if it is another now, the connection was lost, and the place with it */
     enum pool_outcome outcome;
 };
 
@@ -70,7 +76,9 @@ enum pool_state {
 
 struct pool_settings {
     unsigned size;
+    unsigned depth;     /* requests that share a connection at most: 1, or above 1 for a pipeline each */
     unsigned timeout_s; /* POOL_TIMEOUT */
+    unsigned query_timeout_s; /* QUERY_TIMEOUT */
     int worker;         /* for the log: slot 3 of worker 0 is "0.3"; -1 where there are no workers: "3" */
     const char *where;  /* for the log: the database's address. Must outlive the pool. */
     struct counters *counters;
@@ -111,17 +119,30 @@ enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, u
 
 /*
  * Gives an intact connection back, from SLOT_BUSY or SLOT_CONNECTING. Returns the waiter that was
- * given the connection (its outcome is POOL_GRANTED), for the caller to wake; NULL if the connection is
- * idle now.
+ * given the place (its outcome is POOL_GRANTED), for the caller to wake; NULL if there is none.
  */
 struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
 /*
- * Whether a connection is to be lost (pool_lost) in place of being given back, although it is intact: its
- * session cannot write, which default_transaction_read_only decided when it began and a new session may find
- * changed. While the database stays read-only, each connection in use is made anew about once per second.
+ * With a depth above 1: another waiter that was given a place, for the caller to wake; NULL when there is none.
+ * Call until NULL when a connection was made.
+ */
+struct pool_waiter *pool_take_granted(struct pool *pool, uint64_t now_ns);
+
+/*
+ * Whether a connection is to be lost (pool_lost) in place of being given back by its last user, although it is
+ * intact: its session cannot write, which default_transaction_read_only decided when it began and a new session
+ * may find changed, or cannot run a statement any more. While the database stays read-only, each connection in
+ * use is made anew about once per second.
  */
 bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns);
+
+/*
+ * With a depth above 1, when a query has taken too long: whether its whole connection is to be given up. The
+ * database itself ends a query after QUERY_TIMEOUT, so a first query that has been under way for longer by a
+ * second will have no result, and neither will those behind it.
+ */
+bool pool_is_stuck(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns);
 
 /*
  * The connection has broken or could not be made (any state but SLOT_DOWN), for the reason in

@@ -48,7 +48,7 @@ const char *statement_name(enum statement statement)
     return statements[statement].name;
 }
 
-const char *statements_prepare(void)
+const char *statements_prepare(unsigned timeout_s)
 {
     static char text[4096];
     static size_t len;
@@ -60,6 +60,8 @@ const char *statements_prepare(void)
          * PostgreSQL 15 and nothing per query (strace).
          */
         len = (size_t)snprintf(text, sizeof text, "SET client_connection_check_interval = '1s'; ");
+        if (timeout_s > 0)
+            len += (size_t)snprintf(text + len, sizeof text - len, "SET statement_timeout = '%us'; ", timeout_s);
         for (size_t i = 0; i < SQL_STATEMENTS; i++) {
             int more = snprintf(text + len, sizeof text - len, "PREPARE %s%s AS %s; ", statements[i].name,
                                 statements[i].types, statements[i].text);

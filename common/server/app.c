@@ -94,7 +94,7 @@ void app_init(struct app *app, const char *model, int argc, char **argv)
         fprintf(stderr, "server-%s: DATABASE_URL: %s\n", model, error);
         exit(2);
     }
-    app->database.prepare = statements_prepare();
+    app->database.prepare = statements_prepare(app->config.db_pipeline ? app->config.query_timeout : 0);
     service_init(&app->service, &app->config, model);
     raise_descriptors(app);
     if (app->config.max_connections > 0)
@@ -114,6 +114,8 @@ struct pool_settings app_pool_settings(const struct app *app, int worker, struct
     unsigned size = app->config.db_pool, workers = app->config.workers;
     return (struct pool_settings){
         .size = worker < 0 ? size : size / workers + ((unsigned)worker < size % workers),
+        .depth = app->config.db_pipeline ? APP_PIPELINE_DEPTH : 1,
+        .query_timeout_s = app->config.query_timeout,
         .timeout_s = app->config.pool_timeout,
         .worker = worker,
         .where = app->database.where,

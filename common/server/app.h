@@ -16,6 +16,7 @@ enum {
     /* What a client may still send after our last response: with 1 MiB, one that sent 8 MiB before it read
      * lost its 413. */
     APP_LINGER_BYTES = 64 * 1024 * 1024,
+    APP_PIPELINE_DEPTH = 256,   /* requests that share a database connection at most, with DB_PIPELINE */
     APP_REQUESTS_PER_TURN = 32, /* of one client's pipeline, before an event loop's other clients go on */
 };
 

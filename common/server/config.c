@@ -14,6 +14,8 @@
 #include "base/version.h"
 #include "handler/work.h"
 
+enum { PIPELINES_PER_CPU = 2 };
+
 enum type { TYPE_TEXT, TYPE_UNSIGNED, TYPE_U64, TYPE_LEVEL };
 
 struct setting {
@@ -31,7 +33,10 @@ static const struct setting settings[] = {
     {"PORT", TYPE_UNSIGNED, AT(port), 1, 65535, "TCP port to listen on"},
     {"DATABASE_URL", TYPE_TEXT, AT(database_url), 0, 0,
      "postgresql://user:password@host:port/database; empty: libpq's PG* variables"},
-    {"DB_POOL", TYPE_UNSIGNED, AT(db_pool), 1, 10000, "database connections in total"},
+    {"DB_POOL", TYPE_UNSIGNED, AT(db_pool), 0, 10000,
+     "database connections in total; 0: 16, or with DB_PIPELINE 2 for each CPU"},
+    {"DB_PIPELINE", TYPE_UNSIGNED, AT(db_pipeline), 0, 1,
+     "1: requests share each database connection (libpq's pipeline mode); 0: a request has it for itself"},
     {"WORKERS", TYPE_UNSIGNED, AT(workers), 0, 1024,
      "event loops, at most DB_POOL; 0: the CPUs this process may use"},
     {"N", TYPE_U64, AT(n), 0, WORK_N_MAX, "default of GET /work: queries"},
@@ -64,7 +69,7 @@ static const struct config defaults = {
     .host = "127.0.0.1",
     .port = 8080,
     .database_url = "",
-    .db_pool = 16,
+    .db_pool = 0,
     .workers = 0,
     .n = 1,
     .m = 1024,
@@ -236,11 +241,12 @@ void config_load(struct config *config, const char *model, int argc, char **argv
     if (config->w > config->n)
         die("W=%" PRIu64 ": must not be more than N=%" PRIu64 ", as it counts the updates among the queries",
             config->w, config->n);
+    unsigned cpus = usable_cpus();
+    if (config->db_pool == 0)
+        config->db_pool = config->db_pipeline ? PIPELINES_PER_CPU * cpus : 16;
     if (config->workers > config->db_pool)
         die("WORKERS=%u: must not be more than DB_POOL=%u, as every event loop needs a database connection",
             config->workers, config->db_pool);
-    if (config->workers == 0) {
-        unsigned cpus = usable_cpus();
+    if (config->workers == 0)
         config->workers = cpus < config->db_pool ? cpus : config->db_pool;
-    }
 }

@@ -12,6 +12,7 @@ struct config {
     unsigned port;             /* PORT */
     const char *database_url;  /* DATABASE_URL: a libpq URI or key=value string; "" leaves it to PG* */
     unsigned db_pool;          /* DB_POOL: database connections of the whole process */
+    unsigned db_pipeline;      /* DB_PIPELINE: 1: requests share each connection; 0: one has it at a time */
     unsigned workers;          /* WORKERS: event loops; the threaded server has none and ignores it */
     uint64_t n, m, w, d;       /* N M W D: defaults of GET /work */
     unsigned max_connections;  /* MAX_CONNECTIONS: 0 = as many as the limits allow */

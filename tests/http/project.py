@@ -19,6 +19,11 @@ SERVERS = read_servers(os.environ.get("SERVER_LIST", ROOT / "servers.csv"))
 MODELS = os.environ.get("MODELS", " ".join(SERVERS)).split()
 
 
+VARIANTS = {"pipeline": ["--db-pipeline=1"]}  # "libuv+pipeline" is libuv with these flags
+
+
 def start_command(model):
-    """The words of the column `start`, split as a shell splits them; run them in ROOT."""
-    return [word.replace("$BUILD", str(BUILD)) for word in shlex.split(SERVERS[model]["start"])]
+    """The words of the column `start`, split as a shell splits them, and the flags of a variant; run them in ROOT."""
+    name, *variants = model.split("+")
+    words = [word.replace("$BUILD", str(BUILD)) for word in shlex.split(SERVERS[name]["start"])]
+    return sum((VARIANTS[variant] for variant in variants), words)

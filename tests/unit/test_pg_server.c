@@ -223,7 +223,7 @@ static struct pg_target target_of(const struct server *server)
     char error[256];
     struct pg_target target;
     assert_true(pg_target_init(&target, server->url, "test", error));
-    target.prepare = statements_prepare();
+    target.prepare = statements_prepare(0);
     return target;
 }
 

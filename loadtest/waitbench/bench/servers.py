@@ -118,6 +118,7 @@ class Server:
             "POOL_TIMEOUT": str(POOL_TIMEOUT_S),
             "LOG_LEVEL": "warn",
         }
+        environment |= dict(self.spec.variables)
         self.errors = os.memfd_create("server-stderr")
         self.kills = out_of_memory.kills()
         words = command(self.spec, self.chosen)

@@ -107,7 +107,8 @@ class Subject:
     def pool(self, stats: dict) -> int:
         """How many database connections the server is to have. That another server's pool_size is not POOL is a
         warning (bench/environment.py)."""
-        return stats.get("pool_size", self.bench.chosen.pool) if self.spec.url else self.bench.chosen.pool
+        own = self.spec.url or self.spec.variables
+        return stats.get("pool_size", self.bench.chosen.pool) if own else self.bench.chosen.pool
 
     def db_connections(self, stats: dict) -> int | None:
         """How many it has, by its own count or else by PostgreSQL's; None where neither is known."""

@@ -14,7 +14,10 @@ from .server_list import NAME
 
 WORK = ("n", "m", "w", "d")
 INJECT = ("inject", "plant")  # `plant` is the older name of the same option
-OPTIONS = (*WORK, *INJECT)
+# Options without a value, which are a part of the server's name in the results -> the settings of that server. A
+# pipeline has as many database connections as the server makes by itself.
+VARIANTS = {"pipeline": (("DB_PIPELINE", "1"), ("DB_POOL", "0"))}
+OPTIONS = (*WORK, *INJECT, *VARIANTS)
 FAULTS = ("error", "short", "slow-generator")
 
 
@@ -48,6 +51,7 @@ class Server:
     url_of_proxy: str | None = None  # of nginx in front of that server
     work: tuple = ()  # (("n", 21),): the parameters in which its requests differ from the point's
     fault: str | None = None  # one of FAULTS
+    variables: tuple = ()  # (("DB_PIPELINE", "1"),): settings in which it differs from the others
 
     def parameters(self, point: Point) -> dict:
         """n, m, w and d of the requests that this server receives at that point."""
@@ -72,12 +76,13 @@ def parse_server(text: str) -> Server:
     """`model[:name][+option...]`. Raises ValueError with a sentence."""
     head, *options = text.split("+")
     model, _, name = head.partition(":")
-    name = name or model
-    for word in (model, name):
+    for word in (model, name or model):
         if not re.fullmatch(NAME, word):
             raise ValueError(f"'{text}' is not model[:name][+option=value...]")
+    variants = [option for option in options if option in VARIANTS]
+    name = name or "+".join([model, *variants])
     work, fault = [], None
-    for option in options:
+    for option in (option for option in options if option not in VARIANTS):
         key, _, value = option.partition("=")
         if key not in OPTIONS:
             raise ValueError(f"'+{option}' of '{text}': options are {', '.join(OPTIONS)}")
@@ -89,7 +94,8 @@ def parse_server(text: str) -> Server:
             raise ValueError(f"'+{option}' of '{text}': {key} is a number")
         else:
             work.append((key, int(value)))
-    return Server(model, name, work=tuple(work), fault=fault)
+    variables = tuple(pair for variant in variants for pair in VARIANTS[variant])
+    return Server(model, name, work=tuple(work), fault=fault, variables=variables)
 
 
 def parse_target(text: str) -> Target:
