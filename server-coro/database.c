@@ -14,8 +14,14 @@ struct queued {
 
 static void wake(struct database *database, struct pool_waiter *waiter)
 {
-    if (waiter != NULL)
-        wait_wake(database->worker, owner_of(waiter, struct queued, waiter)->co);
+    wait_wake(database->worker, owner_of(waiter, struct queued, waiter)->co);
+}
+
+/* A place has become free: `waiter` was given it, and others may be. */
+static void wake_granted(struct database *database, struct pool_waiter *waiter)
+{
+    for (; waiter != NULL; waiter = pool_take_granted(&database->pool, clock_ns()))
+        wake(database, waiter);
 }
 
 static void turn_away(struct database *database)
@@ -157,9 +163,7 @@ static coroutine_fn void connector_main(void *arg)
         return;
     }
     bool is_first = database->pool.state == POOL_PROVING;
-    struct pool_waiter *waiter = pool_checkin(&database->pool, link->slot, clock_ns());
-    for (; waiter != NULL; waiter = pool_take_granted(&database->pool, clock_ns()))
-        wake(database, waiter);
+    wake_granted(database, pool_checkin(&database->pool, link->slot, clock_ns()));
     if (is_first)
         drain_part_is_up(database->worker->drain);
     if (link->slot->pg.pipeline != NULL)
@@ -226,7 +230,7 @@ void link_release(struct link *link)
     } else if (is_worn) {
         link_lose(link);
     } else {
-        wake(database, pool_checkin(&database->pool, slot, clock_ns()));
+        wake_granted(database, pool_checkin(&database->pool, slot, clock_ns()));
     }
 }
 
@@ -248,6 +252,7 @@ void database_release(struct session *session)
 
 void database_check_time(struct database *database)
 {
+    pipelines_check_time(database);
     connect_due(database);
     turn_away(database);
 }

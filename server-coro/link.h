@@ -28,12 +28,16 @@ void link_release(struct link *link);
 /* pipeline.c */
 
 /* As database_query(), for a session that has a place in this pipeline. */
-coroutine_fn const PGresult *pipeline_query(struct link *link, struct session *session, const struct query *query);
+coroutine_fn const PGresult *pipeline_query(struct link *link, struct session *session,
+                                            const struct query *query);
 
 /*
  * The coroutine that reads for all: yields until the session has ended or the server stops. The link is
  * lost then.
  */
 coroutine_fn void pipeline_serve(struct link *link);
+
+/* Gives up the pipelines whose first query the database has not ended. */
+void pipelines_check_time(struct database *database);
 
 #endif

@@ -173,7 +173,7 @@ static void on_deadline(uv_timer_t *timer)
     for (unsigned i = 0; i < TIMEOUTS; i++)
         while ((passed = timeouts_take_expired(&worker->timeouts, i, now)) != NULL)
             if (i == TIMEOUT_QUERY && app.config.db_pipeline)
-                database_query_timed_out(&worker->database, passed);
+                database_query_timed_out(passed);
             else
                 finish_wait(owner_of(passed, struct watch, deadline), -ETIMEDOUT);
     database_check_time(&worker->database);

@@ -1,7 +1,7 @@
 /*
- * Queries of many requests on one database connection (DB_PIPELINE=1). Coroutines add them; what one turn of the
- * loop has added is sent in one write before the loop polls. One coroutine for each connection waits for its socket,
- * and lets those go on whose results have arrived.
+ * Queries of many requests on one database connection (DB_PIPELINE=1). Coroutines add them; what one turn of
+ * the loop has added is sent in one write before the loop polls. One coroutine for each connection waits for
+ * its socket, and lets those go on whose results have arrived.
  */
 #include <errno.h>
 
@@ -94,7 +94,8 @@ void pipeline_serve(struct link *link)
     enum pg_event event = PG_WANT_READ;
     while (event != PG_FAILED && !link->is_worn && link->database->pool.state != POOL_STOPPED) {
         int error = watch_wait(link->watch, link_events(event));
-        event = error == -ECANCELED ? pg_pipeline_send(pg) : pg_step(pg); /* canceled: there may be more to send */
+        event =
+            error == -ECANCELED ? pg_pipeline_send(pg) : pg_step(pg); /* canceled: there may be more to send */
         for (; event == PG_DONE; event = pg_pipeline_next(pg))
             give_out(link);
     }
@@ -112,14 +113,20 @@ void database_send(struct database *database)
     }
 }
 
-void database_query_timed_out(struct database *database, struct deadline *deadline)
+void database_query_timed_out(struct deadline *deadline)
 {
     struct asking *asking = owner_of(deadline, struct asking, deadline);
     struct link *link = asking->link;
     pg_pipeline_abandon(&link->slot->pg, asking->ticket);
     go_on(asking, NULL, FAIL_QUERY_TIMEOUT);
-    if (pool_is_stuck(&database->pool, link->slot, clock_ns())) {
-        pg_give_up(&link->slot->pg, "no result in QUERY_TIMEOUT");
-        watch_cancel(link->watch);
+}
+
+void pipelines_check_time(struct database *database)
+{
+    struct pool_slot *stuck;
+    while ((stuck = pool_find_stuck(&database->pool, clock_ns())) != NULL) {
+        pg_give_up(&stuck->pg, "no result in QUERY_TIMEOUT");
+        watch_cancel(database->links[stuck->index].watch); /* pipeline_serve() ends */
+        wait_run_ready(database->worker);
     }
 }

@@ -44,7 +44,7 @@ struct connection {
 struct database {
     struct worker *worker;
     struct pool pool;
-    struct link *links; /* one for each slot of the pool, by its index */
+    struct link *links;          /* one for each slot of the pool, by its index */
     STAILQ_HEAD(, link) to_send; /* pipelines with queries that have not been sent */
 };
 
@@ -193,7 +193,7 @@ void database_release(struct session *session);
 void database_send(struct database *database);
 
 /* A query of a pipeline has taken too long: its deadline has passed. */
-void database_query_timed_out(struct database *database, struct deadline *deadline);
+void database_query_timed_out(struct deadline *deadline);
 
 /* Connects what is due and turns away what has waited too long. */
 void database_check_time(struct database *database);

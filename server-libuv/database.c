@@ -58,8 +58,14 @@ int link_watch(struct link *link, enum pg_event event, uv_poll_cb on_ready)
 
 static void wake(struct database *database, struct pool_waiter *waiter)
 {
-    if (waiter != NULL)
-        STAILQ_INSERT_TAIL(&database->woken, owner_of(waiter, struct job, waiter), entry);
+    STAILQ_INSERT_TAIL(&database->woken, owner_of(waiter, struct job, waiter), entry);
+}
+
+/* A place has become free: `waiter` was given it, and others may be. */
+static void wake_granted(struct database *database, struct pool_waiter *waiter)
+{
+    for (; waiter != NULL; waiter = pool_take_granted(&database->pool, clock_ns()))
+        wake(database, waiter);
 }
 
 static void turn_away(struct database *database)
@@ -91,7 +97,7 @@ void link_release(struct link *link)
     }
     deadline_disarm(&link->deadline);
     link->job = NULL;
-    wake(database, pool_checkin(&database->pool, link->slot, clock_ns()));
+    wake_granted(database, pool_checkin(&database->pool, link->slot, clock_ns()));
 }
 
 /* -- making connections --------------------------------------------------------------------------- */
@@ -111,9 +117,6 @@ static void connected(struct link *link)
     bool is_first = database->pool.state == POOL_PROVING;
     free_addresses(link);
     link_release(link);
-    struct pool_waiter *waiter;
-    while ((waiter = pool_take_granted(&database->pool, clock_ns())) != NULL)
-        wake(database, waiter);
     if (is_first)
         drain_part_is_up(database->worker->drain);
 }
@@ -323,6 +326,7 @@ void database_check_time(struct database *database)
         fail_query(link);
         connection_respond(connection);
     }
+    pipelines_check_time(database);
     connect_due(database);
     turn_away(database);
 }

@@ -32,7 +32,8 @@ void link_release(struct link *link);
 
 /* pipeline.c */
 
-/* Adds the query of a job that has a place in this pipeline. PROGRESS_LATER: connection_respond() will be called. */
+/* Adds the query of a job that has a place in this pipeline. PROGRESS_LATER: connection_respond() will be
+ * called. */
 __attribute__((warn_unused_result)) enum progress pipeline_query(struct link *link, struct job *job);
 
 /* The results of a pipeline have arrived, or its session has ended. */
@@ -40,5 +41,8 @@ void pipeline_on_ready(uv_poll_t *watcher, int status, int events);
 
 /* The query of a job has taken too long. */
 void pipeline_timed_out(struct link *link, struct job *job);
+
+/* Gives up the pipelines whose first query the database has not ended. */
+void pipelines_check_time(struct database *database);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Queries of many requests on one database connection (DB_PIPELINE=1). Callbacks add them; what one turn of the
- * loop has added is sent in one write before the loop polls, and one callback takes all results that have arrived.
+ * loop has added is sent in one write before the loop polls, and one callback takes all results that have
+ * arrived.
  */
 #include "base/clock.h"
 #include "link.h"
@@ -61,8 +62,8 @@ static void go_on(struct link *link)
         return;
     }
     deadline_disarm(&job->deadline);
-    enum step step =
-        pg->result != NULL ? exchange_resume(&job->exchange, pg->result) : exchange_fail(&job->exchange, FAIL_LOST);
+    enum step step = pg->result != NULL ? exchange_resume(&job->exchange, pg->result)
+                                        : exchange_fail(&job->exchange, FAIL_LOST);
     if (step == STEP_RESPOND)
         link_release(link);
     else if (pipeline_query(link, job) == PROGRESS_LATER)
@@ -107,12 +108,16 @@ void database_send(struct database *database)
 
 void pipeline_timed_out(struct link *link, struct job *job)
 {
-    struct pg *pg = &link->slot->pg;
-    pg_pipeline_abandon(pg, job->ticket);
+    pg_pipeline_abandon(&link->slot->pg, job->ticket);
     exchange_fail(&job->exchange, FAIL_QUERY_TIMEOUT);
     connection_respond(job->connection);
-    if (pool_is_stuck(&link->database->pool, link->slot, clock_ns())) {
-        pg_give_up(pg, "no result in QUERY_TIMEOUT");
-        fail_all(link);
+}
+
+void pipelines_check_time(struct database *database)
+{
+    struct pool_slot *stuck;
+    while ((stuck = pool_find_stuck(&database->pool, clock_ns())) != NULL) {
+        pg_give_up(&stuck->pg, "no result in QUERY_TIMEOUT");
+        fail_all(&database->links[stuck->index]);
     }
 }

@@ -75,9 +75,9 @@ struct job {
     struct pool_waiter waiter;
     uint64_t ticket;          /* of the query that is under way in a pipeline */
     struct deadline deadline; /* of that query */
-    uint64_t sent;  /* bytes of the response that the socket has taken */
-    size_t chunk;   /* bytes handed to the uv_write under way */
-    size_t pending; /* of those, not yet taken when the write deadline was armed */
+    uint64_t sent;            /* bytes of the response that the socket has taken */
+    size_t chunk;             /* bytes handed to the uv_write under way */
+    size_t pending;           /* of those, not yet taken when the write deadline was armed */
     union {
         uv_write_t write;
         uv_shutdown_t shutdown;
@@ -98,8 +98,8 @@ struct listener {
 struct database {
     struct worker *worker;
     struct pool pool;
-    struct link *links;    /* one for each slot of the pool, by its index */
-    struct job_list woken; /* were given a connection or turned away, and have not run since */
+    struct link *links;          /* one for each slot of the pool, by its index */
+    struct job_list woken;       /* were given a connection or turned away, and have not run since */
     STAILQ_HEAD(, link) to_send; /* pipelines with queries that have not been sent */
 };
 

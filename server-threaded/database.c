@@ -113,6 +113,8 @@ static void attempt_ended(struct database *database, struct pool_slot *slot, enu
 {
     struct pool *pool = &database->pool;
     if (event == PG_DONE) {
+        if (database->pipelines != NULL)
+            pipeline_connected(database, slot);
         struct pool_waiter *waiter = pool_checkin(pool, slot, clock_ns());
         for (; waiter != NULL; waiter = pool_take_granted(pool, clock_ns()))
             wake(waiter);
@@ -161,9 +163,10 @@ bool database_start(struct database *database, struct server *server)
     pthread_cond_init(&database->keeper_wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     database->stop_fd = eventfd(0, EFD_CLOEXEC);
-    database->pipelines = settings.depth > 1 ? pipelines_new(settings.size) : NULL;
-    if (pool_init(&database->pool, &settings) < 0 || database->stop_fd < 0 ||
-        (settings.depth > 1 && database->pipelines == NULL) ||
+    bool has_pool = pool_init(&database->pool, &settings) == 0;
+    if (has_pool && settings.depth > 1)
+        database->pipelines = pipelines_start(database);
+    if (!has_pool || (settings.depth > 1 && database->pipelines == NULL) || database->stop_fd < 0 ||
         pthread_create(&database->keeper, NULL, keeper_main, server) != 0) {
         log_error("no memory, descriptor or thread for a pool of %u connections", settings.size);
         return false;
@@ -182,7 +185,7 @@ bool database_stop(struct database *database)
     if (is_resolving)
         return false;
     pthread_join(database->keeper, NULL);
-    pipelines_free(database->pipelines, database->pool.settings.size);
+    pipelines_stop(database);
     pool_deinit(&database->pool);
     close(database->stop_fd);
     return true;
@@ -245,7 +248,8 @@ static enum pool_outcome take(struct session *session)
 static bool is_usable(struct pool_slot *slot)
 {
     struct pollfd ready = {.fd = pg_socket(&slot->pg), .events = POLLIN};
-    return slot->pg.pipeline != NULL || !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
+    return slot->pg.pipeline != NULL || !slot->suspect || poll(&ready, 1, 0) == 0 ||
+           pg_step(&slot->pg) != PG_FAILED;
 }
 
 bool database_checkout(struct session *session)
@@ -286,21 +290,39 @@ void database_release(struct session *session)
     if (slot == NULL)
         return;
     session->slot = NULL;
-    if (slot->pg.pipeline != NULL) {
-        pipeline_release(session, slot);
-        return;
-    }
-    database_give_back(database, slot);
+    database_give_back(database, slot, session->slot_losses);
 }
 
-void database_give_back(struct database *database, struct pool_slot *slot)
+/* Of a pipeline: where there was a place for one, there may be places for more. */
+static void wake_more(struct database *database)
+{
+    struct pool_waiter *next;
+    pthread_mutex_lock(&database->lock);
+    while ((next = pool_take_granted(&database->pool, clock_ns())) != NULL)
+        wake(next);
+    pthread_mutex_unlock(&database->lock);
+}
+
+/* Under the lock. The request that was given the place, NULL when there is none. */
+static struct pool_waiter *give_back(struct database *database, struct pool_slot *slot)
+{
+    if (!pool_is_worn(slot, clock_ns()))
+        return pool_checkin(&database->pool, slot, clock_ns());
+    if (database->pipelines != NULL)
+        pipeline_make_anew(database, slot);
+    else
+        lose(database, slot);
+    return NULL;
+}
+
+void database_give_back(struct database *database, struct pool_slot *slot, unsigned losses)
 {
     struct pool_waiter *next = NULL;
     pthread_mutex_lock(&database->lock);
-    if (pool_is_worn(slot, clock_ns()))
-        lose(database, slot);
-    else
-        next = pool_checkin(&database->pool, slot, clock_ns());
+    if (slot->losses == losses)
+        next = give_back(database, slot);
     pthread_mutex_unlock(&database->lock);
     wake(next);
+    if (next != NULL && database->pipelines != NULL)
+        wake_more(database);
 }

@@ -1,254 +1,317 @@
 /*
  * Queries of many requests on one database connection (DB_PIPELINE=1), in threads.
  *
- * A thread adds its query under the connection's lock. One of those that wait, the leader, polls the socket and
- * takes results for all; it wakes each whose result has come. When its own has come, the thread whose query is now
- * the first becomes the leader. Threads that come at the same moment share a write: each announces itself before
- * it takes the lock, and only the last one sends.
+ * Each connection has a thread, its dispatcher. The thread of a request hangs its query into the dispatcher's
+ * queue and sleeps. The dispatcher adds all that have arrived, sends them in one write, polls, and wakes each
+ * thread whose result has come. docs/pipelining.md says what else was tried.
  */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "db/pg_pipeline.h"
 #include "server.h"
 
-struct pipeline {
-    pthread_mutex_t lock; /* over the connection and what follows; taken before database->lock */
-    atomic_uint coming;   /* threads that will add a query */
-    bool is_led;
-};
-
 /* A thread that waits for the result of its query, on its own stack. */
 struct asking {
-    sem_t woken;   /* posted when `has_ended` or `leads` has been set under the lock */
-    bool has_ended;
-    bool leads;
+    const struct query *query;
+    unsigned slot_losses; /* slot->losses when the thread was given its place */
+    STAILQ_ENTRY(asking) entry;
+    sem_t woken; /* posted once, after `outcome` has been set */
+
+    /* under pipeline->lock until it has ended */
+    uint64_t ticket;
+    bool is_added;
     PGresult *result; /* NULL: there is none, `failure` says why */
     enum exchange_failure failure;
+    /* Set last. Atomic, since clang 14's ThreadSanitizer does not know sem_clockwait(3). */
+    _Atomic enum asking_outcome { ASKING_WAITS, ASKING_ENDED, ASKING_NOT_SENT } outcome;
 };
 
-struct pipeline *pipelines_new(unsigned count)
-{
-    struct pipeline *pipelines = calloc(count, sizeof *pipelines);
-    for (unsigned i = 0; pipelines != NULL && i < count; i++)
-        pthread_mutex_init(&pipelines[i].lock, NULL);
-    return pipelines;
-}
+STAILQ_HEAD(asking_list, asking);
 
-void pipelines_free(struct pipeline *pipelines, unsigned count)
-{
-    for (unsigned i = 0; pipelines != NULL && i < count; i++)
-        pthread_mutex_destroy(&pipelines[i].lock);
-    free(pipelines);
-}
+struct pipeline {
+    struct database *database;
+    struct pool_slot *slot;
+    pthread_t dispatcher;
+    int wake_fd; /* eventfd(2): readable once the dispatcher is to look at what follows */
 
-static void end(struct asking *asking, PGresult *result, enum exchange_failure failure)
+    pthread_mutex_t queue_lock; /* over what follows; taken after database->lock, which is taken after `lock` */
+    struct asking_list arrived;
+    bool is_asleep; /* the dispatcher polls, and has to be woken */
+    bool is_worn;   /* nobody has the connection, and it is to be made anew */
+    bool is_ending;
+    bool was_connected; /* the keeper has made the connection */
+
+    /* Over the connection and the askings in it. The dispatcher holds it but while it polls: others have to
+     * wait, and come only when their time is up. */
+    pthread_mutex_t lock;
+    bool is_up;
+};
+
+/* -- the dispatcher ------------------------------------------------------------------------------- */
+
+static void end(struct asking *asking, enum asking_outcome outcome, PGresult *result)
 {
     asking->result = result;
-    asking->failure = failure;
-    asking->has_ended = true;
-    sem_post(&asking->woken);
+    asking->failure = FAIL_LOST;
+    atomic_store_explicit(&asking->outcome, outcome, memory_order_release);
+    sem_post(&asking->woken); /* the last use: the thread may go on at once */
 }
 
-/* A query has its result. Under the lock. */
-static void give_out(struct database *database, struct pool_slot *slot)
+/* A query has its result. */
+static void give_out(struct pipeline *pipeline)
 {
-    struct pg *pg = &slot->pg;
+    struct pg *pg = &pipeline->slot->pg;
     struct asking *asking = pg->pipeline->owner;
-    if (asking != NULL && pg->result != NULL) {
-        end(asking, pg_take_result(pg), FAIL_LOST);
-        return;
-    }
+    bool keeps_place = asking != NULL && pg->result != NULL;
     if (asking != NULL)
-        end(asking, NULL, FAIL_LOST);
-    database_give_back(database, slot);
+        end(asking, ASKING_ENDED, pg_take_result(pg));
+    if (!keeps_place)
+        database_give_back(pipeline->database, pipeline->slot, pipeline->slot->losses);
 }
 
-/* The session has ended: none of its queries has a result. A query is never sent again. Under the lock. */
-static void fail_all(struct database *database, struct pool_slot *slot)
+/* The session has ended: none of its queries has a result. A query is never sent again. */
+static void lose(struct pipeline *pipeline)
 {
     void *owner;
-    while (pg_pipeline_drop(&slot->pg, &owner))
+    while (pg_pipeline_drop(&pipeline->slot->pg, &owner))
         if (owner != NULL)
-            end(owner, NULL, FAIL_LOST);
-    database_lose(database, slot);
+            end(owner, ASKING_ENDED, NULL);
+    pipeline->is_up = false;
+    database_lose(pipeline->database, pipeline->slot);
 }
 
-/* Whether the place is still there: another thread may have lost the connection since. Under the lock. */
-static bool has_place(const struct session *session)
+static void add(struct pipeline *pipeline, struct asking *asking)
 {
-    return session->slot->losses == session->slot_losses;
-}
-
-/* Hands the lead to the thread whose query is the first of those that are still wanted. Under the lock. */
-static void pass_lead(struct pipeline *pipeline, struct pg *pg)
-{
-    struct asking *next = pg_pipeline_first_owner(pg);
-    pipeline->is_led = next != NULL;
-    if (next != NULL) {
-        next->leads = true;
-        sem_post(&next->woken);
+    bool has_place = pipeline->is_up && asking->slot_losses == pipeline->slot->losses;
+    if (!has_place) { /* the connection was lost since */
+        end(asking, ASKING_NOT_SENT, NULL);
+        return;
     }
+    asking->is_added = pg_pipeline_add(&pipeline->slot->pg, asking->query, asking, &asking->ticket);
+    if (!asking->is_added)
+        end(asking, ASKING_ENDED, NULL);
 }
 
-/* What the pipeline waits for next. Under the lock. */
-static enum pg_event take_results(struct session *session)
+/* Adds the queries that have arrived. False: the dispatcher is to end. */
+static bool take_in(struct pipeline *pipeline)
 {
-    struct pg *pg = &session->slot->pg;
-    enum pg_event event = pg_step(pg);
-    for (; event == PG_DONE; event = pg_pipeline_next(pg)) {
-        give_out(session->database, session->slot);
-        if (!has_place(session)) /* the last result was this thread's, and the connection is to be made anew */
-            return PG_WANT_READ;
+    struct asking_list arrived = STAILQ_HEAD_INITIALIZER(arrived);
+    pthread_mutex_lock(&pipeline->queue_lock);
+    bool is_worn = pipeline->is_worn, is_ending = pipeline->is_ending;
+    pipeline->is_up |= pipeline->was_connected;
+    pipeline->is_worn = pipeline->was_connected = false;
+    STAILQ_CONCAT(&arrived, &pipeline->arrived);
+    pthread_mutex_unlock(&pipeline->queue_lock);
+    if (is_worn && pipeline->is_up)
+        lose(pipeline);
+    struct asking *asking;
+    while ((asking = STAILQ_FIRST(&arrived)) != NULL) {
+        STAILQ_REMOVE_HEAD(&arrived, entry);
+        add(pipeline, asking);
     }
+    return !is_ending;
+}
+
+/* Takes the results that have arrived. What the connection waits for next; PG_FAILED when it is down. */
+static enum pg_event take_results(struct pipeline *pipeline, bool is_ready)
+{
+    struct pg *pg = &pipeline->slot->pg;
+    if (!pipeline->is_up)
+        return PG_FAILED;
+    enum pg_event event = is_ready ? pg_step(pg) : pg_pipeline_send(pg);
+    for (; event == PG_DONE; event = pg_pipeline_next(pg))
+        give_out(pipeline);
+    if (event != PG_FAILED && clock_ns() >= pool_stuck_ns(&pipeline->database->pool, pipeline->slot))
+        event = pg_give_up(pg, "no result in QUERY_TIMEOUT");
     if (event == PG_FAILED)
-        fail_all(session->database, session->slot);
+        lose(pipeline);
     return event;
 }
 
-/* Polls, and takes results for all, until this thread's own has come or time is up. Under the lock, but for the poll. */
-static void lead(struct session *session, struct asking *self, uint64_t deadline_ms)
+static int poll_ms(const struct pipeline *pipeline)
 {
-    struct pipeline *pipeline = &session->database->pipelines[session->slot->index];
-    struct pg *pg = &session->slot->pg;
-    uint64_t now;
-    enum pg_event event = pg_pipeline_send(pg);
-    while (!self->has_ended && (now = clock_ms()) < deadline_ms) {
-        struct pollfd ready = {.fd = pg_socket(pg), .events = event == PG_WANT_WRITE ? POLLIN | POLLOUT : POLLIN};
-        pthread_mutex_unlock(&pipeline->lock);
-        int count = event == PG_FAILED ? 1 : poll(&ready, 1, (int)(deadline_ms - now));
-        pthread_mutex_lock(&pipeline->lock);
-        if (count == 0)
-            continue;
-        event = take_results(session);
-    }
+    uint64_t now = clock_ns(), stuck = pool_stuck_ns(&pipeline->database->pool, pipeline->slot);
+    if (stuck == UINT64_MAX)
+        return -1;
+    return stuck > now ? (int)((stuck - now) / 1000000 + 1) : 0;
 }
 
-/* Blocks until another thread has this one's result, hands it the lead, or time is up. */
-static void follow(struct asking *self, uint64_t deadline_ms)
+/* Whether take_in() will find something. Under queue_lock. */
+static bool has_news(const struct pipeline *pipeline)
 {
-    struct timespec at = {.tv_sec = (time_t)(deadline_ms / 1000), .tv_nsec = (long)(deadline_ms % 1000 * 1000000)};
-    while (sem_clockwait(&self->woken, CLOCK_MONOTONIC, &at) != 0 && errno == EINTR)
-        continue;
+    return !STAILQ_EMPTY(&pipeline->arrived) || pipeline->is_worn || pipeline->was_connected ||
+           pipeline->is_ending;
 }
 
-/* Adds the query; of the threads that come together, the last one sends. Under the lock. */
-static bool add(struct session *session, struct pipeline *pipeline, const struct query *query, struct asking *self,
-                uint64_t *ticket)
+/* Blocks until the connection is ready or somebody has woken the dispatcher. Whether the connection is ready.
+ */
+static bool sleep_until_ready(struct pipeline *pipeline, enum pg_event event)
 {
-    struct pg *pg = &session->slot->pg;
-    bool added = pg_pipeline_add(pg, query, self, ticket);
-    bool is_last = atomic_fetch_sub(&pipeline->coming, 1) == 1;
-    if (added && is_last && pipeline->is_led)
-        pg_pipeline_send(pg); /* the leader, which polls, finds out about a failure */
-    return added;
-}
-
-static void wait_for_result(struct session *session, struct pipeline *pipeline, struct asking *self)
-{
-    uint64_t deadline_ms = clock_ms() + timeout_ms(&session->database->app->config, TIMEOUT_QUERY);
-    while (!self->has_ended && clock_ms() < deadline_ms) {
-        if (!pipeline->is_led || self->leads) {
-            pipeline->is_led = self->leads = true;
-            lead(session, self, deadline_ms);
-            break;
-        }
-        pthread_mutex_unlock(&pipeline->lock);
-        follow(self, deadline_ms);
-        pthread_mutex_lock(&pipeline->lock);
-    }
-}
-
-/* The session is of no use any more, pg->error says why. The leader, who polls, does the rest. Under the lock. */
-static void give_up_session(struct session *session, struct pipeline *pipeline, const struct asking *self)
-{
-    if (pipeline->is_led && !self->leads)
-        shutdown(pg_socket(&session->slot->pg), SHUT_RDWR);
-    else
-        fail_all(session->database, session->slot);
-}
-
-/* Time is up: the place stays with the query, which is still under way. Under the lock. */
-static void give_up(struct session *session, struct pipeline *pipeline, struct asking *self, uint64_t ticket)
-{
-    struct pg *pg = &session->slot->pg;
-    pg_pipeline_abandon(pg, ticket);
-    self->failure = FAIL_QUERY_TIMEOUT;
-    if (pool_is_stuck(&session->database->pool, session->slot, clock_ns())) {
-        pg_give_up(pg, "no result in QUERY_TIMEOUT");
-        give_up_session(session, pipeline, self);
-    }
-}
-
-/* Nobody reads while no query is under way: a session that has ended since shows before anything is sent. */
-static bool is_alive(struct pg *pg)
-{
-    struct pollfd ready = {.fd = pg_socket(pg), .events = POLLIN};
-    return pg->pipeline->count > 0 || poll(&ready, 1, 0) == 0 || pg_step(pg) != PG_FAILED;
-}
-
-/* False: the place is gone, and nothing was sent. */
-static bool run(struct session *session, struct pipeline *pipeline, const struct query *query, struct asking *self)
-{
-    uint64_t ticket;
-    atomic_fetch_add(&pipeline->coming, 1);
+    struct pollfd ready[] = {
+        {.fd = pipeline->wake_fd, .events = POLLIN},
+        {.fd = pipeline->is_up ? pg_socket(&pipeline->slot->pg) : -1,
+         .events = event == PG_WANT_WRITE ? POLLIN | POLLOUT : POLLIN},
+    };
+    pthread_mutex_lock(&pipeline->queue_lock);
+    bool is_asleep = pipeline->is_asleep = !has_news(pipeline);
+    pthread_mutex_unlock(&pipeline->queue_lock);
+    int timeout_ms = is_asleep ? poll_ms(pipeline) : 0;
+    pthread_mutex_unlock(&pipeline->lock);
+    poll(ready, 2, timeout_ms);
     pthread_mutex_lock(&pipeline->lock);
-    bool is_usable = has_place(session);
-    if (is_usable && !is_alive(&session->slot->pg)) {
-        fail_all(session->database, session->slot);
-        is_usable = false;
-    }
-    if (!is_usable) {
-        atomic_fetch_sub(&pipeline->coming, 1);
-        pthread_mutex_unlock(&pipeline->lock);
-        return false;
-    }
-    if (add(session, pipeline, query, self, &ticket)) {
-        wait_for_result(session, pipeline, self);
-        if (!self->has_ended)
-            give_up(session, pipeline, self, ticket);
-        if (self->leads)
-            pass_lead(pipeline, &session->slot->pg);
-    } else {
-        self->failure = FAIL_LOST;
-        give_up_session(session, pipeline, self);
+    pthread_mutex_lock(&pipeline->queue_lock);
+    pipeline->is_asleep = false;
+    pthread_mutex_unlock(&pipeline->queue_lock);
+    eventfd_t count;
+    if (ready[0].revents != 0)
+        eventfd_read(pipeline->wake_fd, &count);
+    return ready[1].revents != 0;
+}
+
+static void *dispatcher_main(void *argument)
+{
+    struct pipeline *pipeline = argument;
+    bool is_ready = false;
+    pthread_mutex_lock(&pipeline->lock);
+    while (take_in(pipeline)) {
+        if (is_ready)
+            take_results(pipeline, true);
+        enum pg_event event = take_results(pipeline, false);
+        is_ready = sleep_until_ready(pipeline, event);
     }
     pthread_mutex_unlock(&pipeline->lock);
-    return true;
+    return NULL;
+}
+
+/* Under queue_lock, which it gives back. */
+static void wake_dispatcher(struct pipeline *pipeline)
+{
+    bool is_asleep = pipeline->is_asleep;
+    pipeline->is_asleep = false;
+    pthread_mutex_unlock(&pipeline->queue_lock);
+    if (is_asleep)
+        eventfd_write(pipeline->wake_fd, 1);
+}
+
+/* -- the threads of the requests ------------------------------------------------------------------ */
+
+static void ask(struct pipeline *pipeline, struct asking *asking)
+{
+    pthread_mutex_lock(&pipeline->queue_lock);
+    STAILQ_INSERT_TAIL(&pipeline->arrived, asking, entry);
+    wake_dispatcher(pipeline);
+}
+
+static enum asking_outcome outcome_of(struct asking *asking)
+{
+    return atomic_load_explicit(&asking->outcome, memory_order_acquire);
+}
+
+/* Blocks until there is an outcome. Without one after QUERY_TIMEOUT, the query loses its owner. */
+static void wait_for_outcome(struct pipeline *pipeline, struct asking *asking)
+{
+    uint64_t at_ns = clock_ns() + timeout_ms(&pipeline->database->app->config, TIMEOUT_QUERY) * 1000000;
+    struct timespec at = {.tv_sec = (time_t)(at_ns / 1000000000), .tv_nsec = (long)(at_ns % 1000000000)};
+    while (sem_clockwait(&asking->woken, CLOCK_MONOTONIC, &at) != 0)
+        if (errno == ETIMEDOUT)
+            break;
+    if (outcome_of(asking) != ASKING_WAITS)
+        return;
+    pthread_mutex_lock(&pipeline->lock);
+    if (outcome_of(asking) == ASKING_WAITS && asking->is_added) {
+        pg_pipeline_abandon(&pipeline->slot->pg, asking->ticket); /* its place goes back with its result */
+    } else if (outcome_of(asking) == ASKING_WAITS) {
+        pthread_mutex_lock(&pipeline->queue_lock);
+        STAILQ_REMOVE(&pipeline->arrived, asking, asking, entry);
+        pthread_mutex_unlock(&pipeline->queue_lock);
+        database_give_back(pipeline->database, pipeline->slot, asking->slot_losses);
+    }
+    if (outcome_of(asking) == ASKING_WAITS)
+        asking->failure = FAIL_QUERY_TIMEOUT;
+    pthread_mutex_unlock(&pipeline->lock);
 }
 
 const PGresult *pipeline_query(struct session *session, const struct query *query)
 {
-    struct database *database = session->database;
-    struct asking self = {0};
     PQclear(session->result);
     session->result = NULL;
-    sem_init(&self.woken, 0, 0);
-    while (!run(session, &database->pipelines[session->slot->index], query, &self)) {
-        session->slot = NULL;
-        if (!database_checkout(session)) {
-            sem_destroy(&self.woken);
-            return NULL;
-        }
-    }
-    sem_destroy(&self.woken);
-    if (self.result == NULL) {
+    for (;;) {
+        struct pipeline *pipeline = &session->database->pipelines[session->slot->index];
+        struct asking self = {.query = query, .slot_losses = session->slot_losses};
+        sem_init(&self.woken, 0, 0);
+        ask(pipeline, &self);
+        wait_for_outcome(pipeline, &self);
+        sem_destroy(&self.woken);
+        if (self.result != NULL)
+            return session->result = self.result;
+        session->slot = NULL; /* the place is given back by whoever ended the query, or gone */
         session->failure = self.failure;
-        session->slot = NULL; /* the place is given back with the result, or gone */
+        if (self.outcome != ASKING_NOT_SENT || !database_checkout(session))
+            return NULL;
     }
-    return session->result = self.result;
 }
 
-void pipeline_release(struct session *session, struct pool_slot *slot)
+/* -- the keeper, start and end -------------------------------------------------------------------- */
+
+void pipeline_connected(struct database *database, const struct pool_slot *slot)
 {
-    struct pipeline *pipeline = &session->database->pipelines[slot->index];
-    pthread_mutex_lock(&pipeline->lock);
-    if (slot->losses == session->slot_losses)
-        database_give_back(session->database, slot);
-    pthread_mutex_unlock(&pipeline->lock);
+    struct pipeline *pipeline = &database->pipelines[slot->index];
+    pthread_mutex_lock(&pipeline->queue_lock);
+    pipeline->was_connected = true;
+    wake_dispatcher(pipeline);
+}
+
+void pipeline_make_anew(struct database *database, const struct pool_slot *slot)
+{
+    struct pipeline *pipeline = &database->pipelines[slot->index];
+    pthread_mutex_lock(&pipeline->queue_lock);
+    pipeline->is_worn = true;
+    wake_dispatcher(pipeline);
+}
+
+static bool start(struct pipeline *pipeline, struct database *database, struct pool_slot *slot)
+{
+    *pipeline = (struct pipeline){.database = database, .slot = slot};
+    STAILQ_INIT(&pipeline->arrived);
+    pthread_mutex_init(&pipeline->queue_lock, NULL);
+    pthread_mutex_init(&pipeline->lock, NULL);
+    pipeline->wake_fd = eventfd(0, EFD_CLOEXEC);
+    return pipeline->wake_fd >= 0 &&
+           pthread_create(&pipeline->dispatcher, NULL, dispatcher_main, pipeline) == 0;
+}
+
+struct pipeline *pipelines_start(struct database *database)
+{
+    struct pool *pool = &database->pool;
+    struct pipeline *pipelines = calloc(pool->settings.size, sizeof *pipelines);
+    for (unsigned i = 0; pipelines != NULL && i < pool->settings.size; i++)
+        if (!start(&pipelines[i], database, &pool->slots[i]))
+            return NULL; /* the process ends */
+    return pipelines;
+}
+
+static void stop(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->queue_lock);
+    pipeline->is_ending = true;
+    wake_dispatcher(pipeline);
+    pthread_join(pipeline->dispatcher, NULL);
+    pthread_mutex_destroy(&pipeline->queue_lock);
+    pthread_mutex_destroy(&pipeline->lock);
+    close(pipeline->wake_fd);
+}
+
+void pipelines_stop(struct database *database)
+{
+    for (unsigned i = 0; database->pipelines != NULL && i < database->pool.settings.size; i++)
+        stop(&database->pipelines[i]);
+    free(database->pipelines);
 }

@@ -29,9 +29,9 @@ struct database {
     pthread_mutex_t lock; /* over the pool and `is_resolving` */
     struct pool pool;
     pthread_cond_t keeper_wake;
-    pthread_t keeper;  /* the thread that (re)connects */
-    bool is_resolving; /* the keeper is inside the resolver, which nothing can interrupt */
-    int stop_fd;       /* eventfd(2): readable once the keeper is to end */
+    pthread_t keeper;           /* the thread that (re)connects */
+    bool is_resolving;          /* the keeper is inside the resolver, which nothing can interrupt */
+    int stop_fd;                /* eventfd(2): readable once the keeper is to end */
     struct pipeline *pipelines; /* one for each slot of the pool, by its index; NULL without DB_PIPELINE */
 };
 
@@ -112,19 +112,27 @@ __attribute__((warn_unused_result)) bool database_checkout(struct session *sessi
 /* For pipeline.c: the connection cannot be used any more, and no request has it. Takes the lock. */
 void database_lose(struct database *database, struct pool_slot *slot);
 
-/* For pipeline.c: a request needs its place no more. Takes the lock. */
-void database_give_back(struct database *database, struct pool_slot *slot);
+/*
+ * A request needs its place no more, which it was given when the connection had been lost `losses` times. Takes
+ * the lock.
+ */
+void database_give_back(struct database *database, struct pool_slot *slot, unsigned losses);
 
 /* pipeline.c */
 
-/* NULL without memory. */
-struct pipeline *pipelines_new(unsigned count);
-void pipelines_free(struct pipeline *pipelines, unsigned count);
+/* A thread for each slot of the pool. NULL without memory, a descriptor or a thread: the process has to end. */
+struct pipeline *pipelines_start(struct database *database);
+
+/* Blocks until the threads have ended. No request may be under way. */
+void pipelines_stop(struct database *database);
 
 /* As database_query(), for a session that has a place in a pipeline. */
 const PGresult *pipeline_query(struct session *session, const struct query *query);
 
-/* As database_release(). */
-void pipeline_release(struct session *session, struct pool_slot *slot);
+/* Under database->lock: the connection is up. Call it before any request gets a place. */
+void pipeline_connected(struct database *database, const struct pool_slot *slot);
+
+/* Under database->lock: the connection, which its last user gives back, is to be made anew. */
+void pipeline_make_anew(struct database *database, const struct pool_slot *slot);
 
 #endif

@@ -327,7 +327,8 @@ enum pg_event pg_connect_start(struct pg *pg, const struct pg_target *target, co
 
 enum pg_event pg_send(struct pg *pg, const struct query *query)
 {
-    assert((pg->state == PG_READY || pg->state == PG_BROKEN) && "pg_send: not connected, or a query is under way");
+    assert((pg->state == PG_READY || pg->state == PG_BROKEN) &&
+           "pg_send: not connected, or a query is under way");
     pg_clear_result(pg);
     if (pg->state == PG_BROKEN)
         return PG_FAILED;

@@ -40,11 +40,11 @@ enum pg_event { PG_WANT_READ, PG_WANT_WRITE, PG_DONE, PG_FAILED };
 
 struct pg {
     /* public, read-only */
-    PGresult *result;       /* after PG_DONE of a query; owned by pg until the next call */
-    uint64_t connect_by_ms; /* while connecting: call pg_timed_out() then (clock_ms()) */
-    char error[256];        /* one line, no newline */
-    char sqlstate[6];       /* of the failure; "" when the server gave none */
-    bool timed_out;         /* pg_timed_out() was the failure of a query */
+    PGresult *result;         /* after PG_DONE of a query; owned by pg until the next call */
+    uint64_t connect_by_ms;   /* while connecting: call pg_timed_out() then (clock_ms()) */
+    char error[256];          /* one line, no newline */
+    char sqlstate[6];         /* of the failure; "" when the server gave none */
+    bool timed_out;           /* pg_timed_out() was the failure of a query */
     atomic_bool is_read_only; /* the session cannot write */
     atomic_bool is_stale;     /* a statement of the session cannot be run any more: make the connection anew */
     struct pg_pipeline *pipeline; /* NULL: one query at a time. See pg_pipeline.h */

@@ -108,8 +108,8 @@ static enum pg_event finish(struct pg *pg)
 }
 
 /*
- * A query has one result (an error at commit is a second one), NULL, and PGRES_PIPELINE_SYNC. What was read before
- * the connection broke still counts, up to that. PQgetResult() is only called when it cannot wait.
+ * A query has one result (an error at commit is a second one), NULL, and PGRES_PIPELINE_SYNC. What was read
+ * before the connection broke still counts, up to that. PQgetResult() is only called when it cannot wait.
  */
 enum pg_event pg_pipeline_next(struct pg *pg)
 {
@@ -152,7 +152,7 @@ void pg_pipeline_abandon(struct pg *pg, uint64_t ticket)
 
 bool pg_pipeline_drop(struct pg *pg, void **owner)
 {
-    if (pg->pipeline->count == 0)
+    if (pg->pipeline == NULL || pg->pipeline->count == 0)
         return false;
     *owner = pop(pg->pipeline, 0).owner;
     return true;

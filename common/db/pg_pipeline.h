@@ -35,10 +35,10 @@ struct pg_pipeline {
     _Atomic uint64_t head_since_ns; /* since when the first query is the first; 0: none is under way */
 
     /* private to pg_pipeline.c */
-    uint64_t head; /* the ticket of the first query */
+    uint64_t head;  /* the ticket of the first query */
     bool has_ended; /* pg->result is a whole one, not a part of the first query's */
-    bool is_alive; /* the last read went well */
-    bool is_full;  /* the socket did not take all that is to be sent */
+    bool is_alive;  /* the last read went well */
+    bool is_full;   /* the socket did not take all that is to be sent */
     struct pg_pipelined {
         void *owner;
         uint64_t added_ns;

@@ -1,4 +1,5 @@
-/* What pg.c and pg_pipeline.c share: the states of a connection, and what they do with results. For them alone. */
+/* What pg.c and pg_pipeline.c share: the states of a connection, and what they do with results. For them alone.
+ */
 #ifndef WB_PG_PRIVATE_H
 #define WB_PG_PRIVATE_H
 
@@ -46,7 +47,8 @@ bool pg_is_stale(const PGresult *error);
 /* Keeps what the error says in pg->error and pg->sqlstate. */
 void pg_remember(struct pg *pg, const PGresult *error);
 
-/* A query has its result, which is not the end of the session: counts it, and notes whether the session may write. */
+/* A query has its result, which is not the end of the session: counts it, and notes whether the session may
+ * write. */
 void pg_query_ended(struct pg *pg, uint64_t sent_ns);
 
 #endif

@@ -17,6 +17,8 @@ static const uint64_t RETRY_MAX_NS = 1000 * MS;
 static const uint64_t SUSPECT_AFTER_NS = 1000 * MS;
 static const uint64_t READ_ONLY_NS = 1000 * MS;
 static const uint64_t SLOW_AFTER_NS = 20 * MS;
+/* For what the database says when it ends a query at QUERY_TIMEOUT. */
+static const uint64_t STUCK_AFTER_NS = 250 * MS;
 
 static void free_slots(struct pool_slot *slots, unsigned count)
 {
@@ -46,8 +48,12 @@ int pool_init(struct pool *pool, const struct pool_settings *settings)
 void pool_deinit(struct pool *pool)
 {
     assert(pool->queue.next == &pool->queue && "pool_deinit: a request still waits for a connection");
-    for (unsigned i = 0; i < pool->settings.size; i++)
+    for (unsigned i = 0; i < pool->settings.size; i++) {
+        void *owner = NULL;
+        while (pg_pipeline_drop(&pool->slots[i].pg, &owner))
+            assert(owner == NULL && "pool_deinit: a request still waits for a result");
         pg_close(&pool->slots[i].pg);
+    }
     free_slots(pool->slots, pool->settings.size);
     *pool = (struct pool){0};
 }
@@ -182,16 +188,30 @@ static bool is_spent(const struct pool_slot *slot, uint64_t now_ns)
     return slot->pg.is_stale || (slot->pg.is_read_only && now_ns > slot->connected_ns + READ_ONLY_NS);
 }
 
-/* What a request would wait for on a connection that it shares: the fewer, the sooner its turn. UINT_MAX: not there. */
+/* For how long the first query of a pipeline has been the first. */
+static uint64_t head_age_ns(const struct pool_slot *slot, uint64_t now_ns)
+{
+    uint64_t since_ns = atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
+    return since_ns != 0 && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
+static uint64_t query_timeout_ns(const struct pool *pool)
+{
+    return pool->settings.query_timeout_s * 1000 * MS;
+}
+
+/* What a request would wait for on a connection that it shares: the fewer, the sooner its turn. UINT_MAX: not
+ * there. */
 static unsigned load_of(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns)
 {
     unsigned depth = pool->settings.depth;
-    uint64_t since_ns = atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
     bool is_up = slot->state == SLOT_IDLE || slot->state == SLOT_BUSY;
     if (!is_up || slot->users == depth || (slot->users > 0 && is_spent(slot, now_ns)))
         return UINT_MAX;
-    bool is_slow = since_ns != 0 && now_ns > since_ns + SLOW_AFTER_NS;
-    return slot->users + (is_slow ? depth : 0);
+    uint64_t age_ns = head_age_ns(slot, now_ns);
+    if (age_ns >= query_timeout_ns(pool))
+        return UINT_MAX;
+    return slot->users + (age_ns > SLOW_AFTER_NS ? depth : 0);
 }
 
 /* The connection that the next request gets; NULL when none has a place. */
@@ -277,10 +297,20 @@ bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns)
     return slot->state == SLOT_BUSY && slot->users == 1 && is_spent(slot, now_ns);
 }
 
-bool pool_is_stuck(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns)
+uint64_t pool_stuck_ns(const struct pool *pool, const struct pool_slot *slot)
 {
-    uint64_t since_ns = atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
-    return since_ns != 0 && now_ns > since_ns + (pool->settings.query_timeout_s + 1) * 1000 * MS;
+    const struct pg_pipeline *pipeline = slot->pg.pipeline;
+    uint64_t since_ns =
+        pipeline == NULL ? 0 : atomic_load_explicit(&pipeline->head_since_ns, memory_order_relaxed);
+    return since_ns == 0 ? UINT64_MAX : since_ns + query_timeout_ns(pool) + STUCK_AFTER_NS;
+}
+
+struct pool_slot *pool_find_stuck(const struct pool *pool, uint64_t now_ns)
+{
+    for (unsigned i = 0; pool->settings.depth > 1 && i < pool->settings.size; i++)
+        if (now_ns >= pool_stuck_ns(pool, &pool->slots[i]))
+            return &pool->slots[i];
+    return NULL;
 }
 
 static uint64_t retry_delay_ns(unsigned failures)
@@ -353,5 +383,9 @@ uint64_t pool_next_ns(const struct pool *pool)
 uint64_t pool_next_ms(const struct pool *pool)
 {
     uint64_t next_ns = pool_next_ns(pool);
+    for (unsigned i = 0; pool->settings.depth > 1 && i < pool->settings.size; i++) {
+        uint64_t stuck_ns = pool_stuck_ns(pool, &pool->slots[i]);
+        next_ns = stuck_ns < next_ns ? stuck_ns : next_ns;
+    }
     return next_ns == UINT64_MAX ? UINT64_MAX : next_ns / MS + 1;
 }

@@ -4,12 +4,16 @@
  *
  * First come, first served: a freed connection goes straight to the longest waiter, so that no
  * newcomer overtakes it. Of several idle connections the pool takes the one used last (its caches are
- * warm). With a `depth` above 1 that many requests share a connection (pg_pipeline.h): a request then joins
- * the connection that has the fewest, and keeps it until it has its response. One whose first query has
- * been under way for 20 ms is chosen last, since its queries delay all that come after them, and a session that
- * cannot write gets no new requests, so that it can be made anew. A lost connection is tried again after a delay that doubles from 50 ms to 1 s. When no
+ * warm). A lost connection is tried again after a delay that doubles from 50 ms to 1 s. When no
  * connection is up and the last attempt failed, the pool refuses a checkout at once. The first attempt
  * decides whether the server starts: no second one begins before the first has ended.
+ *
+ * With a `depth` above 1 that many requests share a connection (pg_pipeline.h): a request joins the
+ * connection that has the fewest, and keeps its place until it has its response. The first query of a
+ * pipeline delays all behind it, so a connection whose first query has been under way for 20 ms is chosen
+ * last. After QUERY_TIMEOUT, when the database itself ends that query, it gets no new requests, and
+ * a quarter of a second later it is stuck: to be given up, with all its queries. A session that cannot write
+ * gets no new requests either, so that it can be made anew.
  *
  * Nothing here waits, connects or locks. An event loop has a pool of its own; the threaded server
  * shares one under a mutex. Times are those of clock_ns() and are handed in. The pool writes the log
@@ -62,7 +66,8 @@ struct pool_waiter {
     struct pool_waiter *prev, *next;
     uint64_t since_ns;
     struct pool_slot *slot; /* the connection that the pool granted, else NULL */
-    unsigned slot_losses;   /* slot->losses then: if it is another now, the connection was lost, and the place with it */
+    unsigned slot_losses;   /* slot->losses then: if it is another now, the connection was lost, and the place
+                               with it */
     enum pool_outcome outcome;
 };
 
@@ -76,11 +81,11 @@ enum pool_state {
 
 struct pool_settings {
     unsigned size;
-    unsigned depth;     /* requests that share a connection at most: 1, or above 1 for a pipeline each */
-    unsigned timeout_s; /* POOL_TIMEOUT */
+    unsigned depth;           /* requests that share a connection at most: 1, or above 1 for a pipeline each */
+    unsigned timeout_s;       /* POOL_TIMEOUT */
     unsigned query_timeout_s; /* QUERY_TIMEOUT */
-    int worker;         /* for the log: slot 3 of worker 0 is "0.3"; -1 where there are no workers: "3" */
-    const char *where;  /* for the log: the database's address. Must outlive the pool. */
+    int worker;               /* for the log: slot 3 of worker 0 is "0.3"; -1 where there are no workers: "3" */
+    const char *where;        /* for the log: the database's address. Must outlive the pool. */
     struct counters *counters;
 };
 
@@ -119,14 +124,12 @@ enum pool_outcome pool_checkout(struct pool *pool, struct pool_waiter *waiter, u
 
 /*
  * Gives an intact connection back, from SLOT_BUSY or SLOT_CONNECTING. Returns the waiter that was
- * given the place (its outcome is POOL_GRANTED), for the caller to wake; NULL if there is none.
+ * given the place (its outcome is POOL_GRANTED), for the caller to wake; NULL if there is none. With a depth
+ * above 1 there may be places for more: call pool_take_granted() until it gives NULL.
  */
 struct pool_waiter *pool_checkin(struct pool *pool, struct pool_slot *slot, uint64_t now_ns);
 
-/*
- * With a depth above 1: another waiter that was given a place, for the caller to wake; NULL when there is none.
- * Call until NULL when a connection was made.
- */
+/* Another waiter that was given a place, for the caller to wake; NULL when there is none. */
 struct pool_waiter *pool_take_granted(struct pool *pool, uint64_t now_ns);
 
 /*
@@ -138,11 +141,12 @@ struct pool_waiter *pool_take_granted(struct pool *pool, uint64_t now_ns);
 bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns);
 
 /*
- * With a depth above 1, when a query has taken too long: whether its whole connection is to be given up. The
- * database itself ends a query after QUERY_TIMEOUT, so a first query that has been under way for longer by a
- * second will have no result, and neither will those behind it.
+ * With a depth above 1: when the connection is to be given up, unless its first query has its result before;
+ * UINT64_MAX when no query is under way. Needs no lock. pool_find_stuck() gives a connection for which that
+ * time has come: call pg_give_up() and pool_lost() until it gives NULL.
  */
-bool pool_is_stuck(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns);
+uint64_t pool_stuck_ns(const struct pool *pool, const struct pool_slot *slot);
+struct pool_slot *pool_find_stuck(const struct pool *pool, uint64_t now_ns);
 
 /*
  * The connection has broken or could not be made (any state but SLOT_DOWN), for the reason in
@@ -162,7 +166,7 @@ struct pool_slot *pool_take_due(struct pool *pool, uint64_t now_ns);
 /* When pool_take_due() or pool_take_turned_away() will next have something; UINT64_MAX for never. */
 uint64_t pool_next_ns(const struct pool *pool);
 
-/* The same on clock_ms(), rounded up so that a timer does not fire before anything is due. */
+/* For an event loop: the same or pool_find_stuck(), on clock_ms(), rounded up so that no timer fires early. */
 uint64_t pool_next_ms(const struct pool *pool);
 
 /* The first attempt to connect has failed, and no connection has been up: the server cannot start. */

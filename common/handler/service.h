@@ -10,6 +10,7 @@
 struct service {
     const char *model;        /* "threaded", "libuv", "coro" */
     unsigned db_pool;         /* database connections of the whole process */
+    unsigned pipeline_depth;  /* requests that may share a database connection; 1 without DB_PIPELINE */
     unsigned workers;         /* event loops; 0 for the threaded server */
     unsigned max_connections; /* client connections that the settings and the system's limits allow */
     size_t max_body_bytes;    /* of a request; a payload that grows by PATCH has the same limit */

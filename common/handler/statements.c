@@ -60,8 +60,11 @@ const char *statements_prepare(unsigned timeout_s)
          * PostgreSQL 15 and nothing per query (strace).
          */
         len = (size_t)snprintf(text, sizeof text, "SET client_connection_check_interval = '1s'; ");
-        if (timeout_s > 0)
-            len += (size_t)snprintf(text + len, sizeof text - len, "SET statement_timeout = '%us'; ", timeout_s);
+        if (timeout_s > 0) /* a shorter time-out, of the role say, stays */
+            len += (size_t)snprintf(text + len, sizeof text - len,
+                                    "SELECT set_config('statement_timeout', '%us', false) FROM pg_settings"
+                                    " WHERE name = 'statement_timeout' AND setting::int NOT BETWEEN 1 AND %u; ",
+                                    timeout_s, timeout_s * 1000);
         for (size_t i = 0; i < SQL_STATEMENTS; i++) {
             int more = snprintf(text + len, sizeof text - len, "PREPARE %s%s AS %s; ", statements[i].name,
                                 statements[i].types, statements[i].text);

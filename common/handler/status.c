@@ -98,7 +98,7 @@ struct figure {
     double scale;
 };
 
-enum { FIGURES = 27 };
+enum { FIGURES = 28 };
 
 static double throttled_s(void)
 {
@@ -155,6 +155,8 @@ static void figures_read(const struct service *service, struct figure figures[FI
         {"query_s", "query_seconds_total", COUNTER,
          "Time from sending a query until its result was complete, summed.", total_s(COUNT_QUERY_NS), 1},
         {"pool_size", "pool_size", GAUGE, "Database connections that the pool may hold.", service->db_pool, 1},
+        {"pipeline_depth", "pipeline_depth", GAUGE, "Requests that may share a database connection.",
+         service->pipeline_depth, 1},
         {"pool_waits", "pool_waits_total", COUNTER, "Checkouts that found no idle database connection.",
          total(COUNT_POOL_WAITS), 1},
         {"pool_wait_s", "pool_wait_seconds_total", COUNTER, "Time that those checkouts waited, summed.",

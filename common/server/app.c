@@ -62,6 +62,7 @@ static void service_init(struct service *service, const struct config *config, c
     *service = (struct service){
         .model = model,
         .db_pool = config->db_pool,
+        .pipeline_depth = config->db_pipeline ? APP_PIPELINE_DEPTH : 1,
         .workers = config->workers,
         .max_body_bytes = config->max_body_bytes,
         .n = config->n,
@@ -114,7 +115,7 @@ struct pool_settings app_pool_settings(const struct app *app, int worker, struct
     unsigned size = app->config.db_pool, workers = app->config.workers;
     return (struct pool_settings){
         .size = worker < 0 ? size : size / workers + ((unsigned)worker < size % workers),
-        .depth = app->config.db_pipeline ? APP_PIPELINE_DEPTH : 1,
+        .depth = app->service.pipeline_depth,
         .query_timeout_s = app->config.query_timeout,
         .timeout_s = app->config.pool_timeout,
         .worker = worker,

@@ -14,8 +14,6 @@
 #include "base/version.h"
 #include "handler/work.h"
 
-enum { PIPELINES_PER_CPU = 2 };
-
 enum type { TYPE_TEXT, TYPE_UNSIGNED, TYPE_U64, TYPE_LEVEL };
 
 struct setting {
@@ -34,7 +32,7 @@ static const struct setting settings[] = {
     {"DATABASE_URL", TYPE_TEXT, AT(database_url), 0, 0,
      "postgresql://user:password@host:port/database; empty: libpq's PG* variables"},
     {"DB_POOL", TYPE_UNSIGNED, AT(db_pool), 0, 10000,
-     "database connections in total; 0: 16, or with DB_PIPELINE 2 for each CPU"},
+     "database connections in total; 0: 16, or with DB_PIPELINE 1 for each CPU"},
     {"DB_PIPELINE", TYPE_UNSIGNED, AT(db_pipeline), 0, 1,
      "1: requests share each database connection (libpq's pipeline mode); 0: a request has it for itself"},
     {"WORKERS", TYPE_UNSIGNED, AT(workers), 0, 1024,
@@ -243,7 +241,7 @@ void config_load(struct config *config, const char *model, int argc, char **argv
             config->w, config->n);
     unsigned cpus = usable_cpus();
     if (config->db_pool == 0)
-        config->db_pool = config->db_pipeline ? PIPELINES_PER_CPU * cpus : 16;
+        config->db_pool = config->db_pipeline ? cpus : 16;
     if (config->workers > config->db_pool)
         die("WORKERS=%u: must not be more than DB_POOL=%u, as every event loop needs a database connection",
             config->workers, config->db_pool);

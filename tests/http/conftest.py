@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 from cluster import Cluster
 from network import Proxy
-from project import MODELS, ROOT, start_command
+from project import MODELS, PIPELINES, ROOT, start_command
 from wire import Connection, eventually
 
 # The tests read what programs say, in English.
@@ -25,7 +25,7 @@ os.environ.pop("LANGUAGE", None)
 
 # What a test machine has in its environment is not for the servers: each test says what it sets.
 SETTINGS = (
-    "HOST PORT DB_POOL N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
+    "HOST PORT DB_POOL DB_PIPELINE N M W D MAX_CONNECTIONS STACK_KIB HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT "
     "POOL_TIMEOUT QUERY_TIMEOUT DRAIN_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES LOG_LEVEL"
 ).split()
 
@@ -140,12 +140,23 @@ class Server:
             raise
 
 
-@pytest.fixture(params=MODELS)
+def pytest_generate_tests(metafunc):
+    """Each test for each server; those of a file that says PIPELINED for each with DB_PIPELINE=1, too or alone."""
+    models = {"": MODELS, "too": MODELS + PIPELINES, "alone": PIPELINES}[
+        getattr(metafunc.module, "PIPELINED", "")
+    ]
+    chosen = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
+    for fixture, scope in ("model", "function"), ("server", "module"):
+        if fixture in metafunc.fixturenames and fixture not in chosen:
+            metafunc.parametrize(fixture, models, indirect=True, scope=scope)
+
+
+@pytest.fixture
 def model(request):
     return request.param
 
 
-@pytest.fixture(params=MODELS, scope="module")
+@pytest.fixture(scope="module")
 def server(request):
     """A server with its default settings, shared by the tests of a file."""
     server = Server(request.param)

@@ -4,6 +4,7 @@ import csv
 import os
 import pathlib
 import shlex
+import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
@@ -17,9 +18,7 @@ def read_servers(path):
 
 SERVERS = read_servers(os.environ.get("SERVER_LIST", ROOT / "servers.csv"))
 MODELS = os.environ.get("MODELS", " ".join(SERVERS)).split()
-
-
-VARIANTS = {"pipeline": ["--db-pipeline=1"]}  # "libuv+pipeline" is libuv with these flags
+VARIANTS = {"pipeline": ["--db-pipeline=1"]}  # "NAME+pipeline" is the server with these flags
 
 
 def start_command(model):
@@ -27,3 +26,21 @@ def start_command(model):
     name, *variants = model.split("+")
     words = [word.replace("$BUILD", str(BUILD)) for word in shlex.split(SERVERS[name]["start"])]
     return sum((VARIANTS[variant] for variant in variants), words)
+
+
+def has_pipeline(model):
+    """Whether the server itself says that it has DB_PIPELINE."""
+    try:
+        done = subprocess.run(
+            [*start_command(model), "--help"], cwd=ROOT, capture_output=True, text=True, timeout=20
+        )
+    except OSError:
+        return False
+    return "DB_PIPELINE" in done.stdout
+
+
+def is_pipelined(model):
+    return "+pipeline" in model
+
+
+PIPELINES = [f"{model}+pipeline" for model in MODELS if "+" not in model and has_pipeline(model)]

@@ -36,6 +36,7 @@ STATS = {
     "waitbench_queries_total": ("queries", 1),
     "waitbench_query_seconds_total": ("query_s", 1),
     "waitbench_pool_size": ("pool_size", 1),
+    "waitbench_pipeline_depth": ("pipeline_depth", 1),
     "waitbench_pool_waits_total": ("pool_waits", 1),
     "waitbench_pool_wait_seconds_total": ("pool_wait_s", 1),
     "waitbench_pool_timeouts_total": ("pool_timeouts", 1),

@@ -2,9 +2,11 @@
 
 import pytest
 from conftest import Server
-from project import MODELS
+from project import MODELS, is_pipelined
 from wire import eventually, request
 from work import work_sum
+
+PIPELINED = "too"
 
 
 @pytest.mark.parametrize(
@@ -138,11 +140,15 @@ def test_delay_is_added_by_the_database_to_each_query(server):
 
 
 def test_one_connection_a_request_and_none_without_queries(start, database):
+    """With DB_PIPELINE=1 requests share a connection: see test_pipeline.py."""
+
     def is_sleeping():
         database.execute("SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'PgSleep'")
         return database.fetchone()
 
     server = start(DB_POOL=1, WORKERS=1, POOL_TIMEOUT=1)
+    if is_pipelined(server.model):
+        pytest.skip("requests share a connection")
     with server.connect() as slow, server.connect() as other:
         slow.send(request("GET", "/work?n=3&d=700"))
         eventually(is_sleeping)

@@ -1,6 +1,7 @@
 """The plan of an experiment: which servers are compared at which points, and in which order."""
 
 import collections
+import dataclasses
 
 import pytest
 
@@ -37,8 +38,32 @@ def test_server_with_another_name_and_an_injected_fault():
     assert server.parameters(POINTS[-1]) == {"n": 21, "m": 1024, "w": 0, "d": 0}
 
 
+def test_a_variant_is_a_server_of_its_own():
+    server = matrix.parse_server("libuv+pipeline")
+    assert (server.model, server.name) == ("libuv", "libuv+pipeline")
+    assert dict(server.variables) == {"DB_PIPELINE": "1", "DB_POOL": "0"}
+    assert matrix.parse_server("libuv:p+pipeline+n=21") == dataclasses.replace(
+        server, name="p", work=(("n", 21),)
+    )
+    assert not matrix.parse_server("libuv").variables
+
+
 @pytest.mark.parametrize(
-    "text", ["", ":b", "a b", "a+x=1", "a+n=", "a+n=-1", "a+plant=fire", "a+inject=fire", "a/../b", "a:b:c"]
+    "text",
+    [
+        "",
+        ":b",
+        "a b",
+        "a+pipelines",
+        "a+pipeline=1",
+        "a+x=1",
+        "a+n=",
+        "a+n=-1",
+        "a+plant=fire",
+        "a+inject=fire",
+        "a/../b",
+        "a:b:c",
+    ],
 )
 def test_bad_server(text):
     with pytest.raises(ValueError):

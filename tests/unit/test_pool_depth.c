@@ -1,4 +1,5 @@
-/* The policy of connections that many requests share (DB_PIPELINE), on a clock of its own: nothing here connects. */
+/* The policy of connections that many requests share (DB_PIPELINE), on a clock of its own: nothing here
+ * connects. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,14 +114,37 @@ static void a_slow_connection_is_chosen_last(void **state)
     assert_ptr_equal(checkout(), slow); /* better than to wait */
 }
 
-static void a_connection_is_stuck_a_second_after_the_time_out(void **state)
+/* The database ends the query at QUERY_TIMEOUT. Until that shows, nobody is to wait behind it. */
+static void after_the_time_out_a_connection_gets_no_more_requests(void **state)
+{
+    (void)state;
+    struct pool_waiter waiters[DEPTH];
+    struct pool_slot *slot = connect_one();
+    checkout();
+    slot->pg.pipeline->head_since_ns = now;
+    now += QUERY_TIMEOUT_S * S;
+    for (int i = 0; i < DEPTH; i++)
+        assert_int_equal(pool_checkout(&pool, &waiters[i], now), POOL_QUEUED);
+    slot->pg.pipeline->head_since_ns = 0;
+    assert_ptr_equal(pool_checkin(&pool, slot, now), &waiters[0]);
+    for (int i = 1; i < DEPTH; i++)
+        assert_ptr_equal(pool_take_granted(&pool, now), &waiters[i]);
+}
+
+static void a_quarter_of_a_second_later_it_is_stuck(void **state)
 {
     (void)state;
     struct pool_slot *slot = connect_one();
-    assert_false(pool_is_stuck(&pool, slot, now));
+    assert_int_equal(pool_stuck_ns(&pool, slot), UINT64_MAX);
     slot->pg.pipeline->head_since_ns = now;
-    assert_false(pool_is_stuck(&pool, slot, now + (QUERY_TIMEOUT_S + 1) * S));
-    assert_true(pool_is_stuck(&pool, slot, now + (QUERY_TIMEOUT_S + 1) * S + 1));
+    uint64_t stuck = now + QUERY_TIMEOUT_S * S + 250 * MS;
+    assert_int_equal(pool_stuck_ns(&pool, slot), stuck);
+    assert_null(pool_find_stuck(&pool, stuck - 1));
+    assert_ptr_equal(pool_find_stuck(&pool, stuck), slot);
+    connect_one();
+    assert_int_equal(pool_next_ms(&pool), stuck / MS + 1);
+    slot->pg.pipeline->head_since_ns = 0;
+    assert_int_equal(pool_next_ms(&pool), UINT64_MAX);
 }
 
 /* Else it would never be without users under load, and never be made anew. */
@@ -167,7 +191,8 @@ int main(void)
         TEST(one_connection_has_room_for_many),
         TEST(a_new_connection_takes_as_many_as_have_room),
         TEST(a_slow_connection_is_chosen_last),
-        TEST(a_connection_is_stuck_a_second_after_the_time_out),
+        TEST(after_the_time_out_a_connection_gets_no_more_requests),
+        TEST(a_quarter_of_a_second_later_it_is_stuck),
         TEST(a_session_that_cannot_write_gets_no_more_requests),
         TEST(a_lost_connection_has_no_users),
     };

@@ -3,6 +3,7 @@
 import time
 from typing import Callable, Mapping
 
+from .. import Failure
 from ..base import client, process
 from ..judge import figures, load, proof
 from ..observe import cgroups, hosts, sampling, server_stats, system_calls
@@ -74,10 +75,19 @@ class Subject:
             return self.proxy.url
         return self.spec.url_of_proxy or "" if self.point.proxy == "nginx" else self.server.url
 
+    def _check_variant(self) -> None:
+        """A server that does not know a variable of its variant ignores it, and would be measured under a wrong name."""
+        if "DB_PIPELINE" in dict(self.spec.variables) and self.server.stats().get("pipeline_depth", 1) <= 1:
+            raise Failure(
+                f"{self.spec.name}: {self.spec.model} has no DB_PIPELINE (pipeline_depth of its GET /stats is not above"
+                " 1): leave it out of SERVERS"
+            )
+
     def start(self) -> None:
         if self.bench.db and not self.spec.url:  # a server that runs elsewhere has its sessions already
             self.others = self.bench.db.clients()
         self.server.start()
+        self._check_variant()
         if self.proxy:
             self.proxy.start()
         elif self.point.proxy == "nginx" and self.spec.url_of_proxy:

@@ -14,8 +14,8 @@ from .server_list import NAME
 
 WORK = ("n", "m", "w", "d")
 INJECT = ("inject", "plant")  # `plant` is the older name of the same option
-# Options without a value, which are a part of the server's name in the results -> the settings of that server. A
-# pipeline has as many database connections as the server makes by itself.
+# Options without a value, which are a part of the server's name in the results -> the settings of that server.
+# DB_POOL=0: in a pipeline, the server has as many database connections as suit it.
 VARIANTS = {"pipeline": (("DB_PIPELINE", "1"), ("DB_POOL", "0"))}
 OPTIONS = (*WORK, *INJECT, *VARIANTS)
 FAULTS = ("error", "short", "slow-generator")
@@ -84,7 +84,7 @@ def parse_server(text: str) -> Server:
     work, fault = [], None
     for option in (option for option in options if option not in VARIANTS):
         key, _, value = option.partition("=")
-        if key not in OPTIONS:
+        if key not in OPTIONS or key in VARIANTS:
             raise ValueError(f"'+{option}' of '{text}': options are {', '.join(OPTIONS)}")
         if key in INJECT:
             if value not in FAULTS:

@@ -223,7 +223,7 @@ def load(arguments: Iterable[str], environ: Mapping[str, str] = os.environ) -> S
         values["PROXY"] = _proxies_of(values["TARGETS"], values["PROXY"] if "PROXY" in given else None)
         texts["PROXY"] = " ".join(values["PROXY"])
     _check(servers, values)
-    return Settings(servers, _points(given, values), known, values, texts)
+    return Settings(servers, _points(given, values, servers), known, values, texts)
 
 
 def _flags(arguments: Iterable[str]) -> dict[str, str]:
@@ -288,13 +288,18 @@ def _check(servers: list[matrix.Server], values: dict[str, Any]) -> None:
             raise Usage(f"{name}: the list is empty")
 
 
-def _points(given: dict[str, str], values: dict[str, Any]) -> list[matrix.Point]:
+def _points(
+    given: dict[str, str], values: dict[str, Any], servers: list[matrix.Server]
+) -> list[matrix.Point]:
     points = matrix.product(*(values[name] for name in ("PROXY",) + AXES))
     if not any(name in given for name in AXES):
         extra = EXTRA_POINTS[values["PRESET"]]
         points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in extra]
+    pool = values["POOL"]
+    if any(server.variables for server in servers):  # a pipeline has a connection for each CPU
+        pool = min(pool, len(os.sched_getaffinity(0)))
     for point in points:
-        reason = matrix.impossible(point, values["POOL"], values["DURATION"])
+        reason = matrix.impossible(point, pool, values["DURATION"])
         if reason:
             raise Usage(reason)
     return points
