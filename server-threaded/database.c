@@ -247,9 +247,10 @@ static enum pool_outcome take(struct session *session)
  */
 static bool is_usable(struct pool_slot *slot)
 {
+    if (slot->pg.pipeline != NULL) /* its dispatcher watches it */
+        return true;
     struct pollfd ready = {.fd = pg_socket(&slot->pg), .events = POLLIN};
-    return slot->pg.pipeline != NULL || !slot->suspect || poll(&ready, 1, 0) == 0 ||
-           pg_step(&slot->pg) != PG_FAILED;
+    return !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
 }
 
 bool database_checkout(struct session *session)
