@@ -14,7 +14,7 @@ import test_generators
 import test_run
 from waitbench.base import client
 from waitbench.bench import database as bench_database
-from waitbench.judge import crud_proof, proof
+from waitbench.judge import accounting, crud_proof, proof
 from waitbench.plan import server_list
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,8 +183,12 @@ def test_the_proof_takes_what_is_right_and_nothing_else(server, database):
 def test_the_proof_counts_queries_and_rows(server, database):
     with contextlib.closing(bench_database.Database(URL, may_delete=True)) as db:
         db.fill_items()
-        database.execute("INSERT INTO items (name) VALUES ('waitbench other')")
         queries = iter([0, 11])
         db.item_queries = lambda: next(queries)
         with pytest.raises(proof.Wrong, match="count 11 queries where 10 were needed"):
+            crud_proof.prove(client.Client(server), db)
+        del db.item_queries
+        tables = iter([accounting.Table(10_001, 0), accounting.Table(10_002, 0), accounting.Table(10_002, 0)])
+        db.items = lambda: next(tables)
+        with pytest.raises(proof.Wrong, match="not every write was done once"):
             crud_proof.prove(client.Client(server), db)
