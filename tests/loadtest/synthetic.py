@@ -28,7 +28,7 @@ ENVIRONMENT = {
     },
     "warnings": [],
 }
-POINT = {"proxy": "none", "n": 1, "m": 1024, "w": 0, "d": 0, "c": 16}
+POINT = {"proxy": "none", "n": 1, "m": 1024, "w": 0, "d": 0, "c": 16, "workload": "work"}
 
 
 def runs(points, speeds, blocks=12, noise=0.01, seed=1, flags=lambda server, point: ""):

@@ -14,14 +14,14 @@ LOADTEST = Path(__file__).resolve().parents[2] / "loadtest"
 
 
 def row(**fields):
-    return dict.fromkeys(results.COLUMNS, 1) | {"proxy": "none"} | fields
+    return dict.fromkeys(results.COLUMNS, 1) | {"proxy": "none", "workload": "work"} | fields
 
 
 def test_columns_are_those_of_the_contract():
     assert ",".join(results.COLUMNS) == (
         "block,order,server,proxy,n,m,w,d,c,duration_s,requests,rps,mean_us,p50_us,p90_us,p99_us,p999_us,max_us,"
         "bytes,errors,cpu_user_us_per_req,cpu_sys_us_per_req,ctx_voluntary_per_req,ctx_involuntary_per_req,rss_kib,"
-        "rss_peak_kib,kernel_kib,threads,db_cpu_share,server_cpu_share,wrk_cpu_share,idle_share,steal_share,flags,cpu_groups"
+        "rss_peak_kib,kernel_kib,threads,db_cpu_share,server_cpu_share,wrk_cpu_share,idle_share,steal_share,flags,cpu_groups,workload"
     )
 
 

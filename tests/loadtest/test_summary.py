@@ -137,7 +137,10 @@ def test_a_family_is_the_points_of_one_server_and_measure(tmp_path):
 
 def test_the_interval_of_the_verdict_stands_beside_the_plain_one(tmp_path):
     rows = rows_of(load(tmp_path, synthetic.runs(POINTS, SPEEDS | {"coro": 1004}, blocks=3, noise=0.03)))
-    assert summary.COLUMNS[-1] == "blocks_needed_p99", "new columns come last: others may count them"
+    assert summary.COLUMNS[-2:] == [
+        "blocks_needed_p99",
+        "workload",
+    ], "new columns come last: others may count them"
     open_ = 0
     for row in (row for row in rows.values() if row["server"] != "threaded"):
         low, high = float(row["joint_rps_low"]), float(row["joint_rps_high"])

@@ -7,8 +7,17 @@ import urllib.parse
 from typing import Any
 
 
+NO_CONTENT = 204  # a response without Content-Length
+
+
 class Unreachable(Exception):
     """No response, or one that is not what it should be; the sentence says which."""
+
+
+def fields(head: bytes) -> dict[str, str]:
+    """name in small letters -> value"""
+    lines = (line.decode("latin-1").partition(":") for line in head.split(b"\r\n")[1:-2])
+    return {name.lower(): value.strip() for name, _, value in lines}
 
 
 class Client:
@@ -26,12 +35,16 @@ class Client:
         """(status, head, body). Tries once more when a persistent connection was closed meanwhile."""
         if self.stream:
             try:
-                return self._exchange(path)
+                return self._exchange("GET", path)
             except (OSError, EOFError):
                 self.close()
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, media: str = "", content: bytes = b"") -> tuple[int, bytes, bytes]:
+        """The same with any method, once, on a new connection: a request that writes is not repeated."""
         try:
             self._connect()
-            return self._exchange(path)
+            return self._exchange(method, path, media, content)
         except (OSError, EOFError) as error:
             self.close()
             raise Unreachable(f"http://{self.host}{path}: {error or 'the connection was closed'}") from None
@@ -57,10 +70,15 @@ class Client:
             self.stream = connection.makefile("rwb")
         self.connects += 1
 
-    def _exchange(self, path: str) -> tuple[int, bytes, bytes]:
+    def _exchange(
+        self, method: str, path: str, media: str = "", content: bytes = b""
+    ) -> tuple[int, bytes, bytes]:
         stream = self.stream
         assert stream is not None
-        stream.write(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        request = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\n"
+        if content:
+            request += f"Content-Type: {media}\r\nContent-Length: {len(content)}\r\n"
+        stream.write(f"{request}\r\n".encode() + content)
         stream.flush()
         head = stream.readline()
         while not head.endswith(b"\r\n\r\n"):
@@ -69,12 +87,9 @@ class Client:
                 missing = "in the middle of a response" if head else "without a response"
                 raise EOFError(f"the connection was closed {missing}")
             head += line
-        fields = {}
-        for line in head.split(b"\r\n")[1:-2]:
-            name, _, value = line.partition(b":")
-            fields[name.lower()] = value.strip()
         try:
-            status, length = int(head.split()[1]), int(fields.get(b"content-length", b""))
+            status = int(head.split()[1])
+            length = 0 if status == NO_CONTENT else int(fields(head).get("content-length", ""))
         except (ValueError, IndexError):
             raise EOFError("the response has no status or no Content-Length") from None
         body = stream.read(length)

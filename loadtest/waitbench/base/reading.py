@@ -10,9 +10,12 @@ from typing import Any, Callable, Sequence
 
 from .. import Failure
 
-TEXTS = {"server", "proxy", "flags", "cpu_groups", "started_at", "reason", "method"}
-ADDED = {"cpu_groups"}  # columns that folders of older versions lack
+TEXTS = {"server", "proxy", "flags", "cpu_groups", "started_at", "reason", "method", "workload"}
+ADDED = {"cpu_groups", "workload"}  # columns that folders of older versions lack
+WORKLOADS = USUAL, CRUD = "work", "crud"
 LEAST = {"block": 1, "order": 1, "n": 0, "m": 0, "w": 0, "d": 0, "c": 1}  # whole numbers, never missing
+OF_WORK = ("n", "m", "w", "d")  # empty where the workload is another one, and only there
+WHOLE = "not a whole number of {} or more"
 # Differences that may be negative: memory that shrank, counters of the kernel that ran backwards, and what remains.
 # The last line is for results of before December 2026: an idle database seemed to give CPU time back
 # (figures.of_processes).
@@ -54,6 +57,8 @@ def _row(path: Path, number: int, heads: list[str], line: list[str]) -> dict[str
     for column, text in row.items():
         try:
             field(column, text)
+            if column in OF_WORK and bool(text) == (row["workload"] == CRUD):
+                raise ValueError("no part of this workload" if text else WHOLE.format(LEAST[column]))
         except ValueError as error:
             raise Failure(f'{path}, line {number}: {column} "{text}" is {error}') from None
     return row
@@ -65,11 +70,17 @@ def field(column: str, text: str) -> Any:
         raise ValueError("not a name")
     if column == "proxy" and text not in ("none", "nginx"):
         raise ValueError("neither none nor nginx")
+    if column == "workload" and text not in ("", *WORKLOADS):
+        raise ValueError(f"none of: {' '.join(WORKLOADS)}")
+    if column == "workload":
+        return text or USUAL
     if column in TEXTS:
         return text
+    if column in OF_WORK and not text:
+        return None
     if column in LEAST:
         if not re.fullmatch("[0-9]{1,18}", text) or int(text) < LEAST[column]:
-            raise ValueError(f"not a whole number of {LEAST[column]} or more")
+            raise ValueError(WHOLE.format(LEAST[column]))
         return int(text)
     return _measured(text, column in SIGNED) if text else None
 

@@ -14,7 +14,7 @@ COLUMNS = (
     "block,order,server,proxy,n,m,w,d,c,duration_s,requests,rps,mean_us,p50_us,p90_us,p99_us,p999_us,"
     "max_us,bytes,errors,cpu_user_us_per_req,cpu_sys_us_per_req,ctx_voluntary_per_req,"
     "ctx_involuntary_per_req,rss_kib,rss_peak_kib,kernel_kib,threads,db_cpu_share,server_cpu_share,"
-    "wrk_cpu_share,idle_share,steal_share,flags,cpu_groups"
+    "wrk_cpu_share,idle_share,steal_share,flags,cpu_groups,workload"
 ).split(",")
 DETAIL = (
     "block,order,server,attempt,started_at,littles_ratio,in_flight_ratio,goodput_rps,connect_ms,"
@@ -23,10 +23,11 @@ DETAIL = (
     "db_cpu_us_per_req,wrk_cpu_us_per_req,proxy_cpu_us_per_req,proxy_cpu_share,other_share,bystander_cpu,"
     "cpu_pressure_share,kernel_stack_kib,page_tables_kib,slab_kib,tcp_kib,db_commits_per_query,"
     "db_blocks_hit_per_query,db_blocks_read_per_query,db_deadlocks,harness_cpu_share,generators_apart_ms,"
-    "load_s,wall_s,cpu_work_ms,hand_offs_ms,throttled_s"
+    "load_s,wall_s,cpu_work_ms,hand_offs_ms,throttled_s,"
+    "reads,lists,creates,replaces,patches,deletes,items_before,items_after"
 ).split(",")
 UNSOUND = COLUMNS + ["attempt", "reason"]
-SYSCALLS = "server,proxy,n,m,w,d,c,method,requests,syscalls,syscalls_per_req".split(",")
+SYSCALLS = "server,proxy,n,m,w,d,c,method,requests,syscalls,syscalls_per_req,workload".split(",")
 KEY = "block", "order", "server"
 
 

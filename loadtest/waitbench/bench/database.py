@@ -15,6 +15,7 @@ import psycopg2.errors
 
 from .. import Failure, ROOT
 from ..base import kernel, process
+from ..judge import accounting
 from ..observe import cgroups, hosts, sampling
 from . import seed, session, statements
 
@@ -45,6 +46,7 @@ class Database:
             raise
         self.dirty = not self.name  # whether rows may differ from those of db/seed.sql
         self.written = False  # whether a run of ours made them differ
+        self.filled = False  # whether a run of ours has put rows into items
 
     def rows(self, sql: str, allowed: tuple = ()) -> list[tuple]:
         assert self.session
@@ -62,15 +64,32 @@ class Database:
     def restore(self) -> str | None:
         """At the end, also after an interrupt: another's database gets back the rows that a run updated. A sentence
         when that is not possible."""
-        if not self.written or self.name or not self.session:
+        if not (self.written or self.filled) or self.name or not self.session:
             return None
         try:
             if self.session.link.closed:
                 self.session = session.Session(self.url)
             self.reset(writes=False)
+            if self.filled:
+                seed.empty_items(self.session)
             return None
         except Failure as failure:
-            return f"the counts of updates (world.hits) are left as the last run made them: {failure}"
+            left = "the rows of items" if self.filled else "the counts of updates (world.hits)"
+            return f"{left} are left as the last run made them: {failure}"
+
+    def fill_items(self) -> None:
+        """The rows that every run of WORKLOAD=crud starts from."""
+        assert self.session
+        self.filled = True
+        seed.fill_items(self.session)
+
+    def items(self) -> accounting.Table:
+        ((rows, updates),) = self.rows("SELECT count(*), coalesce(sum(version - 1), 0)::bigint FROM items")
+        return accounting.Table(rows, updates)
+
+    def item_queries(self) -> int | None:
+        """Statements about items that the servers have run so far; None where the database does not count them."""
+        return self.rows(statements.ITEM_CALLS)[0][0] if self.counts_statements else None
 
     def counts(self) -> Counts:
         """The work that the servers have given the database so far."""

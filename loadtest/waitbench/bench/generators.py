@@ -65,7 +65,11 @@ class Remote:
         """All at once. Raises wrk_output.Broken, which names the generator that failed; the wrks of the others
         are ended then."""
         counts = load.split(job.connections, len(self.generators))
-        shares = [_Share(one, job._replace(connections=c)) for one, c in zip(self.generators, counts) if c]
+        shares = [
+            _Share(one, job._replace(connections=c, crud=job.crud and job.crud.of_generator(number)))
+            for number, (one, c) in enumerate(zip(self.generators, counts))
+            if c
+        ]
         try:
             for share in shares:
                 share.connect()
@@ -125,9 +129,10 @@ class _Share:
 
     def begin(self) -> None:
         # A generator begins when it has read this, and sends the head of its response when wrk has started.
-        body = json.dumps(
-            {name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")}
-        )
+        asked = {name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")}
+        if self.job.crud:
+            asked["crud"] = self.job.crud.words
+        body = json.dumps(asked)
         self._try(self.connection.request, "POST", "/run", body, {"Content-Type": "application/json"})
 
     def fileno(self) -> int:

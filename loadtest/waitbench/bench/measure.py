@@ -5,7 +5,7 @@ import os
 import time
 
 from ..base import client, results
-from ..judge import figures, histogram, proof, soundness
+from ..judge import accounting, figures, histogram, proof, soundness
 from ..observe import calibration, hosts, idle_targets, sampling, wrk_output
 from ..plan import matrix
 from . import servers, watch
@@ -37,7 +37,9 @@ def run(bench: Bench, spec: matrix.Server, point: matrix.Point, count_syscalls: 
     begin = time.monotonic()
     db = bench.db
     if db:
-        db.reset(writes=spec.parameters(point)["w"] > 0)
+        db.reset(writes=spec.parameters(point).get("w", 0) > 0)
+        if point.is_crud:
+            db.fill_items()
         view = db.view()
     speed = calibration.measure()
     subject = Subject(bench, spec, point)
@@ -49,7 +51,7 @@ def run(bench: Bench, spec: matrix.Server, point: matrix.Point, count_syscalls: 
         outcome.reasons, flags = soundness.judge(seen)
         if not seen.load.failed:
             outcome.row = figures.row(seen, flags) | {"cpu_groups": bench.groups.actual}
-            outcome.detail |= figures.detail(seen)
+            outcome.detail |= figures.detail(seen) | accounting.columns(seen.load, seen.items)
         if count_syscalls and bench.tracer and subject.server.pid and not outcome.reasons:
             outcome.syscalls = watch.count_system_calls(subject, bench.tracer)
         queries = subject.server.stats()["queries"]
@@ -75,13 +77,16 @@ def _observe(subject: Subject) -> figures.Observation:
         subject.await_quiet(connections)
     others = idle_targets.look(chosen.servers, spec)
     watcher = watch.Watcher(subject.server, point, chosen.duration, bench.generators.count(point.c))
+    before = subject.items()
     watcher.first = first = subject.snapshot()
     result = subject.load(chosen.duration, watcher)
     last = subject.snapshot()
     busiest = idle_targets.busiest(others, idle_targets.look(chosen.servers, spec), last.stats)
-    if spec.url:  # this server lives on: queries that it still makes would count as the next run's
+    # A server that lives on may still make queries, which would count as the next run's; or writes to be counted.
+    if spec.url or point.is_crud:
         subject.await_quiet(connections)
-        time.sleep(subject.parameters["d"] / 1000)  # a query outlives a client that has gone
+        time.sleep(subject.parameters.get("d", 0) / 1000)  # a query outlives a client that has gone
+    after = subject.items()
     if not result.requests:
         raise wrk_output.Broken("no request received a response: a longer DURATION may help")
     return figures.Observation(
@@ -99,4 +104,5 @@ def _observe(subject: Subject) -> figures.Observation:
         db_host=bench.db.host if bench.db else None,
         busiest=busiest,
         pool=subject.pool(first.stats),
+        items=(before, after) if before and after else None,
     )

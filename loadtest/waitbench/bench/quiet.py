@@ -17,7 +17,7 @@ def await_quiet(server: servers.Server, point: matrix.Point, connections: int | 
     connections open, of which there were `connections` before the load. A proxy keeps its own connections open,
     and a server need not count them (None): then the server must not have completed anything for longer than a
     query takes."""
-    delay = 2 * server.spec.parameters(point)["d"] / 1000
+    delay = 2 * server.spec.parameters(point).get("d", 0) / 1000
     counted = connections is not None and point.proxy == "none"
     pause = LOOK_S if counted else APART_S + delay
     deadline = time.monotonic() + QUIET_S + delay

@@ -3,7 +3,8 @@
 import psycopg2.errors
 
 from .. import Failure, ROOT
-from ..judge import proof
+from ..judge import crud_proof, proof
+from ..plan import requests
 from . import session
 
 SQL = ROOT / "db" / "seed.sql"
@@ -11,7 +12,12 @@ SQL = ROOT / "db" / "seed.sql"
 LOST = f"""
     SELECT (SELECT count(*) FROM world
             WHERE id NOT BETWEEN 1 AND {proof.ROWS} OR value IS DISTINCT FROM {proof.VALUE_SQL}),
-           (SELECT count(*) FROM items)
+           (SELECT count(*) FROM items WHERE name NOT LIKE 'waitbench %')
+"""
+# The items that a run of WORKLOAD=crud starts from, of about the size of those that crud.lua writes.
+ITEMS = f"""
+    INSERT INTO items (name, value, payload)
+    SELECT 'waitbench seeded', {crud_proof.VALUE_SQL}, '{crud_proof.PAYLOAD}' FROM generate_series(1, {requests.ITEMS}) AS id
 """
 WITHOUT_TRANSACTION = "VACUUM", "CHECKPOINT"
 
@@ -32,6 +38,24 @@ def restore(link: session.Session, may_delete: bool) -> None:
         if statement.startswith(WITHOUT_TRANSACTION):
             try_to(link, statement)
     link.rows("SELECT sum(hits) FROM world")  # into the buffers
+
+
+def fill_items(link: session.Session) -> None:
+    """The same rows with the same ids each time, vacuumed and on disk; autovacuum in the middle of a run would
+    disturb it."""
+    with link.transaction():
+        link.rows("TRUNCATE items RESTART IDENTITY")
+        link.rows("ALTER TABLE items SET (autovacuum_enabled = false)")
+        link.rows(ITEMS)
+    for statement in ("VACUUM (FREEZE, ANALYZE) items", "CHECKPOINT"):
+        try_to(link, statement)
+    link.rows("SELECT sum(value) FROM items")  # into the buffers
+
+
+def empty_items(link: session.Session) -> None:
+    with link.transaction():
+        link.rows("TRUNCATE items RESTART IDENTITY")
+        link.rows("ALTER TABLE items RESET (autovacuum_enabled)")
 
 
 def try_to(link: session.Session, statement: str) -> None:

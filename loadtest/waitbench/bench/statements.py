@@ -1,4 +1,4 @@
-"""pg_stat_statements: how many statements of GET /work PostgreSQL has counted, or why it counts none."""
+"""pg_stat_statements: how many statements of GET /work and of /items PostgreSQL has counted, or why it counts none."""
 
 import psycopg2
 import psycopg2.errors
@@ -11,6 +11,11 @@ OF_WORK = (
     "query ~ 'world' AND query ~ 'id = [$][0-9]'"
     " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+OF_ITEMS = (
+    "query ~ 'items' AND query ~ '[$][0-9]'"
+    " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+ITEM_CALLS = f"SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE {OF_ITEMS}"
 CALLS = f"SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE {OF_WORK}"
 
 

@@ -5,9 +5,9 @@ from typing import Callable, Mapping
 
 from .. import Failure
 from ..base import client, process
-from ..judge import figures, load, proof
+from ..judge import accounting, crud_proof, figures, load, proof
 from ..observe import cgroups, hosts, sampling, server_stats, system_calls
-from ..plan import matrix, settings
+from ..plan import matrix, requests, settings
 from . import cpu_groups, database, generators, proxy, quiet, servers, wrk
 
 
@@ -99,10 +99,13 @@ class Subject:
             self.proxy.stop()
         return self.server.stop()
 
-    def prove(self) -> tuple[int, int]:
-        """The bytes of a response. Raises proof.Wrong."""
+    def prove(self) -> tuple[int, int] | None:
+        """The bytes of a response, where all have as many. Raises proof.Wrong."""
         http = client.Client(self.url)
         try:
+            if self.point.is_crud:
+                crud_proof.prove(http, self.bench.db)
+                return None
             return proof.prove(http, self.parameters, self.bench.db)
         except client.Unreachable as error:
             raise proof.Wrong(str(error)) from None
@@ -110,9 +113,15 @@ class Subject:
             http.close()
 
     def load(self, seconds: float, look: Callable | None = None) -> load.Load:
-        result = self.bench.generators.run(wrk.job(self.url, self.spec, self.point, seconds), look)
+        chosen = self.bench.chosen
+        crud = requests.Crud(chosen.mix, chosen.seed % 2**31) if self.point.is_crud else None
+        result = self.bench.generators.run(wrk.job(self.url, self.spec, self.point, seconds, crud), look)
         self.load_s += result.duration_us / 1e6
         return result
+
+    def items(self) -> accounting.Table | None:
+        """What is in the table items, with WORKLOAD=crud."""
+        return self.bench.db.items() if self.bench.db and self.point.is_crud else None
 
     def pool(self, stats: dict) -> int:
         """How many database connections the server is to have. That another server's pool_size is not POOL is a

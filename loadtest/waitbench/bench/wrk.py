@@ -14,7 +14,7 @@ from ..base import process
 from ..observe import out_of_memory, wrk_output
 from ..plan import matrix, requests
 
-SCRIPT = ROOT / "loadtest" / "wrk.lua"
+SCRIPT, CRUD_SCRIPT = (ROOT / "loadtest" / name for name in ("wrk.lua", "crud.lua"))
 LINES_SAID = 2  # of a wrk that failed
 PATIENCE_S = 30  # with a wrk that does not end by itself
 
@@ -30,7 +30,8 @@ class Job(NamedTuple):
     path: str
     connections: int
     seconds: float
-    injected: tuple = ()  # further words for wrk.lua
+    injected: tuple = ()  # further words for the script
+    crud: requests.Crud | None = None  # the mix of operations, in place of the path
 
 
 def find() -> str:
@@ -55,13 +56,21 @@ def command(job: Job, thread_count: int) -> list[str]:
     seconds = math.ceil(job.seconds)
     words: list[Any] = [find(), "-t", thread_count, "-c", job.connections, "-d", f"{seconds}s"]
     # The histogram lacks responses slower than --timeout: no response may be.
-    words += ["--timeout", f"{seconds + 60}s", "-s", SCRIPT, job.url, "--", job.path, *job.injected]
+    words += ["--timeout", f"{seconds + 60}s", "-s", CRUD_SCRIPT if job.crud else SCRIPT, job.url, "--"]
+    words += [*(job.crud.words if job.crud else [job.path]), *job.injected]
     return [str(word) for word in words]
 
 
-def job(url: str, server: matrix.Server, point: matrix.Point, seconds: float) -> Job:
-    path = requests.work_path(server.parameters(point))
-    return Job(url, path, point.c, seconds, requests.injected(server, point))
+def job(
+    url: str,
+    server: matrix.Server,
+    point: matrix.Point,
+    seconds: float,
+    crud: requests.Crud | None = None,
+) -> Job:
+    """`crud` is needed at a point of that workload."""
+    path = "/items" if point.is_crud else requests.work_path(server.parameters(point))
+    return Job(url, path, point.c, seconds, requests.injected(server, point), crud)
 
 
 def run(

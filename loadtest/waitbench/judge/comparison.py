@@ -22,7 +22,7 @@ from . import stats, summary
 MUST_MATCH = (
     [f"machine.{name}" for name in "cpu_model architecture cpus cpus_usable governor turbo smt clock".split()]
     + ["kernel", "system", "placement", "cpu_groups", "machine.cpu_limit", "ran.load_test", "ran.database"]
-    + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS".split()]
+    + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS MIX".split()]
     + [f"versions.{name}" for name in "wrk nginx libpq libuv libllhttp".split()]
     + [
         f"database.{name}"

@@ -7,7 +7,7 @@ import numpy
 
 from ..observe import hosts, idle_targets, sampling, server_stats, wrk_output
 from ..plan import matrix
-from . import histogram, load
+from . import accounting, histogram, load
 
 
 @dataclasses.dataclass
@@ -46,13 +46,14 @@ class Observation:
     last: Snapshot
     watched: Watched
     idle_memory: sampling.Memory  # before the server took connections
-    response_bytes: tuple[int, int]  # least and most that a response takes on the wire
+    response_bytes: tuple[int, int] | None  # least and most of a response on the wire; None: no bound
     steal_max: float
     cpus: int  # of this machine, of which a container may have fewer
     host: hosts.Host  # of the server
     db_host: hosts.Host | None = None
     busiest: idle_targets.Busiest | None = None  # of the other servers that were up
     pool: int = 0  # database connections that the server is to have
+    items: accounting.Tables | None = None  # with WORKLOAD=crud
 
     @property
     def before(self) -> dict:
@@ -161,7 +162,8 @@ class Observation:
         """CPU time of other programs and of interrupts. None unless the server runs on this machine and the
         CPU time of every part on this machine is known."""
         cpu = self.cpu
-        hidden = self.point.n and cpu["db"] is None or self.point.proxy != "none" and cpu["proxy"] is None
+        hidden = cpu["db"] is None and self.server.asks_database(self.point)
+        hidden = hidden or cpu["proxy"] is None and self.point.proxy != "none"
         idle = self.machine_share("idle", "iowait", "steal")
         if not self.host.here or hidden or cpu["server"] is None or idle is None:
             return None

@@ -7,6 +7,8 @@ window is the rate, and Little's law is that of all connections together, even w
 """
 
 import dataclasses
+import functools
+import operator
 from functools import cached_property
 
 from ..observe import hosts, wrk_output
@@ -58,6 +60,8 @@ class Load:
         self.bytes = sum(result.bytes for result in results)
         self.errors = {kind: sum(result.errors[kind] for result in results) for kind in wrk_output.ERRORS}
         self.cpu_s = sum(result.cpu_s for result in results)
+        known = [result.operations for result in results if result.operations]
+        self.operations = functools.reduce(operator.add, known) if known else None
         self.connections = sum(part.connections for part in parts)
         connection_us = sum(part.connections * part.result.duration_us for part in parts)
         self.duration_us = round(connection_us / self.connections)

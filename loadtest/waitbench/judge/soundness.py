@@ -7,6 +7,7 @@ run is sound and kept, but the word in the column `flags` says what it must not 
 import math
 
 from ..observe import idle_targets
+from . import accounting
 from .figures import Observation
 from .load import Load, Part
 
@@ -39,6 +40,9 @@ REASONS = {
     "restarted": "another process responds than before the run",
     "requests": "the server counted other requests than wrk, by more than can be under way at the end",
     "queries": "the server counted other queries than its requests need, by more than can be under way",
+    "kind": "with WORKLOAD=crud: a response is to no request that was waiting, or not of the kind that was asked for",
+    "rows": "with WORKLOAD=crud: the table items has other rows than the creations, deletions and updates acknowledged"
+    " make",
     "pool": "the server had fewer database connections than POOL, before the load or after it: PostgreSQL allows no"
     " more (max_connections, the role's CONNECTION LIMIT), or they were lost",
     "connections": "the server accepted another number of connections than wrk was to open",
@@ -54,6 +58,8 @@ def judge(seen: Observation) -> tuple[list[str], list[str]]:
     reasons = (
         _errors(seen) + _little(seen) + apart(seen.load) + _disturbances(seen) + _counts(seen) + _pool(seen)
     )
+    if seen.point.is_crud:
+        reasons += accounting.reasons(seen.load, seen.items)
     return reasons, [] if reasons else flags(seen)
 
 
@@ -66,8 +72,8 @@ def _errors(seen: Observation) -> list[str]:
                 reasons.append(f"errors: {part} counted {count} of kind {kind}")
     bad = {name: seen.grown(name) for name in ("replies_4xx", "replies_5xx", "connections_refused")}
     reasons += [f"refused: the server counted {count} {name}" for name, count in bad.items() if count]
-    least, most = seen.response_bytes
     requests = seen.load.requests
+    least, most = seen.response_bytes or (0, seen.load.bytes)
     # wrk's sum also holds the parts that it has read of responses under way at the end.
     if not requests * least <= seen.load.bytes <= (requests + seen.point.c) * most:
         reasons.append(f"size: {seen.load.bytes} bytes in {requests} responses of {least} to {most}")
@@ -104,15 +110,15 @@ def _disturbances(seen: Observation) -> list[str]:
 
 def _counts(seen: Observation) -> list[str]:
     """What the server counted against what wrk did. A count that the server does not have is not checked."""
-    reasons, c, n = [], seen.point.c, seen.server.parameters(seen.point)["n"]
+    reasons, c = [], seen.point.c
     if any(seen.before.get(name) != seen.after.get(name) for name in ("pid", "start_time")):
         reasons.append("restarted: the server is another process than before")
     # A server that runs elsewhere may have other clients too: health checks, one a second at most.
     others = math.ceil(seen.wall_s) if seen.server.url else 0
     if abs(seen.server_requests - seen.load.requests) > c + others:
         reasons.append(f"requests: the server counted {seen.server_requests}, wrk {seen.load.requests}")
-    queries = seen.grown("queries")
-    if abs(queries - n * seen.server_requests) > n * (c + others) + others:
+    queries, (least, most) = seen.grown("queries"), _queries(seen, others)
+    if not least <= queries <= most:
         reasons.append(f"queries: the server counted {queries} in {seen.server_requests} requests")
     accepted = seen.accepted
     if accepted is not None and (accepted < c or accepted > c and not seen.server.url):
@@ -120,9 +126,19 @@ def _counts(seen: Observation) -> list[str]:
     return reasons
 
 
+def _queries(seen: Observation, others: int) -> tuple[int, int]:
+    """(least, most) that the requests need, and those that are under way; `others` may come from other clients."""
+    if operations := seen.load.operations:
+        least, most = accounting.queries(operations, seen.point.c, seen.pool)
+        return least, most + others
+    n = seen.server.parameters(seen.point)["n"]
+    expected, apart = n * seen.server_requests, n * (seen.point.c + others) + others
+    return expected - apart, expected + apart
+
+
 def _pool(seen: Observation) -> list[str]:
     """With fewer connections it is another experiment. Without queries the pool has no part in it."""
-    if not seen.server.parameters(seen.point)["n"]:
+    if not seen.server.asks_database(seen.point):
         return []
     had = {"before": seen.first.db_connections, "after": seen.last.db_connections}
     return [

@@ -45,13 +45,14 @@ PER_MEASURE = (
 )
 JOINT = "joint_{0}_low,joint_{0}_high,blocks_needed_{0}"  # came later, so they stand at the end
 COLUMNS = (
-    list(matrix.Point._fields)
+    [name for name in matrix.Point._fields if name != "workload"]
     + ["server", "base", "runs"]
     + MEASURED
     + [CPU]
     + [name for m in MEASURES for name in PER_MEASURE.format(m.name, m.verdict).split(",")]
     + ["exploratory", "flags"]
     + [name for m in MEASURES for name in JOINT.format(m.name).split(",")]
+    + ["workload"]
 )
 
 
@@ -132,12 +133,15 @@ def _typed(row: dict[str, str]) -> dict:
 
 
 def point_of(run: dict) -> matrix.Point:
-    return matrix.Point(*(run[name] for name in matrix.Point._fields))
+    return matrix.Point(**{name: run[name] for name in matrix.Point._fields if name in run})
 
 
 def in_order(points: Iterable[matrix.Point]) -> list[matrix.Point]:
-    """Sorted; points without a proxy come first."""
-    return sorted(points, key=lambda point: (point.proxy != "none", point))
+    """Sorted; points without a proxy come first, and what a workload does not have before any value."""
+    return sorted(
+        points,
+        key=lambda point: (point.proxy != "none", *(-1 if value is None else value for value in point)),
+    )
 
 
 def load(folder: str | Path) -> Summary:

@@ -1,6 +1,7 @@
 """What is measured: points, the servers that are compared there, and the order of the blocks.
 
-A point is one combination of proxy, n, m, w, d and c. A block runs every server once at one point.
+A point is one combination of proxy, n, m, w, d and c; with the workload crud, of proxy and c alone. A block runs
+every server once at one point.
 """
 
 import dataclasses
@@ -9,6 +10,7 @@ import random
 import re
 from typing import Iterable, NamedTuple, Sequence
 
+from ..base import reading
 from . import address
 from .server_list import NAME
 
@@ -18,23 +20,31 @@ INJECT = ("inject", "plant")  # `plant` is the older name of the same option
 # DB_POOL=0: in a pipeline, the server has as many database connections as suit it.
 VARIANTS = {"pipeline": (("DB_PIPELINE", "1"), ("DB_POOL", "0"))}
 OPTIONS = (*WORK, *INJECT, *VARIANTS)
+USUAL, CRUD = WORKLOADS = reading.WORKLOADS  # GET /work; a mix of reads and writes of /items
 FAULTS = ("error", "short", "slow-generator")
 
 
 class Point(NamedTuple):
+    """n, m, w and d are parameters of GET /work: None with another workload."""
+
     proxy: str  # none or nginx
-    n: int  # queries per request
-    m: int  # bytes of the body
-    w: int  # updates among the queries
-    d: int  # ms that the database adds to each query
+    n: int | None  # queries per request
+    m: int | None  # bytes of the body
+    w: int | None  # updates among the queries
+    d: int | None  # ms that the database adds to each query
     c: int  # connections
+    workload: str = USUAL  # one of WORKLOADS
 
     def __str__(self) -> str:
-        text = f"n={self.n} m={self.m}"
+        text = CRUD if self.is_crud else f"n={self.n} m={self.m}"
         text += f" w={self.w}" if self.w else ""
         text += f" d={self.d}" if self.d else ""
         text += f" c={self.c}"
         return text + (f" proxy={self.proxy}" if self.proxy != "none" else "")
+
+    @property
+    def is_crud(self) -> bool:
+        return self.workload == CRUD
 
     def without(self, axis: str) -> "Point":
         """The same for all points that differ in nothing but this axis."""
@@ -53,9 +63,13 @@ class Server:
     fault: str | None = None  # one of FAULTS
     variables: tuple = ()  # (("DB_PIPELINE", "1"),): settings in which it differs from the others
 
-    def parameters(self, point: Point) -> dict:
-        """n, m, w and d of the requests that this server receives at that point."""
-        return {"n": point.n, "m": point.m, "w": point.w, "d": point.d} | dict(self.work)
+    def parameters(self, point: Point) -> dict[str, int]:
+        """n, m, w and d of the requests that this server receives at that point; none of them with crud."""
+        of_point = {name: getattr(point, name) for name in WORK}
+        return {} if point.is_crud else of_point | dict(self.work)
+
+    def asks_database(self, point: Point) -> bool:
+        return point.is_crud or self.parameters(point)["n"] > 0
 
 
 class Target(NamedTuple):
@@ -125,8 +139,14 @@ def product(proxies: list, n: list, m: list, w: list, d: list, c: list) -> list[
     return [Point(*values) for values in itertools.product(proxies, n, m, w, d, c)]
 
 
+def crud(proxies: list, c: list) -> list[Point]:
+    return [Point(proxy, None, None, None, None, many, CRUD) for proxy in proxies for many in c]
+
+
 def impossible(point: Point, pool: int, duration: float) -> str | None:
     """Why no server could be measured at that point, as a sentence; None when it can."""
+    if point.n is None or point.m is None or point.w is None or point.d is None:
+        return None
     if point.w > point.n:
         return f"w={point.w} updates do not fit into n={point.n} queries: leave that pair out"
     if 0 < point.m < 64:

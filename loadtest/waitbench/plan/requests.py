@@ -1,9 +1,41 @@
 """The requests that a server receives at a point, and the faults that the self-test injects into them."""
 
+from typing import NamedTuple, Sequence
+
 from .matrix import Point, Server
 
 BURN_US = 2000  # CPU time that the injected slow generator burns before each request
 INJECTED_EVERY = 100  # one request in so many is a faulty one
+ITEMS = 10_000  # rows of the table items that a run of WORKLOAD=crud begins with, with the ids 1 to ITEMS
+# The operations of WORKLOAD=crud, in the order of MIX, and the queries that the handler makes for each
+# (common/handler/items/items.c). A PATCH reads the item, merges, and writes; when another writer has changed the item
+# meanwhile, it reads and writes again.
+OPERATIONS = {"reads": 1, "lists": 1, "creates": 1, "replaces": 1, "patches": 2, "deletes": 1}
+AGAIN = 2
+
+
+class Crud(NamedTuple):
+    """What crud.lua is told."""
+
+    mix: tuple[int, ...]  # the shares of OPERATIONS
+    seed: int  # below 2^31; each of wrk's threads adds its number
+    rows: int = ITEMS
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        return *self.mix, self.rows, self.seed
+
+    def of_generator(self, number: int) -> "Crud":
+        """For one of several: no two of them ask for the same items in the same order."""
+        return self._replace(seed=(self.seed + 1000 * number) % 2**31)
+
+
+def crud(words: Sequence[int]) -> Crud:
+    """From its words. Raises ValueError."""
+    *mix, rows, seed = words
+    if len(mix) != len(OPERATIONS):
+        raise ValueError(f"{len(OPERATIONS)} shares, rows and a seed are wanted")
+    return Crud(tuple(mix), seed, rows)
 
 
 def work_path(parameters: dict) -> str:
@@ -12,11 +44,14 @@ def work_path(parameters: dict) -> str:
 
 
 def injected(server: Server, point: Point) -> tuple:
-    """Further words for wrk.lua: the faulty path and how often to ask for it, or how long to burn CPU."""
+    """Further words for wrk.lua: the faulty path and how often to ask for it, or how long to burn CPU. crud.lua makes
+    the faulty request itself."""
+    if point.is_crud and server.fault in ("error", "short"):
+        return (f"{server.fault}={INJECTED_EVERY}",)
     if server.fault == "error":
         return work_path(server.parameters(point) | {"n": "none"}), INJECTED_EVERY
     if server.fault == "short":
-        half = max(64, point.m // 2)
+        half = max(64, (point.m or 0) // 2)
         return work_path(server.parameters(point) | {"m": half}), INJECTED_EVERY
     if server.fault == "slow-generator":
         return (f"burn={BURN_US}",)

@@ -12,6 +12,8 @@ from typing import Any, Callable, Iterable, Mapping
 
 from .. import Failure
 from . import address, matrix, server_list
+from .parsers import choice, list_of, number, shares, text_of
+from .presets import EXTRA_POINTS, PRESETS
 
 
 class Usage(Exception):
@@ -22,156 +24,113 @@ class Help(Exception):
     """The user asked for the help text (show/help.py)."""
 
 
-def _number(low: float, high: float, whole: bool = True) -> Callable:
-    def parse(text):
-        try:
-            value = int(text) if whole else float(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= high:
-            raise ValueError(f"'{text}' is not a {'whole ' if whole else ''}number from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def _choice(*values: str) -> Callable:
-    def parse(text):
-        if text not in values:
-            raise ValueError(f"'{text}' is not one of: {' '.join(values)}")
-        return text
-
-    return parse
-
-
-def _list(parse: Callable) -> Callable:
-    def parse_all(text):
-        values = [parse(word) for word in text.split()]
-        if len(set(values)) != len(values):
-            raise ValueError(f"'{text}' names something twice")
-        return values
-
-    return parse_all
-
-
-def _text(text: str) -> str:
-    return text
-
-
 # name: (parser, default, help). A default of None comes from the preset, or is explained by the help.
 SETTINGS: dict[str, tuple[Callable, str | None, str]] = {
-    "PRESET": (_choice("quick", "full"), "quick", "what the settings below default to: quick or full"),
+    "PRESET": (choice("quick", "full"), "quick", "what the settings below default to: quick or full"),
     "SERVERS": (
-        _list(matrix.parse_server),
+        list_of(matrix.parse_server),
         None,
         "list: model[:name][+option=value...], models of SERVER_LIST; README.md has the options; default: every"
         " server of SERVER_LIST",
     ),
     "SERVER_LIST": (
-        _text,
+        text_of,
         None,
         "CSV file that lists the servers and how to start each; default: servers.csv",
     ),
     "TARGETS": (
-        _list(matrix.parse_target),
+        list_of(matrix.parse_target),
         "",
         "list: name=http://host:port, servers that run elsewhere; instead of SERVERS. name@nginx=http://host:port"
         " is the same server's address behind nginx; default where nothing is built: the servers of docker compose"
         " that respond on this machine",
     ),
     "GENERATORS": (
-        _list(address.parse),
+        list_of(address.parse),
         "",
         "list: http://host:port of loadtest/generator on each host that is to run wrk, for TARGETS; default: wrk"
         " here",
     ),
-    "N": (_list(_number(0, 1000)), None, "list: queries per request"),
-    "M": (_list(_number(0, 16777216)), None, "list: bytes of a response's body, 0 or at least 64"),
-    "W": (_list(_number(0, 1000)), None, "list: updates among the N queries"),
-    "D": (_list(_number(0, 10000)), None, "list: milliseconds that the database adds to each query"),
+    "WORKLOAD": (
+        choice(*matrix.WORKLOADS),
+        matrix.USUAL,
+        "work: GET /work with N, M, W and D; crud: a mix of reads and writes of /items, which N, M, W and D have no"
+        " part in",
+    ),
+    "MIX": (
+        shares,
+        None,
+        "with WORKLOAD=crud, the shares of reads, lists, creates, replaces, patches and deletes;"
+        " default: 70 20 4 3 2 1",
+    ),
+    "N": (list_of(number(0, 1000)), None, "list: queries per request"),
+    "M": (list_of(number(0, 16777216)), None, "list: bytes of a response's body, 0 or at least 64"),
+    "W": (list_of(number(0, 1000)), None, "list: updates among the N queries"),
+    "D": (list_of(number(0, 10000)), None, "list: milliseconds that the database adds to each query"),
     "C": (
-        _list(_number(1, 60000)),
+        list_of(number(1, 60000)),
         None,
         "list: connections that wrk keeps open, one request each at a time",
     ),
     "PROXY": (
-        _list(_choice("none", "nginx")),
+        list_of(choice("none", "nginx")),
         "none",
         "list of none and nginx: what stands in front of the server; with TARGETS, by default, what all of them name",
     ),
-    "DURATION": (_number(0.5, 600, whole=False), None, "seconds for which a run is measured"),
+    "DURATION": (number(0.5, 600, whole=False), None, "seconds for which a run is measured"),
     "WARMUP": (
-        _number(0, 600, whole=False),
+        number(0, 600, whole=False),
         None,
         "seconds of load before that, whose results are discarded",
     ),
-    "REPEATS": (_number(1, 1000), None, "blocks at each point; fewer than 12 are called exploratory"),
-    "POOL": (_number(1, 10000), "16", "database connections of a server, the same total for every server"),
-    "SEED": (_number(0, 2**63 - 1), None, "of all random order; default: a new one each time, recorded"),
-    "OUT": (_text, None, "results folder; one already begun is continued; default: results/<UTC time>"),
-    "BUILD": (_text, "build", "folder of the built programs, $BUILD in SERVER_LIST, from the project's root"),
+    "REPEATS": (number(1, 1000), None, "blocks at each point; fewer than 12 are called exploratory"),
+    "POOL": (number(1, 10000), "16", "database connections of a server, the same total for every server"),
+    "SEED": (number(0, 2**63 - 1), None, "of all random order; default: a new one each time, recorded"),
+    "OUT": (text_of, None, "results folder; one already begun is continued; default: results/<UTC time>"),
+    "BUILD": (
+        text_of,
+        "build",
+        "folder of the built programs, $BUILD in SERVER_LIST, from the project's root",
+    ),
     "DATABASE_URL": (
-        _text,
+        text_of,
         "",
         "PostgreSQL with db/schema.sql, whose rows are reset; default: a private one (db/local)",
     ),
     "DB_RESET": (
-        _choice("no", "yes"),
+        choice("no", "yes"),
         "no",
         "yes: rows of DATABASE_URL that db/seed.sql did not make may be deleted; no: where there are any, the load"
         " test refuses to start",
     ),
-    "PORT": (_number(1, 65535), "18080", "of the server that is measured, on 127.0.0.1; nginx one higher"),
+    "PORT": (number(1, 65535), "18080", "of the server that is measured, on 127.0.0.1; nginx one higher"),
     "PIN": (
-        _choice("auto", "none"),
+        choice("auto", "none"),
         "auto",
         "auto: on 4 CPUs or more, server, database and wrk have CPUs of their own",
     ),
     "CPU_GROUPS": (
-        _choice("service", "flat", "session"),
+        choice("service", "flat", "session"),
         None,
         "how the kernel divides CPU time: service: server, database and wrk have a control group of equal weight"
         " each; flat: one for all; session: none, by session (autogroup); default: service; with TARGETS it says how"
         " they were started",
     ),
     "SYSCALLS": (
-        _choice("auto", "none"),
+        choice("auto", "none"),
         "auto",
         "auto: count system calls, in a pass of its own after a point's first block",
     ),
     "STEAL_MAX": (
-        _number(0, 1, whole=False),
+        number(0, 1, whole=False),
         "0.02",
         "a run is unsound if its host stole more than this share of the CPU time",
     ),
-    "RETRIES": (_number(0, 100), "3", "times that an unsound block is run again until its point is given up"),
+    "RETRIES": (number(0, 100), "3", "times that an unsound block is run again until its point is given up"),
 }
 AXES = ("N", "M", "W", "D", "C")
-
-PRESETS = {
-    "quick": {
-        "N": "0 1 20", "M": "1024", "W": "0", "D": "0", "C": "16 256",
-        "DURATION": "2", "WARMUP": "0.5", "REPEATS": "4",
-    },
-    "full": {
-        "N": "0 1 5 20", "M": "1024 65536", "W": "0", "D": "0", "C": "16 256",
-        "DURATION": "3", "WARMUP": "1", "REPEATS": "12",
-    },
-}  # fmt: skip
-# Points beside the product. `quick` goes along M from one of its points, at which wrk is not the bottleneck;
-# two more points would take it to five minutes. `full` has every point of `quick`, so that the two can be compared.
-# It goes along C to 1024, and along D and W from two of its points: one with few queries and more connections than
-# the pool has, one with many queries and no more connections than that. Its runs are short and its blocks many:
-# blocks differ by 5 to 14 percent (results/cpu-groups), so that one block more tells more than a longer run.
-EXTRA_POINTS = {
-    "quick": [(1, 65536, 0, 0, 16)],
-    "full": [(n, 1024, 0, 0, 1024) for n in (0, 1, 20)]
-    + [
-        (n, 1024, w, d, c)
-        for n, c in ((5, 256), (20, 16))
-        for w, d in ((0, 1), (0, 10), (n // 2, 0))
-    ],
-}  # fmt: skip
+OF_WORK = ("N", "M", "W", "D")  # what WORKLOAD=crud has no use for
+MIX = "70 20 4 3 2 1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +173,7 @@ def load(arguments: Iterable[str], environ: Mapping[str, str] = os.environ) -> S
         texts["SERVERS"] = " ".join(known.names)
     if texts["SEED"] is None:
         texts["SEED"] = str(secrets.randbelow(2**32))
+    _divide_workloads(given, texts)
     if texts["CPU_GROUPS"] is None and not texts["TARGETS"]:
         texts["CPU_GROUPS"] = "service"
     values = {name: _parsed(name, text) for name, text in texts.items()}
@@ -224,6 +184,17 @@ def load(arguments: Iterable[str], environ: Mapping[str, str] = os.environ) -> S
         texts["PROXY"] = " ".join(values["PROXY"])
     _check(servers, values)
     return Settings(servers, _points(given, values, servers), known, values, texts)
+
+
+def _divide_workloads(given: Mapping[str, str], texts: dict[str, str | None]) -> None:
+    """Each workload has its own settings; one of another workload would say nothing, so it is refused."""
+    workload = texts["WORKLOAD"]
+    for name in OF_WORK if workload == matrix.CRUD else ("MIX",):
+        if name in given:
+            raise Usage(f"{name}: it has no part in WORKLOAD={workload}: leave it out")
+        texts[name] = None
+    if workload == matrix.CRUD:
+        texts["MIX"] = given.get("MIX", MIX)
 
 
 def _flags(arguments: Iterable[str]) -> dict[str, str]:
@@ -284,13 +255,27 @@ def _check(servers: list[matrix.Server], values: dict[str, Any]) -> None:
     if values["GENERATORS"] and not values["TARGETS"]:
         raise Usage("GENERATORS: generators elsewhere want TARGETS, with addresses that they can reach")
     for name in AXES + ("PROXY", "SERVERS"):
-        if not values[name]:
+        if values[name] == []:
             raise Usage(f"{name}: the list is empty")
+    if values["WORKLOAD"] == matrix.CRUD:
+        _check_crud(servers, values)
+
+
+def _check_crud(servers: list[matrix.Server], values: dict[str, Any]) -> None:
+    if values["TARGETS"] and not values["DATABASE_URL"]:
+        raise Usage(
+            "DATABASE_URL: WORKLOAD=crud wants the database of the TARGETS, to fill the table items and count its rows"
+        )
+    for server in servers:
+        if server.work:
+            raise Usage(f"SERVERS: +{server.work[0][0]} of {server.name} has no part in WORKLOAD=crud")
 
 
 def _points(
     given: dict[str, str], values: dict[str, Any], servers: list[matrix.Server]
 ) -> list[matrix.Point]:
+    if values["WORKLOAD"] == matrix.CRUD:
+        return matrix.crud(values["PROXY"], values["C"])
     points = matrix.product(*(values[name] for name in ("PROXY",) + AXES))
     if not any(name in given for name in AXES):
         extra = EXTRA_POINTS[values["PRESET"]]

@@ -16,6 +16,7 @@ from ..judge import stats, summary
 from . import formatting
 
 AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of its points."
+CRUD = "Workload crud: reads and writes of /items, mixed; C connections."
 
 FLAGS = {
     summary.GENERATOR_BOUND: "* wrk was the bottleneck at {}: throughput is a lower bound there; CPU stands.",
@@ -86,7 +87,9 @@ def _heading(found):
     points = _count(len(found.points), "point")
     ran = formatting.arrangement(found.environment)
     lines = [f"The answer, from {points}, {blocks} each ({kind}){'; ' if ran else ''}{ran}."]
-    return lines + ([AXES] if len(found.points) > 1 else [])
+    axes = [CRUD] if any(point.is_crud for point in found.points) else []
+    axes += [AXES] if len(found.points) > 1 and any(not point.is_crud for point in found.points) else []
+    return lines + axes
 
 
 def _footing(found):

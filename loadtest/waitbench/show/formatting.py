@@ -5,7 +5,7 @@ from typing import Any, Collection, Mapping, Sequence
 
 from ..judge import stats
 from ..observe import deployment
-from ..plan.matrix import Point
+from ..plan.matrix import USUAL, Point
 
 WIDTH = 120  # of a terminal's line of text
 
@@ -22,6 +22,7 @@ AXES = {
     "w": "updates among the queries (W)",
     "d": "ms added to each query (D)",
     "c": "connections (C)",
+    "workload": "workload",
 }
 CPU_GROUPS = {
     "service": "each part in a CPU group of equal weight",
@@ -135,10 +136,12 @@ def magnitude(low: float, high: float) -> str:
 
 
 def label(point: Point, axes: Sequence[str]) -> str:
-    """A point by the axes that vary: n=1 c=16. Updates, delay and proxy are named where there are any."""
-    quiet = {"w": 0, "d": 0, "proxy": "none"}
-    named = [axis for axis in axes if getattr(point, axis) != quiet.get(axis)]
-    return " ".join(f"{axis}={getattr(point, axis)}" for axis in named or axes)
+    """A point by the axes that vary: n=1 c=16. Updates, delay, proxy and workload are named where they are not the
+    usual ones, and what the point's workload does not have is left out."""
+    quiet = {"w": 0, "d": 0, "proxy": "none", "workload": USUAL}
+    has = [axis for axis in axes if getattr(point, axis) is not None]
+    named = [axis for axis in has if getattr(point, axis) != quiet.get(axis)]
+    return " ".join(f"{axis}={getattr(point, axis)}" for axis in named or has)
 
 
 def varying(points: Sequence[Point]) -> list[str]:
@@ -149,11 +152,11 @@ def varying(points: Sequence[Point]) -> list[str]:
 
 
 def fixed(points: Sequence[Point]) -> str:
-    """The parameters that are the same at all points: m=1024 w=0 d=0. The proxy is named only when there is
-    one."""
-    free = varying(points)
+    """The parameters that are the same at all points: m=1024 w=0 d=0. Proxy and workload are named only where they are
+    not the usual ones."""
+    free, quiet = varying(points), {"proxy": "none", "workload": USUAL}
     same = [axis for axis in points[0]._fields if axis not in free]
-    named = [axis for axis in same if axis != "proxy" or points[0].proxy != "none"]
+    named = [axis for axis in same if getattr(points[0], axis) not in (None, quiet.get(axis))]
     return " ".join(f"{axis}={getattr(points[0], axis)}" for axis in named)
 
 

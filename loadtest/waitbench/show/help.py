@@ -8,8 +8,8 @@ from ..plan import settings
 INTRODUCTION = """\
 loadtest/run measures the servers of this project against each other with wrk, and writes a results
 folder. Every setting is an environment variable and a flag of the same name (--n "1 5 20"); lists are
-separated by spaces, and the matrix is the product of N, M, W, D, C and PROXY. A point is one combination
-of them.
+separated by spaces, and the matrix is the product of N, M, W, D, C and PROXY; with WORKLOAD=crud, of C and
+PROXY. A point is one combination of them.
 """
 CONCLUSION = """\
 A block runs every server once at one point in random order; the blocks of all points are interleaved.

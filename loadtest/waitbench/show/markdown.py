@@ -25,7 +25,7 @@ from . import formatting
 
 DOCUMENTS = ("README.md", "docs", "results/README.md")
 BLOCK = re.compile(r"^<!-- loadtest/tables ([^\n]*) -->\n(.*?)^<!-- end of table -->$", re.M | re.S)
-USUAL = {"proxy": "none", "m": 1024, "w": 0, "d": 0}  # values that a row does not name
+USUAL = {"proxy": "none", "m": 1024, "w": 0, "d": 0, "workload": "work"}  # values that a row does not name
 # Of a run or of its row in detail.csv: what a table of medians shows, and with how many decimals.
 MEDIANS = {
     "ctx_voluntary_per_req": ("voluntary switches", 1),
