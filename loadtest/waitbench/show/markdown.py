@@ -5,6 +5,7 @@ A table stands between two comments. The first says what the table shows, of whi
     <!-- loadtest/tables ratios results/one -->
     <!-- loadtest/tables arrangements service=results/one flat=results/other n=20 -->
     <!-- loadtest/tables medians service=results/one flat=results/other n=20 server=a,b -->
+    <!-- loadtest/tables yardstick results/one c=512 -->
     | ... |
     <!-- end of table -->
 
@@ -21,7 +22,9 @@ from .. import ROOT, Failure
 from ..base import command_line, reading, results
 from ..judge import summary
 from ..plan.matrix import Point
+from ..judge import yardstick as yardsticks
 from . import formatting
+from . import yardstick as yardstick_rows
 
 DOCUMENTS = ("README.md", "docs", "results/README.md")
 BLOCK = re.compile(r"^<!-- loadtest/tables ([^\n]*) -->\n(.*?)^<!-- end of table -->$", re.M | re.S)
@@ -39,9 +42,12 @@ Row = Iterable[str]
 class Table(NamedTuple):
     """What one comment asks for."""
 
-    folders: dict[str, summary.Summary]  # by label; without a label by its path
-    paths: dict[str, Path]
+    paths: dict[str, Path]  # folders of results, by label; without a label by path
     chosen: dict[str, list[str]]  # column -> values
+
+    @property
+    def folders(self) -> dict[str, summary.Summary]:
+        return {label: summary.load(path) for label, path in self.paths.items()}
 
     def entries(self, found: summary.Summary) -> Iterator[summary.Entry]:
         """In the order of points, then of servers."""
@@ -55,15 +61,14 @@ class Table(NamedTuple):
 
 def parse(words: Iterable[str]) -> Table:
     """Raises Failure."""
-    table = Table({}, {}, {})
+    table = Table({}, {})
     for word in words:
         name, equals, value = word.rpartition("=")
         if equals and name in (*Point._fields, "server"):
             table.chosen[name] = value.split(",")
         else:
-            table.folders[name or value] = summary.load(ROOT / value)
             table.paths[name or value] = ROOT / value
-    if not table.folders:
+    if not table.paths:
         raise Failure("a table needs a folder of results")
     return table
 
@@ -92,7 +97,7 @@ def _ratio(entry: summary.Entry, measure: str) -> str:
 
 def ratios(table: Table) -> str:
     """Throughput, CPU and context switches of each server, and what they are of the baseline's."""
-    if len(table.folders) > 1:
+    if len(table.paths) > 1:
         raise Failure("a table of ratios is of one folder; arrangements is of several")
     (found,) = table.folders.values()
     against = f"of {found.baseline} {formatting.JOINT}"
@@ -120,7 +125,7 @@ def ratios(table: Table) -> str:
 def arrangements(table: Table) -> str:
     """The same ratios in several folders, side by side."""
     head = ["point", "server"]
-    for name in table.folders:
+    for name in table.paths:
         head += [f"{name}: throughput", "CPU"]
     rows: dict[tuple[Point, str], list[str]] = {}
     for found in table.folders.values():
@@ -162,10 +167,19 @@ def _median(
     return statistics.median(values) if values else None
 
 
+def yardstick(table: Table) -> str:
+    """The servers beside pgbench and nginx, of the given c, and what pgbench gave."""
+    (path,) = table.paths.values()
+    shown = table.chosen.get("c")
+    rows = yardstick_rows.rows(yardsticks.read(path / "yardstick.csv"))
+    return render(yardstick_rows.HEAD, [row for row in rows if not shown or row[0] in ("", *shown)])
+
+
 KINDS: dict[str, Callable[[Table], str]] = {
     "ratios": ratios,
     "arrangements": arrangements,
     "medians": medians,
+    "yardstick": yardstick,
 }
 
 

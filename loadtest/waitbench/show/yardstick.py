@@ -1,0 +1,41 @@
+"""The table of loadtest/yardstick, for a terminal and for Markdown."""
+
+from typing import Iterable
+
+from ..judge import stats, yardstick
+from . import formatting
+
+HEAD = (
+    "c",
+    "n",
+    "",
+    "requests/s",
+    "queries/s, of pgbench's [joint 95%]",
+    "CPU, µs per request",
+    "of nginx's [joint 95%]",
+)
+
+
+def _ratio(estimate: stats.Estimate | None) -> str:
+    return f"{estimate.ratio:.2f} {formatting.interval(estimate)}" if estimate else ""
+
+
+def rows(figures: Iterable[yardstick.Figure]) -> list[tuple[str, ...]]:
+    """pgbench first; then, for each c, n after n."""
+    found = sorted(yardstick.entries(figures), key=lambda entry: (entry.c, entry.n))
+    return [
+        (
+            str(entry.c or ""),
+            str(entry.n),
+            entry.what,
+            f"{entry.per_s:,.0f}",
+            _ratio(entry.queries),
+            f"{entry.cpu_us:,.1f}",
+            _ratio(entry.cpu),
+        )
+        for entry in found
+    ]
+
+
+def text(figures: Iterable[yardstick.Figure]) -> str:
+    return "\n".join(formatting.columns([HEAD, *rows(figures)], (2, 4, 6)))
