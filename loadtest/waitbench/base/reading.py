@@ -10,7 +10,7 @@ from typing import Any, Callable, Sequence
 
 from .. import Failure
 
-TEXTS = {"server", "proxy", "flags", "cpu_groups", "started_at", "reason", "method"}
+TEXTS = {"server", "proxy", "flags", "cpu_groups", "started_at", "reason", "method", "part", "unit"}
 ADDED = {"cpu_groups"}  # columns that folders of older versions lack
 LEAST = {"block": 1, "order": 1, "n": 0, "m": 0, "w": 0, "d": 0, "c": 1}  # whole numbers, never missing
 # Differences that may be negative: memory that shrank, counters of the kernel that ran backwards, and what remains.

@@ -5,6 +5,7 @@ A table stands between two comments. The first says what the table shows, of whi
     <!-- loadtest/tables ratios results/one -->
     <!-- loadtest/tables arrangements service=results/one flat=results/other n=20 -->
     <!-- loadtest/tables medians service=results/one flat=results/other n=20 server=a,b -->
+    <!-- loadtest/tables where results/one unit=us n=20 -->
     | ... |
     <!-- end of table -->
 
@@ -21,7 +22,7 @@ from .. import ROOT, Failure
 from ..base import command_line, reading, results
 from ..judge import summary
 from ..plan.matrix import Point
-from . import formatting
+from . import formatting, where
 
 DOCUMENTS = ("README.md", "docs", "results/README.md")
 BLOCK = re.compile(r"^<!-- loadtest/tables ([^\n]*) -->\n(.*?)^<!-- end of table -->$", re.M | re.S)
@@ -169,14 +170,21 @@ KINDS: dict[str, Callable[[Table], str]] = {
 }
 
 
+def made(kind: str, words: Iterable[str]) -> str:
+    """One table. Raises Failure."""
+    if kind == "where":
+        return render(*where.cells(words))  # of where.csv, which has points and servers of its own
+    if kind not in KINDS:
+        raise Failure(f"'{kind}' is no table; there are {', '.join(KINDS)}, where")
+    return KINDS[kind](parse(words))
+
+
 def remade(text: str) -> str:
     """The document with its tables made again. Raises Failure."""
 
     def table(found: re.Match) -> str:
         kind, *words = found[1].split()
-        if kind not in KINDS:
-            raise Failure(f"'{kind}' is no table; there are {', '.join(KINDS)}")
-        return f"<!-- loadtest/tables {found[1]} -->\n{KINDS[kind](parse(words))}<!-- end of table -->"
+        return f"<!-- loadtest/tables {found[1]} -->\n{made(kind, words)}<!-- end of table -->"
 
     return BLOCK.sub(table, text)
 
