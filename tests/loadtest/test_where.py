@@ -157,10 +157,17 @@ def folder(tmp_path):
                 ("us", "libpq"): [30.0, 31.0, 35.0],
                 ("us", "kernel: waiting"): [7.0],  # not seen in the other repeats
                 ("us", "HTTP"): [0.1, 0.1, 0.1],
-                ("calls", "read"): [1.0, 1.0, 1.0],
+                ("calls", "read"): [1.0, 1.0],  # the third repeat could not count
+                ("calls", "all"): [1.0, 1.5],
             }
-            measuring.write(tmp_path / where.FILE, server, n, figures, 3)
+            measuring.write(tmp_path / where.FILE, server, n, figures)
     return tmp_path
+
+
+def test_what_a_repeat_did_not_see_was_0_in_it(folder):
+    rows = (folder / where.FILE).read_text().splitlines()
+    assert "libuv,0,kernel: waiting,us,0,0,7" in rows
+    assert "libuv,0,all,calls,1.25,1,1.5" in rows
 
 
 def test_tables(folder):
@@ -172,12 +179,13 @@ def test_tables(folder):
         ["all", "200.00 [180.00, 210.00]", "100.00 [90.00, 105.00]"],
     ]
     head, rows = where.cells([str(folder), "unit=calls", "server=libuv"])
-    assert head == ["system calls per request", "n=0", "n=20"] and rows == [["read", "1.00", "1.00"]]
+    assert head == ["system calls per request", "n=0", "n=20"] and rows[0] == ["read", "1.00", "1.00"]
 
 
 def test_a_document_has_such_tables(folder):
     text = f"<!-- loadtest/tables where {folder} unit=calls n=0 -->\n<!-- end of table -->\n"
-    assert "| read | 1.00 | 1.00 |\n<!-- end of table -->" in markdown.remade(text)
+    made = markdown.remade(text)
+    assert "\n| read | 1.00 | 1.00 |\n" in made and made.endswith("|\n<!-- end of table -->\n")
 
 
 @pytest.mark.parametrize("words", ["unit=us", "unit=h n=1", "unit=us n=1 server=a", "unit=us n=7"])

@@ -52,7 +52,7 @@ def measure(bench: Bench, spec: matrix.Server, point: matrix.Point, plan: Plan, 
         prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         prefix.append(f"--vgdb-prefix={folder}/vgdb")
         _under(bench, spec, point, prefix, lambda subject: _callgrind(subject, plan, figures, Path(folder)))
-    write(out / where.FILE, spec.name, point.n, figures, plan.repeats)
+    write(out / where.FILE, spec.name, point.n, figures)
     _draw(out / f"flame-{spec.name}-n{point.n}.svg", spec, point, seen, bench)
 
 
@@ -179,15 +179,15 @@ def _add(figures: Figures, unit: str, found: dict[str, float]) -> None:
         figures.setdefault((unit, part), []).append(value)
 
 
-def write(path: Path, server: str, n: int, figures: Figures, repeats: int) -> None:
-    """What a repeat did not see at all was 0 in it. (System calls that could not be counted have no rows.)"""
+def write(path: Path, server: str, n: int, figures: Figures) -> None:
+    """Of a part that some repeats did not see it was 0 in those; a repeat that could not count has no total."""
     is_new = not path.exists()
     with path.open("a", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         if is_new:
             writer.writerow(where.COLUMNS)
         for (unit, part), values in figures.items():
-            values = values + [0.0] * (repeats - len(values))
+            values = values + [0.0] * (len(figures[unit, where.TOTAL]) - len(values))
             numbers = (statistics.median(values), min(values), max(values))
             writer.writerow([server, n, part, unit, *(f"{number:.6g}" for number in numbers)])
 
