@@ -31,19 +31,21 @@ all: $(PROGRAMS) ## build the servers that servers.csv lists: build/server-NAME
 # ---- What is needed, from Debian's packages. The goals of INSTALLING install it; every other goal, and any goal
 # ---- under `make -n`, goes on or names what is missing and the command that installs it.
 
-INSTALLING      := deps bench compare selftest yardstick test sanitize fuzz lint
+INSTALLING      := deps bench compare selftest yardstick where test perf-guard sanitize fuzz lint
 SETS_bench      := bench
 SETS_compare    := bench
 SETS_selftest   := bench
 SETS_yardstick  := bench more
+SETS_where      := bench where
 SETS_unit-tests := unit
 SETS_test       := bench unit test
+SETS_perf-guard := bench test guard
 SETS_sanitize   := bench unit test
 SETS_coverage   := bench unit test coverage
 SETS_fuzzers    := fuzz
 SETS_fuzz       := fuzz
 SETS_lint       := bench unit test lint
-SETS_deps       := bench unit test lint fuzz coverage more
+SETS_deps       := bench unit test guard where lint fuzz coverage more
 
 # Make's options of one letter are the first word of MAKEFLAGS: -n prints, -q asks, -t touches.
 OPTIONS := $(filter-out --%,$(firstword -$(MAKEFLAGS)))
@@ -176,6 +178,9 @@ selftest: all ## prove the load test: a server against itself, planted differenc
 yardstick: all ## how far the servers are from pgbench and nginx, in one run
 	loadtest/yardstick
 
+where: all ## where the time of a request goes, by part: microseconds, instructions, system calls (OUT=results/...)
+	BUILD='$(BUILD)' loadtest/where $(if $(OUT),--out '$(OUT)')
+
 up: ## the servers and their database in containers: docker compose up -d after a look at what it needs
 	loadtest/up
 
@@ -183,6 +188,9 @@ up: ## the servers and their database in containers: docker compose up -d after 
 
 test: all unit-tests ## units, then every server over HTTP with a private PostgreSQL, then the load test's own
 	BUILD=$(BUILD) tests/run unit http loadtest
+
+perf-guard: all ## instructions and system calls per request against tests/perf-guard.csv (RECORD=1: write it anew)
+	CC='$(CC)' BUILD='$(BUILD)' db/local run tests/perf-guard $(if $(filter-out 0,$(RECORD)),--record)
 
 # Each build has a folder of its own. halt_on_error: what a sanitizer says fails the test it happens in.
 # report_thread_leaks=0: a server that is told to leave at once waits for no thread.
@@ -223,5 +231,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / {printf "make %-22s %s\n", $$1, $$2}' Makefile
 
 FORCE:
-.PHONY: all unit-tests fuzzers debug bench compare selftest yardstick up test sanitize fuzz lint format coverage \
-    deps clean help FORCE
+.PHONY: all unit-tests fuzzers debug bench compare selftest yardstick where up test perf-guard sanitize fuzz lint format \
+    coverage deps clean help FORCE

@@ -10,7 +10,18 @@ from typing import Any, Callable, Sequence
 
 from .. import Failure
 
-TEXTS = {"server", "proxy", "flags", "cpu_groups", "started_at", "reason", "method", "workload"}
+TEXTS = {
+    "server",
+    "proxy",
+    "flags",
+    "cpu_groups",
+    "started_at",
+    "reason",
+    "method",
+    "workload",
+    "part",
+    "unit",
+}
 ADDED = {"cpu_groups", "workload"}  # columns that folders of older versions lack
 WORKLOADS = USUAL, CRUD = "work", "crud"
 LEAST = {"block": 1, "order": 1, "n": 0, "m": 0, "w": 0, "d": 0, "c": 1}  # whole numbers, never missing

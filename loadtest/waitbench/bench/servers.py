@@ -12,6 +12,7 @@ from ..observe import out_of_memory, server_stats
 from ..plan import matrix, settings
 from . import database_url
 
+HOST = "127.0.0.1"
 START_S = 15  # until a server must be ready: 10,000 database connections take a while
 STOP_S = 15
 IDENTITY = ("model", "pid", "start_time")  # of GET /stats: in a container each server has process id 1
@@ -41,10 +42,12 @@ class Server:
         self.chosen = chosen
         self.database_url = database_url
         self.place = place
+        self.prefix: list[str] = []  # words before the command: the tool under which it runs
+        self.patience = 1  # by how many times it may be slower to start
         self.child: subprocess.Popen | None = None
         self.errors: int | None = None  # file descriptor: standard error
         self.kills: int | None = None  # of the OOM killer, when the server started
-        self.url = spec.url or f"http://127.0.0.1:{chosen.port}"
+        self.url = spec.url or f"http://{HOST}:{chosen.port}"
         self.client = client.Client(self.url)
         self.asked = 0  # requests for /stats so far
 
@@ -111,7 +114,7 @@ class Server:
             )
         environment = {name: value for name, value in process.environment().items() if name not in HIDDEN}
         environment |= {
-            "HOST": "127.0.0.1",
+            "HOST": HOST,
             "PORT": str(self.chosen.port),
             "DATABASE_URL": self.database_url,
             "DB_POOL": str(self.chosen.pool),
@@ -121,11 +124,11 @@ class Server:
         environment |= dict(self.spec.variables)
         self.errors = os.memfd_create("server-stderr")
         self.kills = out_of_memory.kills()
-        words = command(self.spec, self.chosen)
+        words = self.prefix + command(self.spec, self.chosen)
         self.child = process.start(words, self.place, environment, stderr=self.errors, folder=ROOT)
 
     def _await_ready(self) -> None:
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + START_S * self.patience
         response = "nothing"
         while time.monotonic() < deadline:
             if self.child and process.reap(self.child, 0):
@@ -140,7 +143,7 @@ class Server:
             time.sleep(0.005 if self.child else 0.2)
         advice = "" if self.child else ": is it running, and is its address right?"
         raise Failure(
-            f"{self.spec.name} was not ready after {START_S} s ({response}){advice}{self._last_words()}"
+            f"{self.spec.name} was not ready after {START_S * self.patience} s ({response}){advice}{self._last_words()}"
         )
 
     def _how_it_ended(self) -> str | None:

@@ -139,7 +139,7 @@ class Subject:
     def await_pool(self) -> None:
         """A server is ready with its first database connection; the others follow."""
         most, since = -1, time.monotonic()
-        while time.monotonic() - since < POOL_S:
+        while time.monotonic() - since < POOL_S * self.server.patience:
             stats = self.server.stats()
             count = self.db_connections(stats)
             if count is None or count >= self.pool(stats):

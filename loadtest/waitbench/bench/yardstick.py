@@ -44,7 +44,7 @@ def with_pipelines(chosen: settings.Settings) -> list[str]:
 
 def jobs(chosen: settings.Settings) -> list[Job]:
     points = sorted({(point.c, point.n) for point in chosen.points})
-    found = [Job(what, 0, n) for what, (n, _) in SCRIPTS.items()]
+    found = [Job(what, chosen.pool, n) for what, (n, _) in SCRIPTS.items()]
     found += [Job(NGINX, c, 0) for c in sorted({c for c, _ in points})]
     return found + [Job(spec.name, c, n, spec) for spec in chosen.servers for c, n in points]
 

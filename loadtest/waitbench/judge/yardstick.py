@@ -17,8 +17,8 @@ class Figure(NamedTuple):
     """What one measurement gave; a row of yardstick.csv."""
 
     block: int
-    c: int  # connections of wrk; 0 for pgbench
-    what: str  # pgbench, nginx, or the name of a server
+    c: int  # connections of wrk; of pgbench to the database
+    server: str  # pgbench, nginx, or the name of a server
     n: int  # queries per request; with pgbench per transaction
     per_s: float  # requests per second; with pgbench transactions
     cpu_us: float  # of CPU per request or transaction, user and kernel, of the server's or pgbench's processes
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
     """A line of the table: the medians of the blocks, and the ratio to the yardstick."""
 
     c: int
-    what: str
+    server: str
     n: int
     per_s: float
     cpu_us: float
@@ -40,14 +40,14 @@ def entries(figures: Iterable[Figure]) -> list[Entry]:
     """One for each c, n and what is measured; the intervals of all ratios hold jointly."""
     found: dict[tuple[int, int, str], list[Figure]] = {}
     for figure in sorted(figures, key=lambda figure: figure.block):
-        found.setdefault((figure.c, figure.n, figure.what), []).append(figure)
-    plain = found.get((0, 1, PGBENCH), [])
+        found.setdefault((figure.c, figure.n, figure.server), []).append(figure)
+    plain = next((group for (_, n, server), group in found.items() if (n, server) == (1, PGBENCH)), [])
     keys = list(found)
     queries = [_queries(found[key], plain) for key in keys]
     cpu = [_cpu(found[key], found.get((key[0], 0, NGINX), [])) for key in keys]
     joint = stats.family([*queries, *cpu])
     return [
-        Entry(c, what, n, _median(f.per_s for f in found[c, n, what]), _median(f.cpu_us for f in found[c, n, what]),
+        Entry(c, server, n, _median(f.per_s for f in found[c, n, what]), _median(f.cpu_us for f in found[c, n, what]),
               joint[index], joint[len(keys) + index])
         for index, (c, n, what) in enumerate(keys)
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def read(path: Path) -> list[Figure]:
                 Figure(
                     int(row["block"]),
                     int(row["c"]),
-                    row["what"],
+                    row["server"],
                     int(row["n"]),
                     float(row["per_s"]),
                     float(row["cpu_us"]),

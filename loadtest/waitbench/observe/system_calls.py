@@ -15,6 +15,11 @@ WINDOW_S = 0.3  # of counting, once every connection is open
 ATTACH_S = 3  # until a tool must be counting
 
 
+ALL = "raw_syscalls:sys_enter"
+# Of a server under load these are all but a hundredth. Each takes a descriptor of perf's for each of its threads.
+NAMES = "close epoll_ctl epoll_pwait epoll_wait futex madvise poll read recvfrom recvmsg sendmsg sendto write writev"
+
+
 def find() -> str | None:
     """perf or strace, whichever this user may use on this machine; None for neither."""
     trials = {
@@ -32,6 +37,8 @@ def find() -> str | None:
 class Counter:
     """Counts from begin() to end(), in the threads that exist at begin()."""
 
+    events = [ALL]  # of perf
+
     def __init__(self, tool: str, pid: int):
         self.tool, self.pid = tool, pid
         self.child: subprocess.Popen | None = None
@@ -47,7 +54,7 @@ class Counter:
         # perf is attached first, which takes a while, and enabled then, which it acknowledges.
         commands, self.commands = os.pipe()
         self.acknowledged, acknowledge = os.pipe()
-        words = ["perf", "stat", "-x", ",", "-o", place, "-e", "raw_syscalls:sys_enter"]
+        words = ["perf", "stat", "-x", ",", "-o", place, "-e", ",".join(self.events)]
         words += ["-p", str(self.pid), "-D", "-1", "--control", f"fd:{commands},{acknowledge}"]
         self.child = process.start(words, stderr=subprocess.DEVNULL, keep=(commands, acknowledge))
         os.close(commands)
@@ -56,8 +63,13 @@ class Counter:
 
     def end(self) -> int | None:
         """The number of system calls; None when nothing was counted."""
+        text = self._end()
+        return parse(self.tool, text) if text else None
+
+    def _end(self) -> str:
+        """What the tool wrote; "" when it does not count."""
         if not self.child:
-            return None
+            return ""
         if self.tool == "perf":
             self._send(b"disable\n")
             os.close(self.commands)
@@ -66,7 +78,7 @@ class Counter:
         self.child = None
         os.lseek(self.output, 0, os.SEEK_SET)
         with os.fdopen(self.output) as stream:
-            return parse(self.tool, stream.read())
+            return stream.read()
 
     def _send(self, command: bytes) -> bool:
         try:
@@ -82,6 +94,23 @@ class Counter:
             if f"TracerPid:\t{child.pid}\n" in (kernel.text(f"proc/{self.pid}/status") or ""):
                 return True
         return False
+
+
+class ByName(Counter):
+    """Counts each kind of system call, with perf alone."""
+
+    events = [ALL, *(f"syscalls:sys_enter_{name}" for name in NAMES.split())]
+
+    def __init__(self, pid: int):
+        super().__init__("perf", pid)
+
+    def counts(self) -> dict[str, int]:
+        """Ends the counting. Name -> calls, and the rest as "other"; empty when nothing was counted."""
+        found = {name: int(count) for count, name in re.findall(r"^(\d+),[^,]*,([^,]+),", self._end(), re.M)}
+        total = found.pop(ALL, 0)
+        calls = {name.rpartition("sys_enter_")[2]: count for name, count in found.items() if count}
+        # perf enables its counters one after another, so that the parts can be a little more than the whole.
+        return calls | {"other": max(0, total - sum(calls.values()))} if total else {}
 
 
 def parse(tool: str, text: str) -> int | None:

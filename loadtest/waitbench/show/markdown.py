@@ -6,6 +6,7 @@ A table stands between two comments. The first says what the table shows, of whi
     <!-- loadtest/tables arrangements service=results/one flat=results/other n=20 -->
     <!-- loadtest/tables medians service=results/one flat=results/other n=20 server=a,b -->
     <!-- loadtest/tables yardstick results/one c=512 -->
+    <!-- loadtest/tables where results/one unit=us n=20 -->
     | ... |
     <!-- end of table -->
 
@@ -23,7 +24,7 @@ from ..base import command_line, reading, results
 from ..judge import summary
 from ..plan.matrix import Point
 from ..judge import yardstick as yardsticks
-from . import formatting
+from . import formatting, where
 from . import yardstick as yardstick_rows
 
 DOCUMENTS = ("README.md", "docs", "results/README.md")
@@ -172,7 +173,10 @@ def yardstick(table: Table) -> str:
     (path,) = table.paths.values()
     shown = table.chosen.get("c")
     rows = yardstick_rows.rows(yardsticks.read(path / "yardstick.csv"))
-    return render(yardstick_rows.HEAD, [row for row in rows if not shown or row[0] in ("", *shown)])
+    return render(
+        yardstick_rows.HEAD,
+        [row for row in rows if not shown or row[0] in shown or row[2] in yardstick_rows.PGBENCHES],
+    )
 
 
 KINDS: dict[str, Callable[[Table], str]] = {
@@ -183,14 +187,21 @@ KINDS: dict[str, Callable[[Table], str]] = {
 }
 
 
+def made(kind: str, words: Iterable[str]) -> str:
+    """One table. Raises Failure."""
+    if kind == "where":
+        return render(*where.cells(words))  # of where.csv, which has points and servers of its own
+    if kind not in KINDS:
+        raise Failure(f"'{kind}' is no table; there are {', '.join(KINDS)}, where")
+    return KINDS[kind](parse(words))
+
+
 def remade(text: str) -> str:
     """The document with its tables made again. Raises Failure."""
 
     def table(found: re.Match) -> str:
         kind, *words = found[1].split()
-        if kind not in KINDS:
-            raise Failure(f"'{kind}' is no table; there are {', '.join(KINDS)}")
-        return f"<!-- loadtest/tables {found[1]} -->\n{KINDS[kind](parse(words))}<!-- end of table -->"
+        return f"<!-- loadtest/tables {found[1]} -->\n{made(kind, words)}<!-- end of table -->"
 
     return BLOCK.sub(table, text)
 

@@ -5,6 +5,7 @@ from typing import Iterable
 from ..judge import stats, yardstick
 from . import formatting
 
+PGBENCHES = (yardstick.PGBENCH, yardstick.PIPELINED)
 HEAD = (
     "c",
     "n",
@@ -22,12 +23,14 @@ def _ratio(estimate: stats.Estimate | None) -> str:
 
 def rows(figures: Iterable[yardstick.Figure]) -> list[tuple[str, ...]]:
     """pgbench first; then, for each c, n after n."""
-    found = sorted(yardstick.entries(figures), key=lambda entry: (entry.c, entry.n))
+    found = sorted(
+        yardstick.entries(figures), key=lambda entry: (entry.server not in PGBENCHES, entry.c, entry.n)
+    )
     return [
         (
-            str(entry.c or ""),
+            str(entry.c),
             str(entry.n),
-            entry.what,
+            entry.server,
             f"{entry.per_s:,.0f}",
             _ratio(entry.queries),
             f"{entry.cpu_us:,.1f}",
