@@ -101,7 +101,7 @@ def test_a_row_of_no_workload_is_named(tmp_path, change, words):
 def test_everything_that_is_shown_of_crud(tmp_path):
     a, b = (synthetic.write(tmp_path / name, rows(seed=seed)) for name, seed in (("a", 1), ("b", 2)))
     found = summary.load(a)
-    shown = [table.text(found), findings.text(a), markdown.ratios(markdown.Table({"": found}, {"": a}, {}))]
+    shown = [table.text(found), findings.text(a), markdown.ratios(markdown.Table({"": a}, {}))]
     report.write(a)
     shown.append((a / "report.html").read_text())
     other = summary.load(b)

@@ -28,8 +28,8 @@ class Entry(NamedTuple):
     """A line of the table: the medians of the blocks, and the ratio to the yardstick."""
 
     c: int
-    server: str
     n: int
+    server: str
     per_s: float
     cpu_us: float
     queries: stats.Estimate | None  # queries per second, of pgbench's with one query per transaction
@@ -46,11 +46,7 @@ def entries(figures: Iterable[Figure]) -> list[Entry]:
     queries = [_queries(found[key], plain) for key in keys]
     cpu = [_cpu(found[key], found.get((key[0], 0, NGINX), [])) for key in keys]
     joint = stats.family([*queries, *cpu])
-    return [
-        Entry(c, server, n, _median(f.per_s for f in found[c, n, what]), _median(f.cpu_us for f in found[c, n, what]),
-              joint[index], joint[len(keys) + index])
-        for index, (c, n, what) in enumerate(keys)
-    ]  # fmt: skip
+    return [Entry(*key, *_medians(found[key]), *both) for key, *both in zip(keys, joint, joint[len(keys) :])]
 
 
 def _queries(figures: list[Figure], plain: list[Figure]) -> stats.Estimate | None:
@@ -65,8 +61,9 @@ def _cpu(figures: list[Figure], nginx: list[Figure]) -> stats.Estimate | None:
     return stats.paired([f.cpu_us for f in figures], [f.cpu_us for f in nginx])
 
 
-def _median(values: Iterable[float]) -> float:
-    return stats.median_interval(list(values))[0]
+def _medians(figures: list[Figure]) -> tuple[float, float]:
+    per_s, cpu_us = ([getattr(f, name) for f in figures] for name in ("per_s", "cpu_us"))
+    return stats.median_interval(per_s)[0], stats.median_interval(cpu_us)[0]
 
 
 def read(path: Path) -> list[Figure]:

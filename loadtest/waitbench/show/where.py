@@ -1,7 +1,7 @@
 """Tables of where.csv, which loadtest/where writes: what a request costs, by part of the work.
 
     <!-- loadtest/tables where results/one unit=us n=20 -->              parts down, servers across
-    <!-- loadtest/tables where results/one unit=calls server=libuv -->   names of system calls down, n across
+    <!-- loadtest/tables where results/one unit=calls server=NAME -->   names of system calls down, n across
 """
 
 from pathlib import Path
