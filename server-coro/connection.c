@@ -1,5 +1,11 @@
-/* One client: a coroutine that reads a request, runs its queries and sends the response, in a plain loop. */
+/*
+ * One client: a coroutine that reads a request, runs its queries and sends the response, in a plain loop.
+ *
+ * The coroutine ends when nothing of a next request has arrived, and another one begins when something does: a
+ * client that is silent holds a struct connection and no stack.
+ */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -121,15 +127,12 @@ static void limit_read(struct connection *c)
 }
 
 /*
- * Yields for bytes of the client and feeds them to the codec. False when the connection is at its end.
- * Waits before it reads: a read that finds nothing would be one system call more per request.
+ * What the client has sent; or `error`, because the rest of a request has not come in time. Does not yield.
+ * False when the client is gone.
  */
-static coroutine_fn bool receive(struct connection *c, enum http_event *event)
+static bool receive(struct connection *c, int error, enum http_event *event)
 {
-    limit_read(c);
-    if (watch_wait(c->watch, UV_READABLE) != 0) {
-        if (http_phase(&c->codec) == HTTP_PHASE_IDLE)
-            return false;
+    if (error != 0) {
         http_time_out(&c->codec);
         *event = HTTP_EVENT_REFUSED;
         return true;
@@ -143,59 +146,116 @@ static coroutine_fn bool receive(struct connection *c, enum http_event *event)
     return len < 0 && errno == EAGAIN;
 }
 
-static coroutine_fn void serve(struct connection *c)
+/* Responds to every request that has arrived. False when the connection is to be closed. */
+static coroutine_fn bool respond_to_all(struct connection *c, enum http_event event)
 {
-    enum http_event event = HTTP_EVENT_MORE;
-    unsigned pipelined = 0;
-    for (;;) {
-        switch (event) {
-        case HTTP_EVENT_CONTINUE:
-            if (!send_continue(c))
-                return;
-            /* fall through */
-        case HTTP_EVENT_MORE:
-            pipelined = 0;
-            if (!receive(c, &event))
-                return;
-            break;
-        case HTTP_EVENT_REQUEST:
-        case HTTP_EVENT_REFUSED:
-            if (!respond(c, event))
-                return;
-            if (++pipelined % APP_REQUESTS_PER_TURN == 0)
-                wait_turn(c->worker);
-            event = http_next(&c->codec);
-            break;
-        }
+    unsigned responses = 0;
+    while (event == HTTP_EVENT_REQUEST || event == HTTP_EVENT_REFUSED) {
+        if (!respond(c, event))
+            return false;
+        if (++responses % APP_REQUESTS_PER_TURN == 0)
+            wait_turn(c->worker);
+        event = http_next(&c->codec);
     }
+    return event != HTTP_EVENT_CONTINUE || send_continue(c);
 }
 
-static coroutine_fn void connection_main(void *arg)
+/*
+ * Serves a client that has sent something, until nothing of another request is there. False when the connection
+ * is at its end. A read that finds nothing would be one system call more per request: the loop tells when there
+ * is something to read.
+ */
+static coroutine_fn bool serve(struct connection *c)
 {
-    struct watch *watch = arg;
-    struct worker *worker = watch->worker;
-    struct connection c = {.worker = worker, .co = co_running(), .watch = watch};
-    LIST_INSERT_HEAD(&worker->connections, &c, entry);
-    http_init(&c.codec, &worker->app->limits);
-    serve(&c);
-    http_deinit(&c.codec);
-    LIST_REMOVE(&c, entry);
-    int fd = watch->fd;
-    watch_close(watch);
+    enum http_event event;
+    int error = 0;
+    while (receive(c, error, &event) && respond_to_all(c, event)) {
+        if (http_phase(&c->codec) == HTTP_PHASE_IDLE)
+            return true;
+        limit_read(c);
+        error = watch_wait(c->watch, UV_READABLE);
+    }
+    return false;
+}
+
+/* Does not yield. */
+static void end(struct connection *c)
+{
+    struct worker *worker = c->worker;
+    int fd = c->watch->fd;
+    watch_close(c->watch);
     close(fd);
+    http_deinit(&c->codec);
+    LIST_REMOVE(c, entry);
+    free(c);
     counters_connection_closed(worker->counters);
     worker_end_if_done(worker);
 }
 
+static void on_silence(struct watch *watch)
+{
+    end(watch->owner);
+}
+
+static void on_bytes(struct watch *watch);
+
+/* Leaves the client without a coroutine until it sends something. Silence has its limit. */
+static void rest(struct connection *c)
+{
+    limit_read(c);
+    c->watch->on_unwaited = on_bytes;
+    c->watch->on_overdue = on_silence;
+    watch_unwaited(c->watch);
+}
+
+static coroutine_fn void connection_main(void *arg)
+{
+    struct connection *c = arg;
+    c->co = co_running();
+    bool is_kept = serve(c);
+    c->co = NULL;
+    if (is_kept)
+        rest(c);
+    else
+        end(c);
+}
+
+/* Reads before it closes: see linger(). */
+static void turn_away(struct connection *c)
+{
+    struct iovec response = response_overloaded();
+    log_debug("client: no memory for a stack");
+    (void)!recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);
+    (void)!send(c->watch->fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    end(c);
+}
+
+static void on_bytes(struct watch *watch)
+{
+    struct connection *c = watch->owner;
+    watch->on_unwaited = NULL;
+    watch->on_overdue = NULL;
+    if (!wait_spawn(c->worker, &c->worker->stacks, connection_main, c))
+        turn_away(c);
+}
+
 int connection_open(struct worker *worker, int fd)
 {
+    struct connection *c = calloc(1, sizeof *c);
     struct watch *watch = watch_open(worker, fd);
-    if (watch == NULL)
+    if (c == NULL || watch == NULL) {
+        free(c);
+        if (watch != NULL)
+            watch_close(watch);
         return -ENOMEM;
-    if (wait_spawn(worker, &worker->stacks, connection_main, watch))
-        return 0;
-    watch_close(watch);
-    return -ENOMEM;
+    }
+    c->worker = worker;
+    c->watch = watch;
+    watch->owner = c;
+    http_init(&c->codec, &worker->app->limits);
+    LIST_INSERT_HEAD(&worker->connections, c, entry);
+    rest(c);
+    return 0;
 }
 
 void connection_drain(struct connection *c)

@@ -15,7 +15,7 @@ static coroutine_fn enum accept_step accept_clients(struct worker *worker)
         case ACCEPT_SERVE:
             if (connection_open(worker, fd) == 0)
                 break;
-            acceptor_refuse(acceptor, "no memory for a stack: vm.max_map_count, or the memory limit");
+            acceptor_refuse(acceptor, "memory");
             /* fall through */
         case ACCEPT_REFUSE:
             acceptor_turn_away(fd);

@@ -30,10 +30,10 @@
 #include "server/listen.h"
 #include "server/timeouts.h"
 
-/* One client; lives on the stack of the coroutine that serves it. */
+/* One client. */
 struct connection {
     struct worker *worker;
-    struct co *co; /* that serves it: for co_gdb.py */
+    struct co *co; /* that serves it, for co_gdb.py; NULL while nothing of a request has arrived */
     struct watch *watch;
     struct http_codec codec;
     enum timeout reading; /* what the deadline of the read is armed for; TIMEOUT_NONE: not for reading */
@@ -92,15 +92,18 @@ struct worker {
  *     watch_close(watch);
  *
  * What libuv is told to look for stays as it is between two waits for the same, since each change costs an
- * epoll_ctl(2): a client's socket is watched for reading all the time. When the descriptor becomes readable
- * while no coroutine waits (a pipelined request, or the end of file, during a query), watching stops until
- * the next wait; epoll is level-triggered, so nothing is lost.
+ * epoll_ctl(2): a client's socket is watched for reading all the time. What happens while no coroutine waits
+ * can be given to a callback, say one that makes a coroutine: so a client that is silent needs none. Without a
+ * callback (a pipelined request, or the end of file, during a query), watching stops until the next wait; epoll
+ * is level-triggered, so nothing is lost.
  */
 struct watch {
     struct worker *worker;
     int fd;
-    void *owner;                         /* the caller's */
-    void (*on_unwaited)(struct watch *); /* instead: it is ready and no coroutine waits. May close the watch. */
+    void *owner; /* the caller's */
+    /* Each may be NULL, is called when no coroutine waits, and may close the watch: */
+    void (*on_unwaited)(struct watch *); /* it is ready */
+    void (*on_overdue)(struct watch *);  /* its deadline has passed */
 
     /* private to main.c */
     uv_poll_t poll;
@@ -117,8 +120,8 @@ struct watch *watch_open(struct worker *worker, int fd);
 void watch_close(struct watch *watch);
 
 /*
- * The waits from now on, together, end after this time-out. A deadline that passes while no coroutine waits
- * is forgotten, so none has to be disarmed.
+ * The waits from now on, together, end after this time-out. A deadline that passes while no coroutine waits,
+ * and without on_overdue, is forgotten, so none has to be disarmed.
  */
 void watch_arm(struct watch *watch, enum timeout timeout);
 

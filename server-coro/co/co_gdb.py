@@ -77,7 +77,10 @@ class AllCoroutines(gdb.Command):
             connection = workers[index]["connections"]["lh_first"]
             while int(connection) != 0:
                 print(f"worker {index}, client at descriptor {int(connection['watch']['fd'])}:")
-                backtrace(connection["co"])
+                if int(connection["co"]) == 0:
+                    print("  at rest: it has no coroutine")
+                else:
+                    backtrace(connection["co"])
                 connection = connection["entry"]["le_next"]
 
 

@@ -18,24 +18,32 @@ struct co_stack {
 };
 
 struct co_stacks {
-    size_t size; /* usable bytes of each stack */
-    size_t keep; /* free stacks that are kept at most */
+    size_t size;   /* usable bytes of each stack */
+    size_t keep;   /* free stacks that are kept at most */
+    size_t intact; /* of these, how many with all the memory that they have touched */
 
     /* private to co_stack.c */
-    struct co_stack *free;
+    struct co_stack *free; /* the last one is taken next */
     size_t free_count;
+    size_t trimmed; /* the first of them, which have their topmost pages only */
 };
 
-/* Every stack will have at least `size` bytes. At most `keep` free ones are kept mapped. 0 or -ENOMEM. */
-__attribute__((warn_unused_result)) int co_stacks_init(struct co_stacks *stacks, size_t size, size_t keep);
+/*
+ * Every stack will have at least `size` bytes. At most `keep` free ones are kept mapped. The `intact` of them
+ * that were put back last have all the memory that they ever touched, the others their topmost pages. 0 or
+ * -ENOMEM.
+ */
+__attribute__((warn_unused_result)) int co_stacks_init(struct co_stacks *stacks, size_t size, size_t keep,
+                                                       size_t intact);
 
 /* Unmaps the free stacks. None may be in use. */
 void co_stacks_deinit(struct co_stacks *stacks);
 
-/* A free stack or a new one; its contents are undefined. 0 or -ENOMEM. Does not block. */
+/* The free stack that was put back last, or a new one; its contents are undefined. 0 or -ENOMEM. Does not
+ * block. */
 __attribute__((warn_unused_result)) int co_stack_get(struct co_stacks *stacks, struct co_stack *stack);
 
-/* Takes a stack back. It is kept with its topmost pages, the memory of the others is given back. */
+/* Takes a stack back. */
 void co_stack_put(struct co_stacks *stacks, const struct co_stack *stack);
 
 /*
