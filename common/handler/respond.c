@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/put.h"
 #include "http/date.h"
 #include "http/problem.h"
 
@@ -34,31 +35,7 @@ static enum counter status_counter(int status)
                           : COUNT_RESPONSES_5XX;
 }
 
-static char *put(char *to, const char *bytes, size_t len)
-{
-    return (char *)memcpy(to, bytes, len) + len;
-}
-
-static char *put_str(char *to, const char *text)
-{
-    return put(to, text, strlen(text));
-}
-
-static char *put_u64(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t len = 0;
-    do {
-        digits[sizeof digits - ++len] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return put(to, digits + sizeof digits - len, len);
-}
-
-/*
- * Writes the head; the body is in place. Without snprintf(), since every request pays for this: snprintf()
- * took 380 ns, this takes 60.
- */
+/* Writes the head; the body is in place. */
 static enum step finish(struct exchange *x, int status, const char *media_type)
 {
     struct response *response = &x->response;

@@ -1,8 +1,6 @@
 #include "handler/work.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
+#include "base/put.h"
 #include "handler/params.h"
 #include "handler/respond.h"
 #include "handler/statements.h"
@@ -59,9 +57,11 @@ static enum step work_respond(struct exchange *x)
     const struct work *work = &x->work;
     static const char tail[] = "\"}";
     char text[80];
-    int len =
-        snprintf(text, sizeof text, "{\"n\":%" PRIu64 ",\"sum\":%" PRId64 ",\"pad\":\"", work->n, work->sum);
-    uint64_t unpadded = (uint64_t)len + sizeof tail - 1; /* at most 64: WORK_M_MIN */
+    char *end = put_u64(put_str(text, "{\"n\":"), work->n);
+    end = put_i64(put_str(end, ",\"sum\":"), work->sum);
+    end = put_str(end, ",\"pad\":\"");
+    *end = '\0';
+    uint64_t unpadded = (uint64_t)(end - text) + sizeof tail - 1; /* at most 64: WORK_M_MIN */
     return respond_padded(x, text, work->m == 0 ? 0 : work->m - unpadded, tail);
 }
 

@@ -45,7 +45,7 @@ def refuses_to_start(model, args=(), **settings):
         (["extra"], "extra"),
         (["--log-level", "loud"], "--log-level"),
         (["--workers", "99", "--db-pool", "9"], "WORKERS=99"),
-        (["--db-pool", "0"], "--db-pool"),
+        (["--db-pool", "10001"], "--db-pool"),
         (["--idle-timeout=-1"], "--idle-timeout"),
     ],
 )
