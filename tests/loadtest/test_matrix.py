@@ -46,6 +46,8 @@ def test_a_variant_is_a_server_of_its_own():
         server, name="p", work=(("n", 21),)
     )
     assert not matrix.parse_server("libuv").variables
+    assert dict(matrix.parse_server("libuv:four+pool=4+pipeline").variables)["DB_POOL"] == "4"
+    assert matrix.parse_server("libuv:four+pool=4").variables == (("DB_POOL", "4"),)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,12 @@ def test_no_code_of_the_load_test_names_a_server():
     ports = "|".join(str(entry.port) for entry in server_list.read())
     colours = "|".join(entry.colour for entry in server_list.read())
     # A default that docker-network explains, the version of the library libuv, and colours of other things.
-    allowed = {"docker-network": names, "environment.py": "libuv", "comparison.py": "libuv", "parts.py": "libuv"}
+    allowed = {
+        "docker-network": names,
+        "environment.py": "libuv",
+        "comparison.py": "libuv",
+        "parts.py": "libuv",
+    }
     allowed |= {"colours.py": colours, "report.css": colours}
     found = []
     for path in sorted((ROOT / "loadtest").rglob("*")):

@@ -19,7 +19,8 @@ INJECT = ("inject", "plant")  # `plant` is the older name of the same option
 # Options without a value, which are a part of the server's name in the results -> the settings of that server.
 # DB_POOL=0: in a pipeline, the server has as many database connections as suit it.
 VARIANTS = {"pipeline": (("DB_PIPELINE", "1"), ("DB_POOL", "0"))}
-OPTIONS = (*WORK, *INJECT, *VARIANTS)
+POOL = "pool"  # database connections, in place of POOL or of what suits a pipeline
+OPTIONS = (*WORK, *INJECT, *VARIANTS, POOL)
 USUAL, CRUD = WORKLOADS = reading.WORKLOADS  # GET /work; a mix of reads and writes of /items
 FAULTS = ("error", "short", "slow-generator")
 
@@ -95,6 +96,7 @@ def parse_server(text: str) -> Server:
             raise ValueError(f"'{text}' is not model[:name][+option=value...]")
     variants = [option for option in options if option in VARIANTS]
     name = name or "+".join([model, *variants])
+    variables = dict(pair for variant in variants for pair in VARIANTS[variant])
     work, fault = [], None
     for option in (option for option in options if option not in VARIANTS):
         key, _, value = option.partition("=")
@@ -106,10 +108,11 @@ def parse_server(text: str) -> Server:
             fault = value
         elif not value.isdecimal():
             raise ValueError(f"'+{option}' of '{text}': {key} is a number")
+        elif key == POOL:
+            variables["DB_POOL"] = value
         else:
             work.append((key, int(value)))
-    variables = tuple(pair for variant in variants for pair in VARIANTS[variant])
-    return Server(model, name, work=tuple(work), fault=fault, variables=variables)
+    return Server(model, name, work=tuple(work), fault=fault, variables=tuple(variables.items()))
 
 
 def parse_target(text: str) -> Target:

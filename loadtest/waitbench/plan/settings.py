@@ -281,8 +281,9 @@ def _points(
         extra = EXTRA_POINTS[values["PRESET"]]
         points += [matrix.Point(proxy, *rest) for proxy in values["PROXY"] for rest in extra]
     pool = values["POOL"]
-    if any(server.variables for server in servers):  # a pipeline has a connection for each CPU
-        pool = min(pool, len(os.sched_getaffinity(0)))
+    for own in (dict(server.variables).get("DB_POOL") for server in servers):
+        if own is not None:  # a pipeline has a connection for each CPU by itself
+            pool = min(pool, int(own) or len(os.sched_getaffinity(0)))
     for point in points:
         reason = matrix.impossible(point, pool, values["DURATION"])
         if reason:
