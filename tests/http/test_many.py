@@ -59,7 +59,7 @@ KIB_AT_REST = {"threaded": 24, "libuv": 1.5, "coro": 1.5}
 @pytest.mark.parametrize("at_once", [False, True], ids=["one after another", "at once"])
 def test_an_idle_connection_holds_little_memory(start, model, at_once):
     """After a request each. Those that were under way at once leave a pool behind whose size is bounded."""
-    count, pool_kib = 4000, 6 * 1024 if at_once else 512
+    count, pool_kib = 4000, 12 * 1024 if at_once else 512
     if model not in KIB_AT_REST or sanitizer(model):
         pytest.skip("a sanitizer's memory is its own")
     allow_descriptors(count + 200)

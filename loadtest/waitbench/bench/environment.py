@@ -33,7 +33,7 @@ CPU = Path("sys/devices/system/cpu")  # below the root, as all paths here
 OTHER_THREADS = 500  # of all other programs
 NEEDED = "settings", "versions", "server_environment"  # to continue a run
 VERSION_S = 5  # for a program to print its version
-OF_A_TARGET = "model", "version", "build", "workers", "pool_size"  # of its GET /stats
+OF_A_TARGET = "model", "version", "build", "workers", "pool_size", "pipeline_depth"  # of its GET /stats
 
 
 def raise_file_limit(connections: int, with_nginx: bool = False) -> None:
