@@ -1,11 +1,13 @@
 """nginx: in front of the server that is measured, with persistent connections on both sides, or as a server of
 its own. loadtest/nginx-conf has its configuration."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 from .. import ROOT, Failure
 from ..base import client, process
@@ -14,6 +16,8 @@ from . import servers
 
 CONFIGURATION = ROOT / "loadtest" / "nginx-conf"
 START_S = 5
+INLINE = 65536  # bytes of a body that stands in the configuration
+MEMORY = "/dev/shm"
 
 
 class Nginx:
@@ -83,7 +87,20 @@ class InFront(Nginx):
 
 
 class FixedResponse(Nginx):
-    """nginx as a server of its own, which responds with a body of so many bytes."""
+    """nginx as a server of its own, which responds with a body of so many bytes: a large one from a file in memory."""
 
     def __init__(self, port: int, size: int, clients: int, place: process.Place = process.ANYWHERE):
-        super().__init__(port, f"bytes:{size}", clients + process.OTHER_FILES, place)
+        self.file: IO[bytes] | None = None
+        site = f"bytes:{size}"
+        if size > INLINE:
+            self.file = tempfile.NamedTemporaryFile(prefix="waitbench-body-", dir=MEMORY)
+            self.file.write(b"x" * size)
+            self.file.flush()
+            os.chmod(self.file.name, 0o644)  # nginx's workers have another user
+            site = f"file:{self.file.name}"
+        super().__init__(port, site, clients + process.OTHER_FILES, place)
+
+    def stop(self) -> None:
+        super().stop()
+        if self.file:
+            self.file.close()

@@ -7,12 +7,11 @@ from typing import Iterator, NamedTuple
 
 from .. import Failure
 from ..base import process
-from ..judge.yardstick import N, NGINX, PGBENCH, PIPELINED, Figure
+from ..judge.yardstick import NGINX, PGBENCH, PIPELINED, Figure
 from ..plan import matrix, settings
 from . import database_url, measure, proxy, servers, wrk
 from .subject import Bench
 
-BODY = 1024
 SELECT = "\\set id random(1, 100000)\nSELECT value FROM world WHERE id = :id;\n"
 # Twenty single-row selects, each with a Sync of its own: 20 transactions, as in a server with DB_PIPELINE=1.
 PIPELINE = "\\startpipeline\n" + SELECT * 20 + "\\endpipeline\n"
@@ -26,6 +25,7 @@ class Job(NamedTuple):
     what: str
     c: int
     n: int
+    m: int
     spec: matrix.Server | None = None
 
 
@@ -43,10 +43,13 @@ def with_pipelines(chosen: settings.Settings) -> list[str]:
 
 
 def jobs(chosen: settings.Settings) -> list[Job]:
-    points = sorted({(point.c, point.n) for point in chosen.points})
-    found = [Job(what, chosen.pool, n) for what, (n, _) in SCRIPTS.items()]
-    found += [Job(NGINX, c, 0) for c in sorted({c for c, _ in points})]
-    return found + [Job(spec.name, c, n, spec) for spec in chosen.servers for c, n in points]
+    """pgbench where there are queries, nginx where there are none, and every server."""
+    points = sorted({(point.c, point.n, point.m) for point in chosen.points})
+    found = [
+        Job(what, chosen.pool, n, 0) for what, (n, _) in SCRIPTS.items() if any(n > 0 for _, n, _ in points)
+    ]
+    found += [Job(NGINX, c, n, m) for c, n, m in points if n == 0]
+    return found + [Job(spec.name, c, n, m, spec) for spec in chosen.servers for c, n, m in points]
 
 
 def run(bench: Bench, blocks: int, chance: random.Random) -> Iterator[list[Figure]]:
@@ -54,7 +57,7 @@ def run(bench: Bench, blocks: int, chance: random.Random) -> Iterator[list[Figur
     planned = jobs(bench.chosen)
     for number in range(1, blocks + 1):
         yield [
-            Figure(number, job.c, job.what, job.n, *_measure(bench, job))
+            Figure(number, job.c, job.what, job.n, job.m, *_measure(bench, job))
             for job in chance.sample(planned, len(planned))
         ]
 
@@ -63,7 +66,7 @@ def _measure(bench: Bench, job: Job) -> tuple[float, float]:
     """Per second, and microseconds of CPU for each."""
     if job.what in SCRIPTS:
         return _pgbench(bench, SCRIPTS[job.what][1])
-    point = matrix.Point("none", job.n, BODY, 0, 0, job.c)
+    point = matrix.Point("none", job.n, job.m, 0, 0, job.c)
     if job.spec is None:
         return _nginx(bench, point)
     return _server(bench, job.spec, point)
@@ -106,7 +109,7 @@ def _children_s() -> float:
 def _nginx(bench: Bench, point: matrix.Point) -> tuple[float, float]:
     chosen, place = bench.chosen, bench.place("wrk")
     spec = matrix.Server(NGINX, NGINX)
-    front = proxy.FixedResponse(chosen.port + 1, BODY, point.c, bench.place("server"))
+    front = proxy.FixedResponse(chosen.port + 1, point.m, point.c, bench.place("server"))
     front.start()
     try:
         threads = wrk.threads(point.c, bench.cpus)
@@ -129,11 +132,9 @@ def _server(bench: Bench, spec: matrix.Server, point: matrix.Point) -> tuple[flo
     raise Failure(f"{spec.name} at {point} was unsound in {ATTEMPTS} runs: {done.reasons[0]}")
 
 
-def settings_for(given: dict[str, str]) -> settings.Settings:
+def settings_for(given: dict[str, str | None]) -> settings.Settings:
     """The load test's own settings, with every server and its pipeline unless some are named. Raises Usage."""
     fixed = {
-        "N": " ".join(map(str, N)),
-        "M": str(BODY),
         "W": "0",
         "D": "0",
         "SYSCALLS": "none",

@@ -1,5 +1,5 @@
-"""How far the servers are from what the machine can do: queries per second beside pgbench's, CPU per request beside
-nginx's, paired in the blocks of one run."""
+"""How far the servers are from what the machine can do: queries per second beside pgbench's, requests without queries
+and their CPU beside nginx's, paired in the blocks of one run."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,6 @@ from ..base import reading
 from . import stats
 
 PGBENCH, PIPELINED, NGINX = "pgbench", "pgbench pipelined", "nginx"
-N = (0, 1, 20)  # queries per request
 
 
 class Figure(NamedTuple):
@@ -20,6 +19,7 @@ class Figure(NamedTuple):
     c: int  # connections of wrk; of pgbench to the database
     server: str  # pgbench, nginx, or the name of a server
     n: int  # queries per request; with pgbench per transaction
+    m: int  # bytes of the body; 0 with pgbench
     per_s: float  # requests per second; with pgbench transactions
     cpu_us: float  # of CPU per request or transaction, user and kernel, of the server's or pgbench's processes
 
@@ -29,36 +29,44 @@ class Entry(NamedTuple):
 
     c: int
     n: int
+    m: int
     server: str
     per_s: float
     cpu_us: float
-    queries: stats.Estimate | None  # queries per second, of pgbench's with one query per transaction
+    rate: stats.Estimate | None  # queries/s, of pgbench's with one query per transaction; at n=0 requests/s, of nginx's
     cpu: stats.Estimate | None  # CPU per request, of nginx's; at n=0 alone
 
 
 def entries(figures: Iterable[Figure]) -> list[Entry]:
-    """One for each c, n and what is measured; the intervals of all ratios hold jointly."""
-    found: dict[tuple[int, int, str], list[Figure]] = {}
+    """One for each c, n, m and what is measured; the intervals of all ratios hold jointly."""
+    found: dict[tuple[int, int, int, str], list[Figure]] = {}
     for figure in sorted(figures, key=lambda figure: figure.block):
-        found.setdefault((figure.c, figure.n, figure.server), []).append(figure)
-    plain = next((group for (_, n, server), group in found.items() if (n, server) == (1, PGBENCH)), [])
-    keys = list(found)
-    queries = [_queries(found[key], plain) for key in keys]
-    cpu = [_cpu(found[key], found.get((key[0], 0, NGINX), [])) for key in keys]
-    joint = stats.family([*queries, *cpu])
-    return [Entry(*key, *_medians(found[key]), *both) for key, *both in zip(keys, joint, joint[len(keys) :])]
+        found.setdefault((figure.c, figure.n, figure.m, figure.server), []).append(figure)
+    bases = [_base(found, *key) for key in found]
+    rates = [_rate(own, base) for own, base in zip(found.values(), bases)]
+    cpu = [_cpu(own, base) for own, base in zip(found.values(), bases)]
+    joint = stats.family([*rates, *cpu])
+    return [
+        Entry(*key, *_medians(found[key]), *both) for key, *both in zip(found, joint, joint[len(found) :])
+    ]
 
 
-def _queries(figures: list[Figure], plain: list[Figure]) -> stats.Estimate | None:
-    if figures[0].n == 0 or figures is plain:
+def _base(found: dict, c: int, n: int, m: int, server: str) -> list[Figure]:
+    """What it is held against: pgbench or nginx; empty for these themselves."""
+    if n == 0:
+        return found.get((c, n, m, NGINX), []) if server != NGINX else []
+    plain = [group for (_, of_n, _, name), group in found.items() if (of_n, name) == (1, PGBENCH)]
+    return plain[0] if plain and server != PGBENCH else []
+
+
+def _rate(own: list[Figure], base: list[Figure]) -> stats.Estimate | None:
+    return stats.paired([f.per_s * max(f.n, 1) for f in own], [f.per_s for f in base]) if base else None
+
+
+def _cpu(own: list[Figure], base: list[Figure]) -> stats.Estimate | None:
+    if not base or own[0].n > 0:
         return None
-    return stats.paired([f.per_s * f.n for f in figures], [f.per_s for f in plain])
-
-
-def _cpu(figures: list[Figure], nginx: list[Figure]) -> stats.Estimate | None:
-    if figures[0].n > 0 or figures is nginx:
-        return None
-    return stats.paired([f.cpu_us for f in figures], [f.cpu_us for f in nginx])
+    return stats.paired([f.cpu_us for f in own], [f.cpu_us for f in base])
 
 
 def _medians(figures: list[Figure]) -> tuple[float, float]:
@@ -77,6 +85,7 @@ def read(path: Path) -> list[Figure]:
                     int(row["c"]),
                     row["server"],
                     int(row["n"]),
+                    int(row["m"]),
                     float(row["per_s"]),
                     float(row["cpu_us"]),
                 )

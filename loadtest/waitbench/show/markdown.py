@@ -175,7 +175,7 @@ def yardstick(table: Table) -> str:
     rows = yardstick_rows.rows(yardsticks.read(path / "yardstick.csv"))
     return render(
         yardstick_rows.HEAD,
-        [row for row in rows if not shown or row[0] in shown or row[2] in yardstick_rows.PGBENCHES],
+        [row for row in rows if not shown or row[0] in shown or row[3] in yardstick_rows.PGBENCHES],
     )
 
 

@@ -9,9 +9,10 @@ PGBENCHES = (yardstick.PGBENCH, yardstick.PIPELINED)
 HEAD = (
     "c",
     "n",
+    "m",
     "",
     "requests/s",
-    "queries/s, of pgbench's [joint 95%]",
+    "queries/s of pgbench's; n=0: requests/s of nginx's [joint 95%]",
     "CPU, µs per request",
     "of nginx's [joint 95%]",
 )
@@ -22,17 +23,19 @@ def _ratio(estimate: stats.Estimate | None) -> str:
 
 
 def rows(figures: Iterable[yardstick.Figure]) -> list[tuple[str, ...]]:
-    """pgbench first; then, for each c, n after n."""
+    """pgbench first; then, for each c, n after n and m after m."""
     found = sorted(
-        yardstick.entries(figures), key=lambda entry: (entry.server not in PGBENCHES, entry.c, entry.n)
+        yardstick.entries(figures),
+        key=lambda e: (e.server not in PGBENCHES, e.c, e.n, e.m, e.server != yardstick.NGINX),
     )
     return [
         (
             str(entry.c),
             str(entry.n),
+            str(entry.m or ""),
             entry.server,
             f"{entry.per_s:,.0f}",
-            _ratio(entry.queries),
+            _ratio(entry.rate),
             f"{entry.cpu_us:,.1f}",
             _ratio(entry.cpu),
         )
@@ -41,4 +44,4 @@ def rows(figures: Iterable[yardstick.Figure]) -> list[tuple[str, ...]]:
 
 
 def text(figures: Iterable[yardstick.Figure]) -> str:
-    return "\n".join(formatting.columns([HEAD, *rows(figures)], (2, 4, 6)))
+    return "\n".join(formatting.columns([HEAD, *rows(figures)], (3, 5, 7)))
