@@ -26,7 +26,7 @@ def rows(figures: Iterable[yardstick.Figure]) -> list[tuple[str, ...]]:
     """pgbench first; then, for each c, n after n and m after m."""
     found = sorted(
         yardstick.entries(figures),
-        key=lambda e: (e.server not in PGBENCHES, e.c, e.n, e.m, e.server != yardstick.NGINX),
+        key=lambda e: (e.server not in PGBENCHES, e.c, e.n, e.m, e.server != yardstick.NGINX, e.server),
     )
     return [
         (
