@@ -192,3 +192,32 @@ def test_a_document_has_such_tables(folder):
 def test_what_cannot_be_shown_is_said(folder, words):
     with pytest.raises(Failure):
         where.cells([str(folder), *words.split()])
+
+
+def test_a_repeat_in_which_perf_counted_nothing_is_missing(monkeypatch):
+    class Counter:
+        def __init__(self, pid):
+            self.pid = pid
+
+        def begin(self):
+            return True
+
+        def counts(self):
+            return {} if self.pid == 1 else {"read": 200}
+
+    class Subject:
+        class server:
+            @staticmethod
+            def stats():
+                Subject.requests += 100
+                return {"requests": Subject.requests}
+
+        requests = 0
+
+    monkeypatch.setattr(measuring.system_calls, "ByName", Counter)
+    monkeypatch.setattr(measuring, "COUNT_S", 0)
+    figures = {}
+    measuring._count_calls(Subject, 1, figures)
+    assert figures == {}
+    measuring._count_calls(Subject, 2, figures)
+    assert figures == {("calls", "read"): [2.0], ("calls", "all"): [2.0]}

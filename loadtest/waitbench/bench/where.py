@@ -140,7 +140,9 @@ def _count_calls(subject: Subject, pid: int, figures: Figures) -> None:
     time.sleep(COUNT_S)
     after = subject.server.stats()
     requests = max(1, after["requests"] - before["requests"])
-    _add(figures, "calls", {name: count / requests for name, count in counter.counts().items()})
+    counts = counter.counts()
+    if counts:  # else perf counted nothing, which is not 0
+        _add(figures, "calls", {name: count / requests for name, count in counts.items()})
 
 
 def _callgrind(subject: Subject, plan: Plan, figures: Figures, folder: Path) -> None:
