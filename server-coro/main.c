@@ -18,10 +18,10 @@
 enum {
     /*
      * For each worker: free stacks that are kept, and how many of these with all the memory that they have
-     * touched. Requests that do not wait share one stack, the last one put back. Those that are under way together
-     * and end together, as in a pipeline, put back hundreds: with 64 left intact, CPU per request was 1.3 times
-     * libuv's at n=1 and 256 requests a worker. After 20,000 requests at once, 2 MiB and what 256 stacks have touched
-     * is left for each worker.
+     * touched. Requests that do not wait share one stack, the last one put back. Those that are under way
+     * together and end together, as in a pipeline, put back hundreds: with 64 left intact, CPU per request
+     * was 1.3 times libuv's at n=1 and 256 requests a worker. After 20,000 requests at once, 2 MiB and what 256
+     * stacks have touched is left for each worker.
      */
     STACKS_KEPT = 512,
     STACKS_INTACT = 256,

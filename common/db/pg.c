@@ -273,7 +273,8 @@ static enum pg_event connect_next(struct pg *pg)
     const char *values[] = {pg->target->url, name, "UTF8", address, NULL};
     pg->error[0] = '\0';
     pg->sqlstate[0] = '\0';
-    pg->timed_out = pg->is_stale = false;
+    pg->timed_out = false;
+    pg->is_stale = false;
     pg->connect_by_ms = clock_ms() + PG_CONNECT_MS;
     pg->conn = PQconnectStartParams(keywords, values, 1);
     pg_move(pg, PG_CONNECTING);

@@ -24,8 +24,8 @@ const char *statement_name(enum statement statement);
  * "PREPARE name(types) AS ...; " for each statement. Static storage; the first call writes the text, so it
  * must return before another thread calls.
  *
- * `timeout_s`: the database ends a statement after so many seconds, with SQLSTATE 57014; 0: never. In a pipeline
- * the server cannot end one without those behind it.
+ * `timeout_s`: the database ends a statement after so many seconds, with SQLSTATE 57014; 0: never. In a
+ * pipeline the server cannot end one without those behind it.
  */
 const char *statements_prepare(unsigned timeout_s);
 

@@ -94,7 +94,8 @@ static __attribute__((unused)) enum pg_event read_row(struct pg *pg, int32_t id)
 }
 
 /* `sqlstate` is "" when the server gave none. */
-static __attribute__((unused)) void assert_failure(const struct pg *pg, const char *sqlstate, const char *error, const char *advice)
+static __attribute__((unused)) void assert_failure(const struct pg *pg, const char *sqlstate, const char *error,
+                                                   const char *advice)
 {
     if (strstr(pg->error, error) == NULL || strchr(pg->error, '\n') != NULL)
         fail_msg("'%s' is not one line with '%s'", pg->error, error);

@@ -52,7 +52,7 @@ def measure(bench: Bench, spec: matrix.Server, point: matrix.Point, plan: Plan, 
         prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         prefix.append(f"--vgdb-prefix={folder}/vgdb")
         _under(bench, spec, point, prefix, lambda subject: _callgrind(subject, plan, figures, Path(folder)))
-    write(out / where.FILE, spec.name, point.n, figures)
+    write(out / where.FILE, spec.name, point.n or 0, figures)
     _draw(out / f"flame-{spec.name}-n{point.n}.svg", spec, point, seen, bench)
 
 

@@ -44,7 +44,7 @@ def with_pipelines(chosen: settings.Settings) -> list[str]:
 
 def jobs(chosen: settings.Settings) -> list[Job]:
     """pgbench where there are queries, nginx where there are none, and every server."""
-    points = sorted({(point.c, point.n, point.m) for point in chosen.points})
+    points = sorted({(point.c, point.n or 0, point.m or 0) for point in chosen.points})
     found = [
         Job(what, chosen.pool, n, 0) for what, (n, _) in SCRIPTS.items() if any(n > 0 for _, n, _ in points)
     ]
@@ -109,7 +109,7 @@ def _children_s() -> float:
 def _nginx(bench: Bench, point: matrix.Point) -> tuple[float, float]:
     chosen, place = bench.chosen, bench.place("wrk")
     spec = matrix.Server(NGINX, NGINX)
-    front = proxy.FixedResponse(chosen.port + 1, point.m, point.c, bench.place("server"))
+    front = proxy.FixedResponse(chosen.port + 1, point.m or 0, point.c, bench.place("server"))
     front.start()
     try:
         threads = wrk.threads(point.c, bench.cpus)
