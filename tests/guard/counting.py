@@ -99,7 +99,7 @@ def count(server, gate, counter, scenario):
         for _ in range(scenario.rounds):
             scenario.round(server, clients)
         await_calm(server.pid)
-        total = counter.lap(server.pid, scenario.by_chance)
+        total = counter.lap(server.pid, scenarios.by_chance(server.model))
     await_calm(server.pid)  # it has noticed that they are gone
     return total / scenario.rounds / scenario.per_round
 
