@@ -70,21 +70,24 @@ found=$(waits "$archive")
 [ -z "$found" ] || fail "common/ must not wait, but refers to:
 $found"
 
-# PQgetResult() and write() can wait. One module calls each: pg.c when PQisBusy() says that it will not,
-# and log.c for a line on standard error.
-# only SOURCE NAMES: fails if an object of the archive beside SOURCE's refers to one of them.
+# PQgetResult() and write() can wait. pg.c and pg_pipeline.c call libpq when PQisBusy() says that it will not, and
+# log.c writes a line on standard error.
+# only NAMES SOURCE...: fails if another object of the archive refers to one of the names, or one of these to none.
 only() {
-    xargs nm -A -u <"$temporary/objects" | sed 's/@.*//' | grep -E " ($2)\$" >"$temporary/callers" || true
-    callers=$(sed 's/:.*//' "$temporary/callers" | sort -u | grep -vx "$build/obj/${1%.c}.o" || true)
-    [ -z "$callers" ] || fail "only $1 may call $2, not $callers"
-    [ -s "$temporary/callers" ] || fail "$1 does not call $2: has it moved?"
+    names=$1
+    shift
+    printf '%s\n' "$@" | sed "s|^\(.*\)\.c$|$build/obj/\1.o|" | sort >"$temporary/allowed"
+    xargs nm -A -u <"$temporary/objects" | sed 's/@.*//' | grep -E " ($names)\$" | sed 's/:.*//' | sort -u >"$temporary/callers"
+    callers=$(comm -13 "$temporary/allowed" "$temporary/callers")
+    [ -z "$callers" ] || fail "only $* may call $names, not $callers"
+    cmp -s "$temporary/allowed" "$temporary/callers" || fail "one of $* does not call $names: has it moved?"
     # Nothing else in the archive does (llhttp's objects are there, too, where it is built from source).
-    members=$(nm -A -u "$archive" | sed 's/@.*//' | grep -E " ($2)\$" | sed 's/^.*:\([^:]*\):.*/\1/' | sort -u)
-    [ "$members" = "$(basename "${1%.c}").o" ] || fail "only $1 may call $2, not $members"
+    members=$(nm -A -u "$archive" | sed 's/@.*//' | grep -E " ($names)\$" | sed 's/^.*:\([^:]*\):.*/\1/' | sort -u)
+    [ "$members" = "$(sed 's|.*/||' "$temporary/allowed")" ] || fail "only $* may call $names, not $members"
 }
 libpq_io='PQgetResult|PQsend[A-Za-z]*|PQflush|PQconsumeInput|PQconnectPoll'
-only common/db/pg.c "$libpq_io"
-only common/base/log.c 'write|fsync'
+only "$libpq_io" common/db/pg.c common/db/pg_pipeline.c
+only 'write|fsync' common/base/log.c
 
 # The test can fail on the archive as well: with one object that waits in it, and one that calls libpq.
 for call in poll PQgetResult; do
@@ -92,7 +95,7 @@ for call in poll PQgetResult; do
     "${CC:-cc}" -w -fno-builtin -c -o "$temporary/planted.o" "$temporary/planted.c"
     cp "$archive" "$temporary/planted.a"
     ar rs "$temporary/planted.a" "$temporary/planted.o"
-    (archive=$temporary/planted.a && [ -z "$(waits "$archive")" ] && only common/db/pg.c "$libpq_io") 2>/dev/null &&
+    (archive=$temporary/planted.a && [ -z "$(waits "$archive")" ] && only "$libpq_io" common/db/pg.c common/db/pg_pipeline.c) 2>/dev/null &&
         fail "does not see a planted $call"
 done
 exit 0

@@ -5,7 +5,8 @@
  *     event = pg_pipeline_send(pg)         sends all of them, in one write(2) if the socket takes them
  *     PG_WANT_READ, PG_WANT_WRITE          wait as for a single query, then event = pg_step(pg)
  *     PG_DONE                              a query has its result: see struct pg_pipeline;
- *                                          then event = pg_pipeline_next(pg)
+ *                                          then event = pg_pipeline_next(pg), until it is another: more
+ *                                          results may have been read, for which no socket becomes ready
  *     PG_FAILED                            every query that is under way is lost: pg_pipeline_drop() until
  *                                          it gives no owner more, then pg_close(pg)
  *
