@@ -17,6 +17,9 @@ static const uint64_t RETRY_MAX_NS = 1000 * MS;
 static const uint64_t SUSPECT_AFTER_NS = 1000 * MS;
 static const uint64_t READ_ONLY_NS = 1000 * MS;
 static const uint64_t SLOW_AFTER_NS = 20 * MS;
+/* Before QUERY_TIMEOUT: a loop's own deadline for the query counts from the start of the turn in which it was
+ * sent. */
+static const uint64_t OVERDUE_EARLY_NS = 100 * MS;
 /* For what the database says when it ends a query at QUERY_TIMEOUT. */
 static const uint64_t STUCK_AFTER_NS = 250 * MS;
 
@@ -209,7 +212,7 @@ static unsigned load_of(const struct pool *pool, const struct pool_slot *slot, u
     if (!is_up || slot->users == depth || (slot->users > 0 && is_spent(slot, now_ns)))
         return UINT_MAX;
     uint64_t age_ns = head_age_ns(slot, now_ns);
-    if (age_ns >= query_timeout_ns(pool))
+    if (age_ns + OVERDUE_EARLY_NS >= query_timeout_ns(pool))
         return UINT_MAX;
     return slot->users + (age_ns > SLOW_AFTER_NS ? depth : 0);
 }

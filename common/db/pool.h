@@ -11,9 +11,9 @@
  * With a `depth` above 1 that many requests share a connection (pg_pipeline.h): a request joins the
  * connection that has the fewest, and keeps its place until it has its response. The first query of a
  * pipeline delays all behind it, so a connection whose first query has been under way for 20 ms is chosen
- * last. After QUERY_TIMEOUT, when the database itself ends that query, it gets no new requests, and
- * a quarter of a second later it is stuck: to be given up, with all its queries. A session that cannot write
- * gets no new requests either, so that it can be made anew.
+ * last. From shortly before QUERY_TIMEOUT, when the database itself ends that query, it gets no new requests,
+ * and a quarter of a second after it is stuck: to be given up, with all its queries. A session that cannot
+ * write gets no new requests either, so that it can be made anew.
  *
  * Nothing here waits, connects or locks. An event loop has a pool of its own; the threaded server
  * shares one under a mutex. Times are those of clock_ns() and are handed in. The pool writes the log

@@ -5,6 +5,7 @@ import functools
 import time
 
 import pytest
+from conftest import sanitizer
 from service import is_a_sentence, works
 from wire import eventually, request
 from work import work_sum
@@ -61,12 +62,14 @@ def test_each_gets_its_own_result(one):
 
 def test_more_requests_than_a_connection_takes(one):
     server = one()
+    if sanitizer(server.model) == "thread":
+        pytest.skip("threads start too slowly to be so many at once")
     with connections(server, DEPTH + 40) as clients:
         for seed, client in enumerate(clients):
-            client.send(request("GET", f"/work?n=2&d=1&seed={seed}"))
+            client.send(request("GET", f"/work?n=1&d={0 if seed else 3000}&seed={seed}"))
+        eventually(lambda: server.stats()["pool_waits"] > 0)
         for seed, client in enumerate(clients):
-            assert client.read().json()["sum"] == work_sum(seed, 2)
-    assert server.stats()["pool_waits"] > 0
+            assert client.read().json()["sum"] == work_sum(seed, 1)
 
 
 def test_an_error_ends_one_request_alone(one, cluster):

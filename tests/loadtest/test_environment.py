@@ -16,7 +16,15 @@ from waitbench.judge import reference, summary
 from waitbench.show import report, table
 
 
-STATS = {"model": "coro", "version": "01c9a1d", "build": "gcc 14", "workers": 2, "pool_size": 8, "pipeline_depth": 1, "pid": 1}
+STATS = {
+    "model": "coro",
+    "version": "01c9a1d",
+    "build": "gcc 14",
+    "workers": 2,
+    "pool_size": 8,
+    "pipeline_depth": 1,
+    "pid": 1,
+}
 
 
 @pytest.fixture

@@ -146,7 +146,8 @@ static void a_query_may_be_added_while_others_are_under_way(void **state)
         assert_int_equal(next(), PG_DONE);
         assert_row(1, 8);
         assert_int_not_equal(pg_pipeline_send(&pg), PG_FAILED);
-        assert_int_equal(next(), PG_DONE); /* no wait before it: the result may have been read with the one before */
+        assert_int_equal(next(),
+                         PG_DONE); /* no wait before it: the result may have been read with the one before */
         assert_row(2, 9);
     }
     assert_all_done();
