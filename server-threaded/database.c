@@ -38,11 +38,6 @@ static void wake(struct pool_waiter *waiter)
     sem_post(&queued->woken);
 }
 
-static struct timespec timespec_of(uint64_t at_ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(at_ns / 1000000000u), .tv_nsec = (long)(at_ns % 1000000000u)};
-}
-
 static void turn_away(struct pool *pool)
 {
     struct pool_waiter *waiter;
@@ -101,7 +96,7 @@ static enum pg_event connect_slot(struct database *database, struct pool_slot *s
 
 static void keeper_sleep(struct database *database, uint64_t until_ns)
 {
-    struct timespec at = timespec_of(until_ns);
+    struct timespec at = clock_timespec(until_ns);
     if (until_ns == UINT64_MAX)
         pthread_cond_wait(&database->keeper_wake, &database->lock);
     else
@@ -212,14 +207,14 @@ void database_lose(struct database *database, struct pool_slot *slot)
 static void wait_in_queue(struct database *database, struct queued *self)
 {
     struct timespec at =
-        timespec_of(self->waiter.since_ns + database->app->config.pool_timeout * 1000000000ull);
+        clock_timespec(self->waiter.since_ns + database->app->config.pool_timeout * 1000000000ull);
     while (sem_clockwait(&self->woken, CLOCK_MONOTONIC, &at) != 0) {
         if (errno == EINTR)
             continue;
         pthread_mutex_lock(&database->lock);
         turn_away(&database->pool);
         pthread_mutex_unlock(&database->lock);
-        at = timespec_of(clock_ns() + 1000000);
+        at = clock_timespec(clock_ns() + 1000000);
     }
     assert(atomic_load_explicit(&self->released, memory_order_acquire) && "woken without an outcome");
 }

@@ -222,7 +222,7 @@ static enum asking_outcome outcome_of(struct asking *asking)
 static void wait_for_outcome(struct pipeline *pipeline, struct asking *asking)
 {
     uint64_t at_ns = clock_ns() + timeout_ms(&pipeline->database->app->config, TIMEOUT_QUERY) * 1000000;
-    struct timespec at = {.tv_sec = (time_t)(at_ns / 1000000000), .tv_nsec = (long)(at_ns % 1000000000)};
+    struct timespec at = clock_timespec(at_ns);
     while (sem_clockwait(&asking->woken, CLOCK_MONOTONIC, &at) != 0)
         if (errno == ETIMEDOUT)
             break;

@@ -17,4 +17,10 @@ static inline uint64_t clock_ms(void)
     return clock_ns() / 1000000u;
 }
 
+/* A time of clock_ns(), for calls that wait until then. */
+static inline struct timespec clock_timespec(uint64_t at_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(at_ns / 1000000000u), .tv_nsec = (long)(at_ns % 1000000000u)};
+}
+
 #endif

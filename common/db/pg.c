@@ -145,12 +145,12 @@ void pg_keep_result(struct pg *pg, PGresult *result)
     }
 }
 
-void pg_query_ended(struct pg *pg, uint64_t sent_ns)
+void pg_query_ended(struct pg *pg, uint64_t took_ns)
 {
     if (pg_is_error(pg->result) && is_read_only_error(pg->result))
         pg->is_read_only = is_read_only(pg->conn, true);
     counters_add(pg->counters, COUNT_QUERIES, 1);
-    counters_add(pg->counters, COUNT_QUERY_NS, clock_ns() - sent_ns);
+    counters_add(pg->counters, COUNT_QUERY_NS, took_ns);
 }
 
 /* The server is ready for the next query: it has sent the result of this one, and committed. */
@@ -168,7 +168,7 @@ static enum pg_event finish(struct pg *pg)
         if (pg->pipeline != NULL && !PQenterPipelineMode(pg->conn))
             return pg_fail(pg);
     } else {
-        pg_query_ended(pg, pg->sent_ns);
+        pg_query_ended(pg, clock_ns() - pg->sent_ns);
     }
     pg_move(pg, PG_READY);
     return PG_DONE;

@@ -93,8 +93,9 @@ static enum pg_event finish(struct pg *pg)
     struct pg_pipeline *pipeline = pg->pipeline;
     if (pg->result == NULL || (pg_is_error(pg->result) && PQstatus(pg->conn) != CONNECTION_OK))
         return pg_fail(pg);
-    struct pg_pipelined query = pop(pipeline, clock_ns());
-    pg_query_ended(pg, query.added_ns);
+    uint64_t now = clock_ns();
+    struct pg_pipelined query = pop(pipeline, now);
+    pg_query_ended(pg, now - query.added_ns);
     if (pg_is_error(pg->result) && pg_is_stale(pg->result)) {
         pg->is_stale = true;
         pg_remember(pg, pg->result);
@@ -156,15 +157,4 @@ bool pg_pipeline_drop(struct pg *pg, void **owner)
         return false;
     *owner = pop(pg->pipeline, 0).owner;
     return true;
-}
-
-void *pg_pipeline_first_owner(const struct pg *pg)
-{
-    struct pg_pipeline *pipeline = pg->pipeline;
-    for (unsigned i = 0; i < pipeline->count; i++) {
-        void *owner = query_at(pipeline, pipeline->head + i)->owner;
-        if (owner != NULL)
-            return owner;
-    }
-    return NULL;
 }

@@ -73,9 +73,6 @@ void pg_pipeline_abandon(struct pg *pg, uint64_t ticket);
  */
 bool pg_pipeline_drop(struct pg *pg, void **owner);
 
-/* The owner of the first query that was not abandoned; NULL when there is none. */
-void *pg_pipeline_first_owner(const struct pg *pg);
-
 /* For pg_step(). `alive`: the read before went well. */
 enum pg_event pg_pipeline_collect(struct pg *pg, bool alive);
 

@@ -49,6 +49,6 @@ void pg_remember(struct pg *pg, const PGresult *error);
 
 /* A query has its result, which is not the end of the session: counts it, and notes whether the session may
  * write. */
-void pg_query_ended(struct pg *pg, uint64_t sent_ns);
+void pg_query_ended(struct pg *pg, uint64_t took_ns);
 
 #endif

@@ -191,10 +191,15 @@ static bool is_spent(const struct pool_slot *slot, uint64_t now_ns)
     return slot->pg.is_stale || (slot->pg.is_read_only && now_ns > slot->connected_ns + READ_ONLY_NS);
 }
 
-/* For how long the first query of a pipeline has been the first. */
+/* Since when the first query of a pipeline has been the first; 0: none is under way. */
+static uint64_t head_since_ns(const struct pool_slot *slot)
+{
+    return atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
+}
+
 static uint64_t head_age_ns(const struct pool_slot *slot, uint64_t now_ns)
 {
-    uint64_t since_ns = atomic_load_explicit(&slot->pg.pipeline->head_since_ns, memory_order_relaxed);
+    uint64_t since_ns = head_since_ns(slot);
     return since_ns != 0 && now_ns > since_ns ? now_ns - since_ns : 0;
 }
 
@@ -302,9 +307,7 @@ bool pool_is_worn(const struct pool_slot *slot, uint64_t now_ns)
 
 uint64_t pool_stuck_ns(const struct pool *pool, const struct pool_slot *slot)
 {
-    const struct pg_pipeline *pipeline = slot->pg.pipeline;
-    uint64_t since_ns =
-        pipeline == NULL ? 0 : atomic_load_explicit(&pipeline->head_since_ns, memory_order_relaxed);
+    uint64_t since_ns = slot->pg.pipeline == NULL ? 0 : head_since_ns(slot);
     return since_ns == 0 ? UINT64_MAX : since_ns + query_timeout_ns(pool) + STUCK_AFTER_NS;
 }
 

@@ -214,8 +214,8 @@ def warnings(
     return found
 
 
-def write(folder: results.Folder, facts: dict) -> None:
-    results.replace(folder.path / "environment.json", (json.dumps(facts, indent=2) + "\n").encode())
+def write(folder: Path, facts: dict) -> None:
+    results.replace(folder / "environment.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def read(folder: results.Folder) -> dict | None:

@@ -86,7 +86,7 @@ class Experiment:
             "load_share": round(self.load_s / wall, 3),
             "warnings": warnings,
         }
-        environment.write(self.folder, self.facts)
+        environment.write(self.folder.path, self.facts)
         self._say(
             f"{self.load_s / wall:.0%} of {progress.duration(wall)} was load, measured or warming up;"
             f" the rest: starting and stopping the database, starting, proving and stopping servers"
@@ -133,7 +133,7 @@ class Experiment:
         self._say(facts["cpu_groups_says"])
         for warning in facts["warnings"]:
             self._say(f"warning: {warning}")
-        environment.write(self.folder, self.facts)
+        environment.write(self.folder.path, self.facts)
         return bench
 
     def _leave(self, db: database.Database | None, groups: cpu_groups.Groups) -> None:

@@ -208,6 +208,19 @@ def command(spec: matrix.Server, chosen: settings.Settings) -> list[str]:
     return words
 
 
+def with_variants(chosen: settings.Settings) -> list[str]:
+    """The servers of the list, each followed by its variants: its --help says which variables it has."""
+    names = []
+    for entry in chosen.server_list:
+        names.append(entry.name)
+        words = command(matrix.Server(entry.name, entry.name), chosen)
+        said = process.run([*words, "--help"], capture_output=True, text=True).stdout
+        names += [
+            f"{entry.name}+{name}" for name, (variable, *_) in matrix.VARIANTS.items() if variable[0] in said
+        ]
+    return names
+
+
 def in_use(port: int) -> bool:
     """Whether something listens on that port of 127.0.0.1."""
     with socket.socket() as probe:

@@ -29,19 +29,6 @@ class Job(NamedTuple):
     spec: matrix.Server | None = None
 
 
-def with_pipelines(chosen: settings.Settings) -> list[str]:
-    """The servers of the list, each followed by its pipeline if it has one: its --help says so."""
-    names = []
-    for entry in chosen.server_list:
-        names.append(entry.name)
-        words = servers.command(matrix.Server(entry.name, entry.name), chosen)
-        said = process.run([*words, "--help"], capture_output=True, text=True).stdout
-        names += [
-            f"{entry.name}+{name}" for name, (variable, *_) in matrix.VARIANTS.items() if variable[0] in said
-        ]
-    return names
-
-
 def jobs(chosen: settings.Settings) -> list[Job]:
     """pgbench where there are queries, nginx where there are none, and every server."""
     points = sorted({(point.c, point.n or 0, point.m or 0) for point in chosen.points})
@@ -145,4 +132,4 @@ def settings_for(given: dict[str, str | None]) -> settings.Settings:
     chosen = settings.load(words)
     if "SERVERS" in texts:
         return chosen
-    return settings.load([*words, "--servers", " ".join(with_pipelines(chosen))])
+    return settings.load([*words, "--servers", " ".join(servers.with_variants(chosen))])
