@@ -1,12 +1,14 @@
 # The images of the database, the servers and the load test. docker-compose.yml builds them:
 #
 #   db         PostgreSQL with the tables, the rows and the settings of db/
-#   server     all three servers, one chosen by the command: docker run ... server-coro
-#   loadtest   wrk and the load test; what it measures runs elsewhere (TARGETS)
+#   server     all servers in C, one chosen by the command: docker run ... server-coro
+#   loadtest   wrk, pace and the load test; what it measures runs elsewhere (TARGETS)
 #   proxy      nginx; docker-compose.yml has its settings, loadtest/nginx-conf its configuration,
 #              loadtest/nginx-follow reloads it
 #
-# servers.csv lists the servers; tests/loadtest/test_server_list.py holds this file against it.
+# A peer in another language has a Dockerfile of its own, in peers/.
+#
+# servers.csv lists the servers; tests/loadtest/test_containers.py holds this file against it.
 #
 # Images have their full names, since Podman need not know which registry a short one means. Files that another user
 # than root reads are given their mode here: in a clone that was made with umask 077 only its owner may read them.
@@ -43,15 +45,17 @@ COPY common common
 COPY server-threaded server-threaded
 COPY server-libuv server-libuv
 COPY server-coro server-coro
+COPY server-hybrid server-hybrid
+COPY loadtest/pace loadtest/pace
 COPY --from=revision /revision .
-RUN make -j"$(nproc)" VERSION="$(cat revision)"
+RUN make -j"$(nproc)" VERSION="$(cat revision)" all build/pace
 
 FROM docker.io/library/debian:trixie-slim AS server
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libjansson4 libllhttp9.2 libpq5 libuv1t64 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 COPY --from=build /waitbench/build/server-threaded /waitbench/build/server-libuv /waitbench/build/server-coro \
-    /usr/local/bin/
+    /waitbench/build/server-hybrid /usr/local/bin/
 USER nobody
 ENV HOST=0.0.0.0 PORT=8080
 EXPOSE 8080
@@ -73,15 +77,17 @@ CMD ["sh", "-c", "ulimit -n $(ulimit -Hn); nginx-conf /tmp auto 40000 - $SITES >
 
 FROM docker.io/library/debian:trixie-slim AS loadtest
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends python3 python3-psycopg2 python3-scipy wrk \
+    && apt-get install -y --no-install-recommends \
+        libjansson4 libllhttp9.2 python3 python3-matplotlib python3-psycopg2 python3-scipy wrk \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt
 WORKDIR /waitbench
 COPY db db
 COPY servers.csv .
 COPY loadtest loadtest
+COPY --from=build /waitbench/build/pace /usr/local/bin/
 COPY --from=revision /revision .
 RUN chmod -R go=u-w .
 ENV PYTHONDONTWRITEBYTECODE=1
-# What it leaves belongs to whoever owns the results folder, who is not root.
+# What it leaves belongs to the owner of the results folder, a user that is not root.
 ENTRYPOINT ["bash", "-c", "\
     exec setpriv --reuid=$(stat -c %u results) --regid=$(stat -c %g results) --clear-groups loadtest/run \"$@\"", "loadtest"]

@@ -12,7 +12,7 @@ CREATE TABLE world (
 ) WITH (fillfactor = 80, autovacuum_enabled = false);
 
 -- Ordinary CRUD. The servers check all of this first and answer with a sentence; the constraints
--- hold for whoever else writes. `payload` is json and not jsonb: it is given back as it came.
+-- hold for other programs that write. `payload` is json and not jsonb: it is given back as it came.
 CREATE TABLE items (
     id         int8        GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name       text        NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),

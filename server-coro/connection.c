@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "server.h"
 
 /* Yields until the socket takes more. False when the client took nothing for WRITE_TIMEOUT. */
@@ -100,6 +100,12 @@ static coroutine_fn bool respond(struct connection *c, enum http_event event)
         if (worker->draining)
             exchange_close_after(&x);
         step = exchange_start(&x);
+    }
+    if (step == STEP_WAIT) {
+        wait_for(worker, x.wait_ms);
+        if (worker->draining)
+            exchange_close_after(&x);
+        step = exchange_waited(&x);
     }
     while (step == STEP_QUERY) {
         const PGresult *result = database_query(&session, &x.query);
@@ -220,11 +226,11 @@ static coroutine_fn void connection_main(void *arg)
         end(c);
 }
 
-/* Reads before it closes: see linger(). */
-static void turn_away(struct connection *c)
+/* There is no stack for its request. Reads before it closes: see linger(). */
+static void turn_away(struct connection *c, const struct limit_failure *failure)
 {
     struct iovec response = response_overloaded();
-    log_debug("client: no memory for a stack");
+    acceptor_log_limit(&c->worker->acceptor, failure);
     (void)!recv(c->watch->fd, c->worker->read_buffer, HTTP_READ_BYTES, MSG_DONTWAIT);
     (void)!send(c->watch->fd, response.iov_base, response.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
     end(c);
@@ -235,8 +241,17 @@ static void on_bytes(struct watch *watch)
     struct connection *c = watch->owner;
     watch->on_unwaited = NULL;
     watch->on_overdue = NULL;
-    if (!wait_spawn(c->worker, &c->worker->stacks, connection_main, c))
-        turn_away(c);
+    struct worker *worker = c->worker;
+    struct limit_failure failure = limit_no_memory("mmap", worker->stacks.size);
+    const struct limit_failure *short_of = NULL;
+    if (co_stacks_are_used_up(&worker->stacks))
+        short_of = headroom_short_inside(&worker->acceptor.headroom, clock_ms());
+    if (short_of != NULL) {
+        failure.error = 0; /* not tried */
+        failure.met = short_of->met;
+    }
+    if (short_of != NULL || !wait_spawn(worker, &worker->stacks, connection_main, c))
+        turn_away(c, &failure);
 }
 
 int connection_open(struct worker *worker, int fd)

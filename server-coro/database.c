@@ -145,7 +145,8 @@ static bool watch_link(struct link *link)
     return true;
 }
 
-/* At the start this ends the process: whoever starts a server wants to be told. Later the pool tries again. */
+/* At the start this ends the process: the user who starts a server wants to be told. Later the pool tries
+ * again. */
 static void not_connected(struct link *link)
 {
     struct database *database = link->database;
@@ -207,12 +208,14 @@ const PGresult *database_query(struct session *session, const struct query *quer
     struct pg *pg = &session->slot->pg;
     if (pg->pipeline != NULL)
         return pipeline_query(link, session, query);
+    /* excerpt 1 */
     enum pg_event event = pg_send(pg, query);
     watch_arm(link->watch, TIMEOUT_QUERY);
     while (event == PG_WANT_READ || event == PG_WANT_WRITE)
         event = watch_wait(link->watch, link_events(event)) == -ETIMEDOUT ? pg_timed_out(pg) : pg_step(pg);
     if (event == PG_DONE)
         return pg->result;
+    /* end of excerpt */
     session->failure = exchange_failure_of_query(pg);
     session->slot = NULL;
     link_lose(link);

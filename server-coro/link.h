@@ -1,4 +1,4 @@
-/* What the event loop knows of a slot of the pool: what database.c and pipeline.c share. */
+/* A slot of the pool as the event loop knows it: shared by database.c and pipeline.c. */
 #ifndef WB_LINK_H
 #define WB_LINK_H
 
@@ -19,7 +19,7 @@ struct link {
 /* The connection cannot be used any more, in any state; no request has it any more. */
 void link_lose(struct link *link);
 
-/* What a coroutine waits for at the socket. */
+/* The event at the socket that a coroutine waits for. */
 int link_events(enum pg_event event);
 
 /* A request needs its place no more: it goes to the request that is next. */

@@ -8,6 +8,7 @@
 static coroutine_fn enum accept_step accept_clients(struct worker *worker)
 {
     struct acceptor *acceptor = &worker->acceptor;
+    const struct limit_failure no_memory = limit_no_memory("calloc", sizeof(struct connection));
     for (unsigned taken = 1;; taken++) {
         int fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         enum accept_step step = acceptor_step(acceptor, fd < 0 ? -errno : fd);
@@ -15,7 +16,7 @@ static coroutine_fn enum accept_step accept_clients(struct worker *worker)
         case ACCEPT_SERVE:
             if (connection_open(worker, fd) == 0)
                 break;
-            acceptor_refuse(acceptor, "memory");
+            acceptor_refuse(acceptor, &no_memory);
             /* fall through */
         case ACCEPT_REFUSE:
             acceptor_turn_away(fd);
@@ -54,9 +55,7 @@ static coroutine_fn void listener_main(void *arg)
 
 int listener_start(struct worker *worker)
 {
-    int fd = atomic_load(&worker->listen_fd);
-    acceptor_init(&worker->acceptor, worker->app, worker->counters, fd);
-    worker->listener = watch_open(worker, fd);
+    worker->listener = watch_open(worker, worker->acceptor.fd);
     if (worker->listener == NULL)
         return -ENOMEM;
     return wait_spawn(worker, &worker->stacks, listener_main, worker) ? 0 : -ENOMEM;

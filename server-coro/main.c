@@ -6,28 +6,26 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server.h"
 
 enum {
     /*
-     * For each worker: free stacks that are kept, and how many of these with all the memory that they have
-     * touched. Requests that do not wait share one stack, the last one put back. Those that are under way
-     * together and end together, as in a pipeline, put back hundreds: with 64 left intact, CPU per request
-     * was 1.3 times libuv's at n=1 and 256 requests a worker. After 20,000 requests at once, 2 MiB and what 256
-     * stacks have touched is left for each worker.
+     * Of a worker's free stacks, those that stay for good. Stacks beyond them go when a load has
+     * ended, some at a time, so that the loop does not stop for it: 640 a second.
      */
-    STACKS_KEPT = 512,
-    STACKS_INTACT = 256,
+    STACKS_KEPT = 64,
+    STACKS_AT_A_TIME = 64,
+    SHRINK_MS = 100,
     /* libpq's connecting goes through OpenSSL, Kerberos and the name service, which STACK_KIB is not for. */
     DEEP_STACK_KIB = 256,
-    DEEP_STACKS_KEPT = 1,
+    DEEP_STACKS_KEPT = 0,
 };
 
 /* Here and not in main(), so that a debugger finds them (co_gdb.py). */
@@ -150,10 +148,12 @@ void watch_unwaited(struct watch *watch)
 int watch_wait(struct watch *watch, int events)
 {
     assert(watch->co == NULL && "watch_wait: another coroutine waits for it already");
+    /* excerpt 2 */
     look_for(watch, events);
     watch->co = co_running();
     co_suspend();
     return watch->result;
+    /* end of excerpt */
 }
 
 void watch_cancel(struct watch *watch)
@@ -196,12 +196,60 @@ static void on_deadline(uv_timer_t *timer)
     wait_run_ready(worker);
 }
 
+/* A coroutine that lets time pass, on its own stack. */
+struct sleeper {
+    struct alarm alarm;
+    struct co *co;
+};
+
+void wait_for(struct worker *worker, uint64_t ms)
+{
+    struct sleeper self = {.co = co_running()};
+    alarms_add(&worker->alarms, &self.alarm, clock_ns() + ms * 1000000);
+    co_suspend();
+}
+
+static void on_alarm(uv_poll_t *poll, int status, int events)
+{
+    struct worker *worker = poll->data;
+    struct alarm *due;
+    (void)status;
+    (void)events;
+    while ((due = alarms_take_due(&worker->alarms, clock_ns())) != NULL)
+        wait_wake(worker, owner_of(due, struct sleeper, alarm)->co);
+    wait_run_ready(worker);
+}
+
+/* -- stacks that are not needed any more ---------------------------------------------------------- */
+
+static bool has_spare_stacks(const struct worker *worker)
+{
+    return co_stacks_has_spare(&worker->stacks) || co_stacks_has_spare(&worker->deep_stacks);
+}
+
+static void on_shrink(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    co_stacks_shrink(&worker->stacks, STACKS_AT_A_TIME);
+    co_stacks_shrink(&worker->deep_stacks, STACKS_AT_A_TIME);
+    if (!has_spare_stacks(worker))
+        uv_timer_stop(timer);
+}
+
+static void shrink_in_time(struct worker *worker)
+{
+    if (has_spare_stacks(worker) && !uv_is_active((const uv_handle_t *)&worker->shrink))
+        uv_timer_start(&worker->shrink, on_shrink, SHRINK_MS, SHRINK_MS);
+}
+
 /* The callbacks of this turn have run; the loop looks for new events next. */
 static void on_before_poll(uv_prepare_t *prepare)
 {
     struct worker *worker = prepare->data;
     uint64_t delay_ms;
     database_send(&worker->database);
+    alarms_set_timer(&worker->alarms);
+    shrink_in_time(worker);
     if (timeouts_move_timer(&worker->timeouts, uv_now(&worker->loop), pool_next_ms(&worker->database.pool),
                             &delay_ms))
         uv_timer_start(&worker->timer, on_deadline, delay_ms, 0);
@@ -219,6 +267,8 @@ void worker_end_if_done(struct worker *worker)
     uv_close((uv_handle_t *)&worker->before_poll, NULL);
     uv_close((uv_handle_t *)&worker->turn, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
+    uv_close((uv_handle_t *)&worker->alarm, NULL);
+    uv_close((uv_handle_t *)&worker->shrink, NULL);
 }
 
 static void begin_drain(struct worker *worker)
@@ -235,7 +285,7 @@ static void begin_drain(struct worker *worker)
 static void on_order(uv_async_t *order)
 {
     struct worker *worker = order->data;
-    if (atomic_load(&worker->listen_fd) >= 0 && worker->acceptor.app == NULL)
+    if (atomic_load(&worker->listens) && worker->listener == NULL && !worker->draining)
         must(listener_start(worker), "listener_start");
     if (atomic_load(&worker->drains) && !worker->draining)
         begin_drain(worker);
@@ -245,16 +295,20 @@ static void on_order(uv_async_t *order)
 /* False: the reason is logged. */
 static bool worker_init(struct worker *worker, struct drain *drain, unsigned index)
 {
-    *worker = (struct worker){.app = &app, .counters = counters_shard(index), .drain = drain, .listen_fd = -1};
+    *worker = (struct worker){.app = &app, .counters = counters_shard(index), .drain = drain};
     LIST_INIT(&worker->connections);
     timeouts_init(&worker->timeouts, &app.config);
-    int error = co_stacks_init(&worker->stacks, app.config.stack_kib * 1024u, STACKS_KEPT, STACKS_INTACT);
+    int error = co_stacks_init(&worker->stacks, app.config.stack_kib * 1024u, STACKS_KEPT);
     if (error == 0)
-        error = co_stacks_init(&worker->deep_stacks, DEEP_STACK_KIB * 1024u, DEEP_STACKS_KEPT, 0);
+        error = co_stacks_init(&worker->deep_stacks, DEEP_STACK_KIB * 1024u, DEEP_STACKS_KEPT);
     if (error == 0)
         error = uv_loop_init(&worker->loop);
     if (error == 0)
         error = uv_async_init(&worker->loop, &worker->order, on_order);
+    if (error == 0)
+        error = alarms_init(&worker->alarms);
+    if (error == 0)
+        error = uv_poll_init(&worker->loop, &worker->alarm, worker->alarms.fd);
     if (error == 0)
         error = database_init(&worker->database, worker, index);
     if (error < 0) {
@@ -264,8 +318,11 @@ static bool worker_init(struct worker *worker, struct drain *drain, unsigned ind
     uv_prepare_init(&worker->loop, &worker->before_poll);
     uv_idle_init(&worker->loop, &worker->turn);
     uv_timer_init(&worker->loop, &worker->timer);
-    worker->order.data = worker->before_poll.data = worker->turn.data = worker->timer.data = worker;
+    uv_timer_init(&worker->loop, &worker->shrink);
+    worker->order.data = worker->before_poll.data = worker->turn.data = worker;
+    worker->timer.data = worker->alarm.data = worker->shrink.data = worker;
     uv_prepare_start(&worker->before_poll, on_before_poll);
+    must(uv_poll_start(&worker->alarm, UV_READABLE, on_alarm), "uv_poll_start");
     return true;
 }
 
@@ -273,6 +330,7 @@ static void worker_deinit(struct worker *worker)
 {
     database_deinit(&worker->database);
     must(uv_loop_close(&worker->loop), "uv_loop_close"); /* UV_EBUSY: a handle was forgotten */
+    alarms_deinit(&worker->alarms);
     co_stacks_deinit(&worker->stacks);
     co_stacks_deinit(&worker->deep_stacks);
 }
@@ -304,14 +362,15 @@ static bool workers_start(struct drain *drain)
     return true;
 }
 
-/* False: the reason is logged. */
+/* Descriptors that a listener keeps open are open before the line that says so. False: the reason is logged. */
 static bool workers_listen(void)
 {
     for (unsigned i = 0; i < app.config.workers; i++) {
         int fd = listen_open(&app, true);
         if (fd < 0)
             return false;
-        atomic_store(&workers[i].listen_fd, fd);
+        acceptor_init(&workers[i].acceptor, &app, workers[i].counters, fd);
+        atomic_store(&workers[i].listens, true);
     }
     for (unsigned i = 0; i < app.config.workers; i++)
         uv_async_send(&workers[i].order);
@@ -360,8 +419,7 @@ int main(int argc, char **argv)
     sigset_t signals;
     app_init(&app, "coro", argc, argv);
     drain_init(&drain, &app, app.config.workers);
-    size_t stacks = co_stack_limit();
-    app_limit_connections(&app, stacks < UINT_MAX ? (unsigned)stacks : UINT_MAX, "vm.max_map_count");
+    app_limit_connections(&app, app_mappings_left() / co_stack_maps(), LIMIT_MAX_MAP_COUNT);
 
     drain_block_signals(&signals);
     workers = calloc(app.config.workers, sizeof *workers);

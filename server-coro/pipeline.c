@@ -56,7 +56,7 @@ const PGresult *pipeline_query(struct link *link, struct session *session, const
     }
     if (self.result == NULL) {
         session->failure = self.failure;
-        session->slot = NULL; /* the place is given back by whoever failed the query */
+        session->slot = NULL; /* the place is given back by the code that failed the query */
     }
     return session->result = self.result;
 }

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "base/alarms.h"
 #include "base/must.h"
 #include "base/owner_of.h"
 #include "co/co.h"
@@ -62,9 +63,9 @@ struct worker {
     struct drain *drain; /* of the process */
     uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t order;     /* sent by the main thread after it has set one of these: */
-    atomic_int listen_fd; /* accept clients here (-1: not yet) */
-    atomic_bool drains;   /* begin the drain */
+    uv_async_t order;    /* sent by the main thread after it has set one of these: */
+    atomic_bool listens; /* `acceptor` is there: accept clients */
+    atomic_bool drains;  /* begin the drain */
     bool draining;
     struct acceptor acceptor;
     struct watch *listener; /* NULL while nothing is accepted */
@@ -75,9 +76,12 @@ struct worker {
     struct co_stacks deep_stacks; /* for connecting to the database */
     struct co_list ready, later;  /* coroutines that can go on now, and in the next turn of the loop */
     uv_prepare_t before_poll;
-    uv_idle_t turn;   /* active while `later` is not empty */
-    uv_timer_t timer; /* at the earliest deadline, or earlier */
+    uv_idle_t turn;    /* active while `later` is not empty */
+    uv_timer_t timer;  /* at the earliest deadline, or earlier */
+    uv_timer_t shrink; /* active while there are stacks to spare */
     struct timeouts timeouts;
+    struct alarms alarms;              /* of coroutines that wait for time to pass */
+    uv_poll_t alarm;                   /* watches alarms.fd */
     char read_buffer[HTTP_READ_BYTES]; /* of all clients: no coroutine yields between reading and feeding */
 };
 
@@ -92,7 +96,7 @@ struct worker {
  *     watch_close(watch);
  *
  * What libuv is told to look for stays as it is between two waits for the same, since each change costs an
- * epoll_ctl(2): a client's socket is watched for reading all the time. What happens while no coroutine waits
+ * epoll_ctl(2): a client's socket is watched for reading all the time. An event while no coroutine waits
  * can be given to a callback, say one that makes a coroutine: so a client that is silent needs none. Without a
  * callback (a pipelined request, or the end of file, during a query), watching stops until the next wait; epoll
  * is level-triggered, so nothing is lost.
@@ -144,6 +148,9 @@ void watch_unwaited(struct watch *watch);
 /* Yields until every descriptor that is ready by now has had its turn. */
 coroutine_fn void wait_turn(struct worker *worker);
 
+/* Yields until at least `ms` milliseconds have passed. */
+coroutine_fn void wait_for(struct worker *worker, uint64_t ms);
+
 /* Makes a coroutine that runs before the present callback ends. False if no stack is to be had. */
 __attribute__((warn_unused_result)) bool wait_spawn(struct worker *worker, struct co_stacks *stacks,
                                                     void (*entry)(void *), void *arg);
@@ -165,7 +172,7 @@ void worker_end_if_done(struct worker *worker);
 
 /* -- listener.c ----------------------------------------------------------------------------------- */
 
-/* Accepts clients at worker->listen_fd, which is the listener's from now on. -ENOMEM: it does not. */
+/* Accepts clients with worker->acceptor. -ENOMEM: it does not. */
 __attribute__((warn_unused_result)) int listener_start(struct worker *worker);
 
 /* -- connection.c --------------------------------------------------------------------------------- */

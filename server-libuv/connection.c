@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server.h"
 
@@ -31,7 +32,7 @@ static struct job *job_take(struct connection *c)
     if (job != NULL) {
         STAILQ_REMOVE_HEAD(&worker->free_jobs, entry);
         worker->free_job_count--;
-    } else if ((job = malloc(sizeof *job)) == NULL) {
+    } else if ((job = malloc(job_bytes)) == NULL) {
         return NULL;
     }
     exchange_init(&job->exchange, &worker->app->service, worker->counters);
@@ -233,7 +234,9 @@ static enum progress respond(struct connection *c, enum http_event event)
 {
     struct job *job = job_take(c);
     if (job == NULL) {
+        const struct limit_failure failure = limit_no_memory("malloc", job_bytes);
         struct iovec response = response_overloaded();
+        acceptor_log_limit(&c->worker->listener.acceptor, &failure);
         uv_try_write(stream_of(c), bufs_of(&response), 1);
         connection_fail(c, "request", UV_ENOMEM);
         return PROGRESS_LATER;
@@ -248,7 +251,7 @@ static enum progress respond(struct connection *c, enum http_event event)
     if (c->worker->draining)
         exchange_close_after(x);
     x->request = &c->codec.request;
-    return exchange_start(x) == STEP_RESPOND ? PROGRESS_DONE : database_query(job);
+    return job_start(job);
 }
 
 /* Waits for (the rest of) the next request. */
@@ -291,13 +294,23 @@ static void on_chunk_written(uv_write_t *write, int status)
     job->sent += job->chunk;
     if (send_rest(c) == PROGRESS_DONE)
         go_on(c, http_next(&c->codec));
-    database_run_woken(&c->worker->database);
+    jobs_run_woken(c->worker);
 }
 
 void connection_respond(struct connection *c)
 {
     if (send_response(c) == PROGRESS_DONE)
         go_on(c, http_next(&c->codec));
+}
+
+void connections_resume_waiting(struct worker *worker)
+{
+    struct alarm *due;
+    while ((due = alarms_take_due(&worker->alarms, clock_ns())) != NULL) {
+        struct job *job = owner_of(due, struct job, alarm);
+        if (job_waited(job) == PROGRESS_DONE)
+            connection_respond(job->connection);
+    }
 }
 
 void connections_resume_yielding(struct worker *worker)
@@ -360,7 +373,7 @@ static void on_bytes_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
         go_on(c, http_feed(&c->codec, buf->base, (size_t)len));
     else
         hold_bytes(c, buf->base, (size_t)len);
-    database_run_woken(&c->worker->database);
+    jobs_run_woken(c->worker);
 }
 
 /* -- start, time and end -------------------------------------------------------------------------- */
@@ -386,7 +399,7 @@ void connection_drain(struct connection *c)
     if (c->state == CONNECTION_READING || c->state == CONNECTION_LINGERING)
         connection_move(c, c->state); /* the time-out between requests is TIMEOUT_LAST_CALL now */
     else if (c->state == CONNECTION_HANDLING)
-        exchange_close_after(&c->job->exchange);
+        job_drain(c->job);
 }
 
 static void timed_out(struct connection *c)
@@ -398,7 +411,7 @@ static void timed_out(struct connection *c)
         go_on(c, HTTP_EVENT_REFUSED);
         break;
     case TIMEOUT_WRITE:
-        /* What is left tells that some went, not when: found after one to two time-outs. */
+        /* The bytes left tell that some went, not when: found after one to two time-outs. */
         if (untaken(c) < c->job->pending) {
             c->job->pending = untaken(c);
             connection_move(c, CONNECTION_SENDING);

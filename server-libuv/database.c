@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "link.h"
 
+const size_t job_bytes = sizeof(struct job);
+
 static struct timeouts *timeouts_of(const struct link *link)
 {
     return &link->database->worker->timeouts;
@@ -121,7 +123,8 @@ static void connected(struct link *link)
         drain_part_is_up(database->worker->drain);
 }
 
-/* At the start this ends the process: whoever starts a server wants to be told. Later the pool tries again. */
+/* At the start this ends the process: the user who starts a server wants to be told. Later the pool tries
+ * again. */
 static void not_connected(struct link *link)
 {
     struct database *database = link->database;
@@ -155,7 +158,7 @@ static void on_connect_ready(uv_poll_t *watcher, int status, int events)
     (void)status, (void)events; /* libpq finds out by itself */
     unwatch(link);
     go_on_connecting(link, pg_step(&link->slot->pg));
-    database_run_woken(link->database);
+    jobs_run_woken(link->database->worker);
 }
 
 static void start_connecting(struct link *link)
@@ -177,7 +180,7 @@ static void on_host_resolved(uv_getaddrinfo_t *lookup, int status, struct addrin
     else
         go_on_connecting(link, pg_give_up(pg, "cannot resolve %s: %s", database->worker->app->database.host,
                                           uv_strerror(status)));
-    database_run_woken(database);
+    jobs_run_woken(database->worker);
 }
 
 /* In libuv's thread pool: a resolver cannot be interrupted, its time-outs are in resolv.conf(5). */
@@ -229,6 +232,7 @@ static enum pg_event send_query(struct link *link)
 static enum progress go_on_querying(struct link *link, enum pg_event event)
 {
     struct pg *pg = &link->slot->pg;
+    /* excerpt 1 */
     while (event == PG_DONE) {
         if (exchange_resume(&link->job->exchange, pg->result) == STEP_RESPOND) {
             link_release(link);
@@ -241,6 +245,7 @@ static enum progress go_on_querying(struct link *link, enum pg_event event)
     int error = link_watch(link, event, on_result_ready);
     if (error == 0)
         return PROGRESS_LATER;
+    /* end of excerpt */
     pg_give_up(pg, "cannot watch its socket: %s", uv_strerror(error));
     return fail_query(link);
 }
@@ -252,17 +257,19 @@ static void on_result_ready(uv_poll_t *watcher, int status, int events)
     (void)events;
     if (status < 0)
         link->events = 0; /* libuv has stopped the watcher; libpq knows why */
+    /* excerpt 2 */
     enum pg_event event = pg_step(&link->slot->pg);
     if (job != NULL) {
         if (go_on_querying(link, event) == PROGRESS_DONE)
             connection_respond(job->connection);
+        /* end of excerpt */
     } else if (event == PG_FAILED) {
         link_lose(link); /* it died while it was idle */
     } else if (link_watch(link, PG_WANT_READ, on_result_ready) < 0) {
         pg_give_up(&link->slot->pg, "cannot watch its socket");
         link_lose(link);
     }
-    database_run_woken(link->database);
+    jobs_run_woken(link->database->worker);
 }
 
 /* The pool has decided on the job's wish for a connection. */
@@ -282,15 +289,42 @@ static enum progress start_querying(struct database *database, struct job *job)
     return go_on_querying(link, send_query(link));
 }
 
-enum progress database_query(struct job *job)
+static enum progress database_query(struct job *job)
 {
-    struct database *database = &job->connection->worker->database;
+    struct database *database = job->connection->worker->database;
     pool_checkout(&database->pool, &job->waiter, clock_ns());
     return start_querying(database, job);
 }
 
-void database_run_woken(struct database *database)
+/* Does the steps of the exchange before its first result. PROGRESS_DONE: the response can be sent. */
+static enum progress take_step(struct job *job, enum step step)
 {
+    if (step == STEP_RESPOND)
+        return PROGRESS_DONE;
+    if (step == STEP_QUERY)
+        return database_query(job);
+    alarms_add(&job->connection->worker->alarms, &job->alarm, clock_ns() + job->exchange.wait_ms * 1000000);
+    return PROGRESS_LATER;
+}
+
+enum progress job_start(struct job *job)
+{
+    return take_step(job, exchange_start(&job->exchange));
+}
+
+enum progress job_waited(struct job *job)
+{
+    return take_step(job, exchange_waited(&job->exchange));
+}
+
+void job_drain(struct job *job)
+{
+    exchange_close_after(&job->exchange);
+}
+
+void jobs_run_woken(struct worker *worker)
+{
+    struct database *database = worker->database;
     struct job *job;
     while ((job = STAILQ_FIRST(&database->woken)) != NULL) {
         struct pool_waiter *waiter = &job->waiter;
@@ -304,9 +338,19 @@ void database_run_woken(struct database *database)
 
 /* -- time, start and end -------------------------------------------------------------------------- */
 
-void database_check_time(struct database *database)
+void jobs_before_poll(struct worker *worker)
 {
-    struct worker *worker = database->worker;
+    pipelines_send(worker->database);
+}
+
+uint64_t jobs_next_ms(const struct worker *worker)
+{
+    return pool_next_ms(&worker->database->pool);
+}
+
+void jobs_check_time(struct worker *worker)
+{
+    struct database *database = worker->database;
     struct deadline *passed;
     while ((passed = timeouts_take_expired(&worker->timeouts, TIMEOUT_CONNECT, uv_now(&worker->loop))) !=
            NULL) {
@@ -331,20 +375,22 @@ void database_check_time(struct database *database)
     turn_away(database);
 }
 
-int database_init(struct database *database, struct worker *worker, unsigned index)
+int jobs_init(struct worker *worker, unsigned index)
 {
     const struct pool_settings settings = app_pool_settings(worker->app, (int)index, worker->counters);
-    *database = (struct database){.worker = worker};
+    struct database *database = calloc(1, sizeof *database);
+    if (database == NULL)
+        return -ENOMEM;
+    worker->database = database;
+    database->worker = worker;
     STAILQ_INIT(&database->woken);
     STAILQ_INIT(&database->to_send);
     database->links = calloc(settings.size, sizeof *database->links);
     if (database->links == NULL)
         return -ENOMEM;
     int error = pool_init(&database->pool, &settings);
-    if (error < 0) {
-        free(database->links);
-        return error;
-    }
+    if (error < 0)
+        return error; /* the process ends */
     for (unsigned i = 0; i < settings.size; i++) {
         database->links[i].database = database;
         database->links[i].slot = &database->pool.slots[i];
@@ -352,8 +398,9 @@ int database_init(struct database *database, struct worker *worker, unsigned ind
     return 0;
 }
 
-void database_stop(struct database *database)
+void jobs_stop(struct worker *worker)
 {
+    struct database *database = worker->database;
     pool_stop(&database->pool);
     for (unsigned i = 0; i < database->pool.settings.size; i++) {
         struct link *link = &database->links[i];
@@ -364,8 +411,10 @@ void database_stop(struct database *database)
     }
 }
 
-void database_deinit(struct database *database)
+void jobs_deinit(struct worker *worker)
 {
+    struct database *database = worker->database;
     pool_deinit(&database->pool);
     free(database->links);
+    free(database);
 }

@@ -1,9 +1,19 @@
-/* A slot of the pool with its watcher: what database.c and pipeline.c share. */
+/* The database connections of a loop, each with its watcher: what database.c and pipeline.c share. */
 #ifndef WB_LINK_H
 #define WB_LINK_H
 
 #include "db/pg_pipeline.h"
+#include "db/pool.h"
 #include "server.h"
+
+/* The database connections of one worker. */
+struct database {
+    struct worker *worker;
+    struct pool pool;
+    struct link *links;          /* one for each slot of the pool, by its index */
+    struct job_list woken;       /* were given a connection or turned away, and have not run since */
+    STAILQ_HEAD(, link) to_send; /* pipelines with queries that have not been sent */
+};
 
 struct link {
     struct database *database;
@@ -41,6 +51,9 @@ void pipeline_on_ready(uv_poll_t *watcher, int status, int events);
 
 /* The query of a job has taken too long. */
 void pipeline_timed_out(struct link *link, struct job *job);
+
+/* Before the loop polls: sends the queries that its callbacks have added. */
+void pipelines_send(struct database *database);
 
 /* Gives up the pipelines whose first query the database has not ended. */
 void pipelines_check_time(struct database *database);

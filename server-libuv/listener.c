@@ -15,6 +15,7 @@
 static enum accept_step accept_clients(struct worker *worker, unsigned max)
 {
     struct acceptor *acceptor = &worker->listener.acceptor;
+    const struct limit_failure no_memory = limit_no_memory("calloc", sizeof(struct connection));
     for (unsigned i = 0; i < max; i++) {
         int fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         enum accept_step step = acceptor_step(acceptor, fd < 0 ? -errno : fd);
@@ -22,7 +23,7 @@ static enum accept_step accept_clients(struct worker *worker, unsigned max)
         case ACCEPT_SERVE:
             if (connection_open(worker, fd) == 0)
                 break;
-            acceptor_refuse(acceptor, "memory");
+            acceptor_refuse(acceptor, &no_memory);
             /* fall through */
         case ACCEPT_REFUSE:
             acceptor_turn_away(fd);
@@ -59,16 +60,14 @@ static void on_clients_waiting(uv_poll_t *poll, int status, int events)
         uv_timer_start(&worker->listener.retry, on_retry_time, timeout_ms(&worker->app->config, TIMEOUT_RETRY),
                        0);
     }
-    database_run_woken(&worker->database);
+    jobs_run_woken(worker);
 }
 
 void listener_start(struct worker *worker)
 {
     struct listener *listener = &worker->listener;
-    int fd = atomic_load(&worker->listen_fd);
-    acceptor_init(&listener->acceptor, worker->app, worker->counters, fd);
     must(uv_timer_init(&worker->loop, &listener->retry), "uv_timer_init");
-    must(uv_poll_init_socket(&worker->loop, &listener->poll, fd), "uv_poll_init_socket");
+    must(uv_poll_init_socket(&worker->loop, &listener->poll, listener->acceptor.fd), "uv_poll_init_socket");
     listener->retry.data = listener->poll.data = worker;
     watch(listener);
 }

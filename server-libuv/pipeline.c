@@ -93,16 +93,16 @@ void pipeline_on_ready(uv_poll_t *watcher, int status, int events)
     for (; event == PG_DONE; event = pg_pipeline_next(pg))
         go_on(link);
     await(link, event);
-    database_run_woken(link->database);
+    jobs_run_woken(link->database->worker);
 }
 
-void database_send(struct database *database)
+void pipelines_send(struct database *database)
 {
     struct link *link;
     while ((link = STAILQ_FIRST(&database->to_send)) != NULL) {
         forget_to_send(link);
         await(link, pg_pipeline_send(&link->slot->pg));
-        database_run_woken(database); /* those that a lost connection turned away may add queries, too */
+        jobs_run_woken(database->worker); /* those that a lost connection turned away may add queries, too */
     }
 }
 

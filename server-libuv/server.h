@@ -3,29 +3,34 @@
  * loop, its own listening socket, its own database connections and the clients that it accepted.
  * Nothing below is shared between workers, so nothing is locked.
  *
- *     main.c        start, signals, drain; the loop's timer
+ *     main.c        the name of the server
+ *     loops.c       start, signals, drain; the loop's timer
  *     listener.c    a client waits            -> connection_open()
- *     connection.c  a request is complete     -> database_query()
+ *     connection.c  a request is complete     -> job_start()
  *     database.c    the response is made      -> connection_respond()
  *     pipeline.c    the same with DB_PIPELINE=1, where requests share connections (link.h)
  *     connection.c  the response is sent      -> the next request
  *
  * All of it runs on the worker's own thread, between two polls of its loop. libuv never calls back
  * from inside a call, and neither do these files: a request that is given the connection of another is
- * queued, and runs when the present callback has ended (database_run_woken).
+ * queued, and runs when the present callback has ended (jobs_run_woken).
+ *
+ * server-hybrid is linked with loops.c, listener.c and connection.c, and hands requests to threads in place of
+ * database.c.
  */
 #ifndef WB_SERVER_H
 #define WB_SERVER_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "base/alarms.h"
 #include "base/must.h"
 #include "base/owner_of.h"
-#include "db/pool.h"
 #include "handler/exchange.h"
 #include "server/app.h"
 #include "server/drain.h"
@@ -36,7 +41,7 @@ enum {
     JOBS_KEPT = 256, /* of the jobs that are free, for each loop */
 };
 
-/* What a function says that would wait if it could. */
+/* The result of a function that would wait if it could. */
 enum progress {
     PROGRESS_DONE,  /* it is done, and the caller goes on */
     PROGRESS_LATER, /* a callback will go on (or close the connection), and the caller returns */
@@ -75,6 +80,7 @@ struct job {
     struct pool_waiter waiter;
     uint64_t ticket;          /* of the query that is under way in a pipeline */
     struct deadline deadline; /* of that query */
+    struct alarm alarm;       /* at STEP_WAIT */
     uint64_t sent;            /* bytes of the response that the socket has taken */
     size_t chunk;             /* bytes handed to the uv_write under way */
     size_t pending;           /* of those, not yet taken when the write deadline was armed */
@@ -94,31 +100,24 @@ struct listener {
     uv_timer_t retry; /* after a descriptor or memory was not to be had */
 };
 
-/* The database connections of one worker. */
-struct database {
-    struct worker *worker;
-    struct pool pool;
-    struct link *links;          /* one for each slot of the pool, by its index */
-    struct job_list woken;       /* were given a connection or turned away, and have not run since */
-    STAILQ_HEAD(, link) to_send; /* pipelines with queries that have not been sent */
-};
-
 struct worker {
     const struct app *app;
     struct counters *counters;
     struct drain *drain; /* of the process */
     uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t order;     /* sent by the main thread after it has set one of these: */
-    atomic_int listen_fd; /* accept clients here (-1: not yet) */
-    atomic_bool drains;   /* begin the drain */
+    uv_async_t order;    /* sent by the main thread after it has set one of these: */
+    atomic_bool listens; /* listener.acceptor is there: accept clients */
+    atomic_bool drains;  /* begin the drain */
     uv_prepare_t before_poll;
     uv_idle_t no_sleep; /* active while `yielding` is not empty */
     uv_timer_t timer;   /* at the earliest deadline, or earlier */
     struct timeouts timeouts;
+    struct alarms alarms; /* of jobs that let time pass */
+    uv_poll_t alarm;      /* watches alarms.fd */
     bool draining;
     struct listener listener;
-    struct database database;
+    struct database *database; /* of this worker alone: link.h */
     LIST_HEAD(, connection) connections;
     struct connection_queue yielding;
     struct job_list free_jobs;
@@ -126,14 +125,20 @@ struct worker {
     char read_buffer[HTTP_READ_BYTES]; /* for all connections: the codec copies what it keeps */
 };
 
-/* main.c */
+/* loops.c */
+
+/*
+ * Starts the workers, serves until a drain has ended, and ends them; the exit status. Leaves the process at
+ * once where other threads go on. From the main thread, which waits for the signals.
+ */
+int loops_run(const struct app *app, struct drain *drain, const sigset_t *signals);
 
 /* A connection has been closed: ends the loop if that was the last one of a drain. */
 void worker_connection_closed(struct worker *worker);
 
 /* listener.c */
 
-/* Accepts clients at worker->listen_fd, which is the listener's from now on. */
+/* Accepts clients with worker->listener.acceptor. */
 void listener_start(struct worker *worker);
 
 /* Accepts what is in the backlog, then closes the socket. */
@@ -144,7 +149,7 @@ void listener_drain(struct worker *worker);
 /* Serves the client at `fd`, which is the connection's from now on. -ENOMEM leaves it to the caller. */
 __attribute__((warn_unused_result)) int connection_open(struct worker *worker, int fd);
 
-/* The exchange of a connection that database_query() left waiting has its response. */
+/* The exchange of a job that was PROGRESS_LATER has its response. */
 void connection_respond(struct connection *connection);
 
 /* The present request, or the next one, is its last; the connection is closed soon if there is none. */
@@ -153,29 +158,45 @@ void connection_drain(struct connection *connection);
 /* Goes on with those that let others go first; each may yield again. */
 void connections_resume_yielding(struct worker *worker);
 
+/* Goes on with the requests that have let enough time pass. */
+void connections_resume_waiting(struct worker *worker);
+
 /* Acts on the deadlines that have passed. */
 void connections_check_time(struct worker *worker);
 
-/* database.c */
+/* database.c: what a loop does for its requests */
 
-/* 0 or -ENOMEM. Connects nothing yet. */
-__attribute__((warn_unused_result)) int database_init(struct database *database, struct worker *worker,
-                                                      unsigned index);
+extern const size_t job_bytes; /* of what begins with a struct job */
 
-/* Runs the queries of an exchange at STEP_QUERY. PROGRESS_LATER: connection_respond() will be called. */
-__attribute__((warn_unused_result)) enum progress database_query(struct job *job);
+/* 0 or a negative errno. Connects nothing yet. */
+__attribute__((warn_unused_result)) int jobs_init(struct worker *worker, unsigned index);
+
+/*
+ * The exchange of a new job has its request. PROGRESS_DONE: its response is made; PROGRESS_LATER:
+ * connection_respond() will be called, and not from here.
+ */
+__attribute__((warn_unused_result)) enum progress job_start(struct job *job);
+
+/* The same, once x.wait_ms have passed after STEP_WAIT. */
+__attribute__((warn_unused_result)) enum progress job_waited(struct job *job);
+
+/* A drain has begun: the response under way closes its connection. */
+void job_drain(struct job *job);
 
 /* Runs the requests that were given a connection or turned away. Every callback that may cause this ends so. */
-void database_run_woken(struct database *database);
+void jobs_run_woken(struct worker *worker);
 
-/* Before the loop polls: sends the queries that its callbacks have added to pipelines. */
-void database_send(struct database *database);
+/* The callbacks of this turn have run: sends the queries that they have added to pipelines. */
+void jobs_before_poll(struct worker *worker);
+
+/* When jobs_check_time() will next have something to do, on clock_ms(). */
+uint64_t jobs_next_ms(const struct worker *worker);
 
 /* Connects what is due, turns away what has waited too long, and acts on deadlines that have passed. */
-void database_check_time(struct database *database);
+void jobs_check_time(struct worker *worker);
 
-/* Closes every handle; nothing may be under way. database_deinit() follows when the loop has ended. */
-void database_stop(struct database *database);
-void database_deinit(struct database *database);
+/* Closes every handle; nothing may be under way. jobs_deinit() follows when the loop has ended. */
+void jobs_stop(struct worker *worker);
+void jobs_deinit(struct worker *worker);
 
 #endif

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -96,6 +97,14 @@ static void linger(const struct connection *c)
     }
 }
 
+/* Blocks for at least `ms`. */
+static void sleep_for(uint64_t ms)
+{
+    struct timespec end = clock_timespec(clock_ns() + ms * 1000000);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR) {
+    }
+}
+
 /* Responds to what the codec gave out. False when the connection is to be closed. */
 static bool respond(struct connection *c, struct http_codec *codec, enum http_event event)
 {
@@ -110,6 +119,12 @@ static bool respond(struct connection *c, struct http_codec *codec, enum http_ev
         if (is_draining(c))
             exchange_close_after(&x);
         step = exchange_start(&x);
+    }
+    if (step == STEP_WAIT) {
+        sleep_for(x.wait_ms);
+        if (is_draining(c))
+            exchange_close_after(&x);
+        step = exchange_waited(&x);
     }
     while (step == STEP_QUERY) {
         const PGresult *result = database_query(&session, &x.query);

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/owner_of.h"
-#include "server.h"
+#include "database.h"
 
 /* A thread in the pool's queue, on its own stack. */
 struct queued {
@@ -29,20 +30,19 @@ struct queued {
  * after releasing the lock: with 256 clients, 16 connections and n=1 this cut context switches per request
  * from 3.8 to 3.1, the minimum (one each for request, pool and query).
  */
-static void wake(struct pool_waiter *waiter)
+static void wake_thread(struct pool_waiter *waiter)
 {
-    if (waiter == NULL)
-        return;
     struct queued *queued = owner_of(waiter, struct queued, waiter);
     atomic_store_explicit(&queued->released, true, memory_order_release);
     sem_post(&queued->woken);
 }
 
-static void turn_away(struct pool *pool)
+/* Under the lock. */
+static void turn_away(struct database *database)
 {
     struct pool_waiter *waiter;
-    while ((waiter = pool_take_turned_away(pool, clock_ns())) != NULL)
-        wake(waiter);
+    while ((waiter = pool_take_turned_away(&database->pool, clock_ns())) != NULL)
+        database->wake(waiter);
 }
 
 /* Blocks until `pg` may go on, and goes on; PG_FAILED once time is up or `stop_fd` (-1: none) is readable. */
@@ -53,12 +53,14 @@ static enum pg_event wait_and_step(struct pg *pg, enum pg_event event, uint64_t 
         {.fd = pg_socket(pg), .events = event == PG_WANT_READ ? POLLIN : POLLIN | POLLOUT},
         {.fd = stop_fd, .events = POLLIN},
     };
+    /* excerpt 2 */
     int count = poll(ready, stop_fd < 0 ? 1 : 2, now < deadline_ms ? (int)(deadline_ms - now) : 0);
     if (count == 0)
         return pg_timed_out(pg);
     if (ready[1].revents != 0)
         return pg_give_up(pg, "the server is stopping");
     return pg_step(pg);
+    /* end of excerpt */
 }
 
 /* -- making connections: the keeper --------------------------------------------------------------- */
@@ -97,6 +99,7 @@ static enum pg_event connect_slot(struct database *database, struct pool_slot *s
 static void keeper_sleep(struct database *database, uint64_t until_ns)
 {
     struct timespec at = clock_timespec(until_ns);
+    database->keeper_until_ns = until_ns;
     if (until_ns == UINT64_MAX)
         pthread_cond_wait(&database->keeper_wake, &database->lock);
     else
@@ -112,26 +115,25 @@ static void attempt_ended(struct database *database, struct pool_slot *slot, enu
             pipeline_connected(database, slot);
         struct pool_waiter *waiter = pool_checkin(pool, slot, clock_ns());
         for (; waiter != NULL; waiter = pool_take_granted(pool, clock_ns()))
-            wake(waiter);
+            database->wake(waiter);
         return;
     }
     pool_lost(pool, slot, clock_ns());
     if (pool_start_failed(pool))
         app_cannot_start(database->app, &slot->pg);
-    turn_away(pool);
+    turn_away(database);
 }
 
 static void *keeper_main(void *argument)
 {
-    struct server *server = argument;
-    struct database *database = &server->database;
+    struct database *database = argument;
     struct pool *pool = &database->pool;
     pthread_mutex_lock(&database->lock);
     while (pool->state != POOL_STOPPED) {
         struct pool_slot *slot = pool_take_due(pool, clock_ns());
         if (slot == NULL) {
             keeper_sleep(database, pool_next_ns(pool));
-            turn_away(pool);
+            turn_away(database);
             continue;
         }
         database->is_resolving = true;
@@ -141,16 +143,17 @@ static void *keeper_main(void *argument)
         bool is_first = pool->state == POOL_PROVING;
         attempt_ended(database, slot, event);
         if (is_first)
-            drain_part_is_up(&server->drain);
+            drain_part_is_up(database->drain);
     }
     pthread_mutex_unlock(&database->lock);
     return NULL;
 }
 
-bool database_start(struct database *database, struct server *server)
+bool database_start(struct database *database, const struct app *app, struct drain *drain,
+                    void (*wake)(struct pool_waiter *waiter))
 {
-    const struct pool_settings settings = app_pool_settings(&server->app, -1, counters_shard(0));
-    database->app = &server->app;
+    const struct pool_settings settings = app_pool_settings(app, -1, counters_shard(0));
+    *database = (struct database){.app = app, .drain = drain, .wake = wake != NULL ? wake : wake_thread};
     pthread_mutex_init(&database->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -162,7 +165,7 @@ bool database_start(struct database *database, struct server *server)
     if (has_pool && settings.depth > 1)
         database->pipelines = pipelines_start(database);
     if (!has_pool || (settings.depth > 1 && database->pipelines == NULL) || database->stop_fd < 0 ||
-        pthread_create(&database->keeper, NULL, keeper_main, server) != 0) {
+        pthread_create(&database->keeper, NULL, keeper_main, database) != 0) {
         log_error("no memory, descriptor or thread for a pool of %u connections", settings.size);
         return false;
     }
@@ -192,7 +195,7 @@ bool database_stop(struct database *database)
 static void lose(struct database *database, struct pool_slot *slot)
 {
     pool_lost(&database->pool, slot, clock_ns());
-    turn_away(&database->pool);
+    turn_away(database);
     pthread_cond_signal(&database->keeper_wake);
 }
 
@@ -212,7 +215,7 @@ static void wait_in_queue(struct database *database, struct queued *self)
         if (errno == EINTR)
             continue;
         pthread_mutex_lock(&database->lock);
-        turn_away(&database->pool);
+        turn_away(database);
         pthread_mutex_unlock(&database->lock);
         at = clock_timespec(clock_ns() + 1000000);
     }
@@ -248,6 +251,30 @@ static bool is_usable(struct pool_slot *slot)
     return !slot->suspect || poll(&ready, 1, 0) == 0 || pg_step(&slot->pg) != PG_FAILED;
 }
 
+enum pool_outcome database_decided(struct session *session, struct pool_waiter *waiter)
+{
+    session->slot = waiter->slot;
+    session->slot_losses = waiter->slot_losses;
+    session->failure = exchange_failure_of_checkout(waiter->outcome);
+    if (waiter->outcome != POOL_GRANTED || is_usable(waiter->slot))
+        return waiter->outcome;
+    session->slot = NULL;
+    database_lose(session->database, waiter->slot);
+    return database_ask(session, waiter);
+}
+
+enum pool_outcome database_ask(struct session *session, struct pool_waiter *waiter)
+{
+    struct database *database = session->database;
+    pthread_mutex_lock(&database->lock);
+    enum pool_outcome outcome = pool_checkout(&database->pool, waiter, clock_ns());
+    if (outcome == POOL_QUEUED && pool_next_ns(&database->pool) < database->keeper_until_ns)
+        pthread_cond_signal(&database->keeper_wake); /* the time of a waiter that no thread waits for */
+    turn_away(database);                             /* the keeper may be busy with a connection for seconds */
+    pthread_mutex_unlock(&database->lock);
+    return outcome == POOL_QUEUED ? POOL_QUEUED : database_decided(session, waiter);
+}
+
 bool database_checkout(struct session *session)
 {
     enum pool_outcome outcome;
@@ -265,12 +292,14 @@ const PGresult *database_query(struct session *session, const struct query *quer
     struct pg *pg = &session->slot->pg;
     if (pg->pipeline != NULL)
         return pipeline_query(session, query);
+    /* excerpt 1 */
     enum pg_event event = pg_send(pg, query);
     uint64_t deadline_ms = clock_ms() + timeout_ms(&database->app->config, TIMEOUT_QUERY);
     while (event == PG_WANT_READ || event == PG_WANT_WRITE)
         event = wait_and_step(pg, event, deadline_ms, -1);
     if (event == PG_DONE)
         return pg->result;
+    /* end of excerpt */
     session->failure = exchange_failure_of_query(pg);
     database_lose(database, session->slot);
     session->slot = NULL;
@@ -295,7 +324,7 @@ static void wake_more(struct database *database)
     struct pool_waiter *next;
     pthread_mutex_lock(&database->lock);
     while ((next = pool_take_granted(&database->pool, clock_ns())) != NULL)
-        wake(next);
+        database->wake(next);
     pthread_mutex_unlock(&database->lock);
 }
 
@@ -318,7 +347,8 @@ void database_give_back(struct database *database, struct pool_slot *slot, unsig
     if (slot->losses == losses)
         next = give_back(database, slot);
     pthread_mutex_unlock(&database->lock);
-    wake(next);
+    if (next != NULL)
+        database->wake(next);
     if (next != NULL && database->pipelines != NULL)
         wake_more(database);
 }

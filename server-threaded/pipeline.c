@@ -14,12 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "database.h"
 #include "db/pg_pipeline.h"
-#include "server.h"
 
 /* A thread that waits for the result of its query, on its own stack. */
 struct asking {
@@ -123,7 +124,7 @@ static bool take_in(struct pipeline *pipeline)
     return !is_ending;
 }
 
-/* Takes the results that have arrived. What the connection waits for next; PG_FAILED when it is down. */
+/* Takes the results that have arrived. Returns the connection's next wait; PG_FAILED when it is down. */
 static enum pg_event take_results(struct pipeline *pipeline, bool is_ready)
 {
     struct pg *pg = &pipeline->slot->pg;
@@ -255,7 +256,7 @@ const PGresult *pipeline_query(struct session *session, const struct query *quer
         sem_destroy(&self.woken);
         if (self.result != NULL)
             return session->result = self.result;
-        session->slot = NULL; /* the place is given back by whoever ended the query, or gone */
+        session->slot = NULL; /* the place is given back by the code that ended the query, or gone */
         session->failure = self.failure;
         if (self.outcome != ASKING_NOT_SENT || !database_checkout(session))
             return NULL;

@@ -177,7 +177,7 @@ static enum pg_event finish(struct pg *pg)
 /*
  * Takes what has arrived so far; PQgetResult() is only called when it cannot wait.
  *
- * `alive` says that reading went well. What was read before the connection broke still counts, up to
+ * `alive` says that reading went well. Bytes read before the connection broke still count, up to
  * the ReadyForQuery that ends a response; without it, whether the query was committed is unknown
  * (CommandComplete comes before the commit of an implicit transaction), so that is a failure.
  */
@@ -228,7 +228,7 @@ static void close_socket(struct pg *pg)
     pg->socket = -1;
 }
 
-/* What pg_socket() hands out is the socket that libpq has now. */
+/* pg_socket() hands out a duplicate of the socket that libpq has now. */
 static bool follow_socket(struct pg *pg)
 {
     close_socket(pg);

@@ -14,7 +14,7 @@
 #define NOT_POSTGRESQL "what listens there is not PostgreSQL: check the host and port in DATABASE_URL"
 #define SESSION        "check target_session_attrs in DATABASE_URL, or name another server"
 
-/* What libpq itself writes at the beginning of a refusal; what a statement fails with has no such words. */
+/* Words that libpq itself writes at the beginning of a refusal; the error of a statement has none of them. */
 #define CONNECTING "connection to server"
 
 /* The first one that fits, so the special ones come first. libpq's words are those of 15 and of 17. */

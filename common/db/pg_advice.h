@@ -1,4 +1,4 @@
-/* What to tell the user when the database cannot be had. */
+/* Advice for the user when the database cannot be reached. */
 #ifndef WB_PG_ADVICE_H
 #define WB_PG_ADVICE_H
 

@@ -1,4 +1,4 @@
-/* What waitbench needs of the PostgreSQL to which it has connected. */
+/* The properties that a PostgreSQL must have for waitbench. */
 #ifndef WB_PG_NEEDS_H
 #define WB_PG_NEEDS_H
 

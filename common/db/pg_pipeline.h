@@ -30,8 +30,9 @@ struct pg_pipeline {
     /* public, read-only */
     unsigned depth; /* queries under way at most */
     unsigned count; /* queries under way */
-    /* After PG_DONE: who asked; NULL when it was abandoned. Its result is pg->result, as after the PG_DONE of a
-     * single query; NULL when the session cannot run its statement any more (pg->is_stale). */
+    /* After PG_DONE: the owner of the query; NULL when the query was abandoned. Its result is pg->result, as
+     * after the PG_DONE of a single query; NULL when the session cannot run its statement any more
+     * (pg->is_stale). */
     void *owner;
     _Atomic uint64_t head_since_ns; /* since when the first query is the first; 0: none is under way */
 

@@ -15,6 +15,7 @@ void exchange_init(struct exchange *x, const struct service *service, struct cou
     x->keep_alive = true;
     x->http_1_0 = false;
     x->on_result = NULL;
+    x->on_waited = NULL;
     x->on_release = NULL;
 
     struct response *response = &x->response;
@@ -68,6 +69,20 @@ enum step exchange_query(struct exchange *x, enum step (*on_result)(struct excha
 {
     x->on_result = on_result;
     return STEP_QUERY;
+}
+
+enum step exchange_wait(struct exchange *x, uint64_t ms, enum step (*on_waited)(struct exchange *))
+{
+    assert(x->on_result == NULL && "exchange_wait: before the first query");
+    x->wait_ms = ms;
+    x->on_waited = on_waited;
+    return STEP_WAIT;
+}
+
+enum step exchange_waited(struct exchange *x)
+{
+    assert(x->on_waited != NULL && "exchange_waited: the exchange has not asked to wait");
+    return release_at_response(x, x->on_waited(x));
 }
 
 enum step exchange_resume(struct exchange *x, const PGresult *result)

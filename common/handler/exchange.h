@@ -3,14 +3,20 @@
  *
  *     exchange_init(&x, service, counters);
  *     x.request = &codec.request;
- *     for (step = exchange_start(&x); step == STEP_QUERY; step = exchange_resume(&x, result))
+ *     step = exchange_start(&x);
+ *     if (step == STEP_WAIT) {
+ *         ...let x.wait_ms pass, however this server waits...;
+ *         step = exchange_waited(&x);
+ *     }
+ *     for (; step == STEP_QUERY; step = exchange_resume(&x, result))
  *         result = ...run x.query, however this server waits...;
  *     ...send x.response...
  *     exchange_deinit(&x);
  *
  * The server checks a database connection out of the pool for the first query of an exchange, runs all its
- * queries on that connection, and gives the connection back once there is a response. If the database cannot
- * respond, call exchange_fail() instead of exchange_resume().
+ * queries on that connection, and gives the connection back once there is a response. STEP_WAIT comes before
+ * the first query, if at all: a waiting exchange holds no database connection. If the database cannot respond,
+ * call exchange_fail() instead of exchange_resume().
  *
  * No function here blocks or yields. Some read a clock, without a system call: a response states its Date, and
  * /stats the uptime. The caller owns the structure. Every exchange ends in a response: without memory, in a
@@ -47,6 +53,7 @@ struct exchange {
 
     /* for the server to read */
     struct query query;       /* after STEP_QUERY */
+    uint64_t wait_ms;         /* after STEP_WAIT */
     struct response response; /* after STEP_RESPOND */
 
     /* private to common/handler */
@@ -57,6 +64,7 @@ struct exchange {
     bool http_1_0;
     int64_t id; /* of the path, if its route has "{id}" */
     enum step (*on_result)(struct exchange *, const PGresult *);
+    enum step (*on_waited)(struct exchange *);
     void (*on_release)(struct exchange *); /* frees what the handler holds; NULL: nothing */
     union {
         struct work work;
@@ -72,6 +80,9 @@ __attribute__((warn_unused_result)) enum step exchange_start(struct exchange *x)
 
 /* The caller owns `result` and may clear it afterwards. */
 __attribute__((warn_unused_result)) enum step exchange_resume(struct exchange *x, const PGresult *result);
+
+/* After STEP_WAIT, at least wait_ms later. STEP_QUERY or STEP_RESPOND. */
+__attribute__((warn_unused_result)) enum step exchange_waited(struct exchange *x);
 
 /* Instead of resume: the database gave no result. Always STEP_RESPOND. */
 enum step exchange_fail(struct exchange *x, enum exchange_failure failure);
@@ -102,5 +113,11 @@ void exchange_deinit(struct exchange *x);
  * exchange before. Returns STEP_QUERY.
  */
 enum step exchange_query(struct exchange *x, enum step (*on_result)(struct exchange *, const PGresult *));
+
+/*
+ * For handlers, before their first query: lets `ms` milliseconds pass, as while another service works.
+ * `on_waited` is called then. Returns STEP_WAIT.
+ */
+enum step exchange_wait(struct exchange *x, uint64_t ms, enum step (*on_waited)(struct exchange *));
 
 #endif

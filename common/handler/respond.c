@@ -124,6 +124,7 @@ enum step respond_sql_error(struct exchange *x, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    bool is_of_libpq = state == NULL && PQresultStatus(result) == PGRES_FATAL_ERROR; /* no memory for it, say */
     if (state == NULL)
         state = "";
     if (message == NULL)
@@ -151,5 +152,10 @@ enum step respond_sql_error(struct exchange *x, const PGresult *result)
     while (strncmp(state, meanings[i].prefix, strlen(meanings[i].prefix)) != 0)
         i++;
     log_warn("query %s failed: %s (SQLSTATE %s)", x->query.statement, message, state);
+    if (is_of_libpq)
+        return respond_problem(
+            x, 503, NULL,
+            "This server could not take the result of a query, which may or may not have been "
+            "carried out; try again later.");
     return respond_problem(x, meanings[i].status, NULL, "%s", meanings[i].detail);
 }

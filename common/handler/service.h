@@ -1,4 +1,4 @@
-/* What a handler knows of the process that it serves in: the same for all exchanges of the process. */
+/* The process as its handlers see it: the same for all exchanges of the process. */
 #ifndef WB_SERVICE_H
 #define WB_SERVICE_H
 
@@ -14,7 +14,7 @@ struct service {
     unsigned workers;         /* event loops; 0 for the threaded server */
     unsigned max_connections; /* client connections that the settings and the system's limits allow */
     size_t max_body_bytes;    /* of a request; a payload that grows by PATCH has the same limit */
-    uint64_t n, m, w, d;      /* defaults of GET /work */
+    uint64_t n, m, w, d, t;   /* defaults of GET /work */
     uint64_t seed;            /* where ids start if a request has no seed: random, chosen once per process */
     time_t start_time;        /* for people */
     uint64_t start_ms;        /* on clock_ms(), for durations */

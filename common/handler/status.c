@@ -102,7 +102,7 @@ enum { FIGURES = 28 };
 
 static double throttled_s(void)
 {
-    struct cpu_group group;
+    struct control_group group;
     cpu_group_find(&group, "/proc/self");
     return cpu_group_throttled_s(&group);
 }

@@ -35,7 +35,7 @@ static bool work_parse(struct exchange *x, struct params *params)
 {
     const struct service *service = x->service;
     struct work *work = &x->work;
-    *work = (struct work){.n = service->n, .m = service->m, .w = service->w, .d = service->d};
+    *work = (struct work){.n = service->n, .m = service->m, .w = service->w, .d = service->d, .t = service->t};
 
     if (!params_parse(params, x->request->query) || !params_take_u64(params, "n", 0, WORK_N_MAX, &work->n))
         return false;
@@ -45,6 +45,7 @@ static bool work_parse(struct exchange *x, struct params *params)
     if (!params_take_u64(params, "m", 0, WORK_M_MAX, &work->m) ||
         !params_take_u64(params, "w", 0, work->n, &work->w) ||
         !params_take_u64(params, "d", 0, WORK_D_MAX, &work->d) ||
+        !params_take_u64(params, "t", 0, WORK_T_MAX, &work->t) ||
         !params_take_u64(params, "seed", 0, INT64_MAX, &work->seed) || !params_all_taken(params))
         return false;
     if (work->seed == UINT64_MAX)
@@ -105,5 +106,5 @@ enum step work_start(struct exchange *x)
     if (x->work.m != 0 && x->work.m < WORK_M_MIN)
         return respond_problem(x, 400, "m", "m must be 0, or a number of bytes from %d to %d.", WORK_M_MIN,
                                WORK_M_MAX);
-    return work_next(x);
+    return x->work.t > 0 ? exchange_wait(x, x->work.t, work_next) : work_next(x);
 }

@@ -1,4 +1,4 @@
-/* GET /work: N single-row queries one after another, W of them updates, and M bytes back. */
+/* GET /work: T ms of waiting, N single-row queries one after another, W of them updates, and M bytes back. */
 #ifndef WB_WORK_H
 #define WB_WORK_H
 
@@ -14,10 +14,12 @@ enum {
     WORK_M_MIN = 64,
     WORK_M_MAX = 16 * 1024 * 1024,
     WORK_D_MAX = 10000,
+    WORK_T_MAX = 60000,
 };
 
 struct work {
     uint64_t n, m, w, d; /* queries, bytes, updates among the queries, milliseconds per query */
+    uint64_t t;          /* milliseconds to wait, without the database */
     uint64_t seed;
     uint64_t done; /* queries that have a result */
     int64_t sum;

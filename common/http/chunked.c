@@ -53,8 +53,9 @@ static enum state after_size(char c)
 }
 
 /*
- * RFC 9112 7.1.1: *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ). What it says is dropped,
- * but one that is not well-formed may end elsewhere for another parser: a quote that is not closed, say.
+ * RFC 9112 7.1.1: *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ). An extension is
+ * dropped, but one that is not well-formed may end elsewhere for another parser: a quote that is not closed,
+ * say.
  */
 static enum state after_extension_byte(enum state state, char c)
 {

@@ -3,7 +3,7 @@
  *
  * Without llhttp: 8.1 refuses quoted extension values, which 9.2 takes; neither takes white space before
  * an extension, or bounds what chunk lines and trailers add to the body; and a trailer must be checked as a
- * field is. What is left are hexadecimal digits and a byte count.
+ * field is. Hexadecimal digits and a byte count are left.
  */
 #ifndef WB_HTTP_CHUNKED_H
 #define WB_HTTP_CHUNKED_H

@@ -125,7 +125,7 @@ static bool take_body(struct http_codec *codec)
     return done;
 }
 
-/* What was fed ends within the body, which has a buffer of its own. The head must stay in `in`, alone. */
+/* The bytes fed so far end within the body, which has its own buffer. The head must stay in `in`, alone. */
 static enum http_event await_body(struct http_codec *codec, struct str head, bool ask)
 {
     if (codec->in.len > 0) {

@@ -6,7 +6,7 @@ const char http_bad_framing[] =
     "Content-Length must be one decimal number, Transfer-Encoding must be chunked; send one of them, once: "
     "Transfer-Encoding must not stand beside Content-Length.";
 
-/* What goes together in the grammars of RFC 9110 and RFC 3986. */
+/* Classes of bytes in the grammars of RFC 9110 and RFC 3986. */
 enum {
     WORD = HTTP_TOKEN | HTTP_VALUE,
     PART = HTTP_VALUE | HTTP_TARGET,

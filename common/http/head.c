@@ -1,5 +1,5 @@
 /*
- * llhttp parses the head. What it leaves out, or does differently from version to version, is here:
+ * llhttp parses the head. Checks that it leaves out, or does differently from version to version, are here:
  *
  * - Its check of the version is off: a higher minor version of HTTP/1 is to be read as 1.1 (RFC 9110 2.5), and
  *   another major version is a 505. 8.1 has that flag, too, without a function that sets it.
@@ -116,7 +116,7 @@ static bool parse_target(struct str target, struct http_request *request, struct
     return true;
 }
 
-/* What is wrong with a byte that no value may hold. */
+/* The problem with a byte that no value may hold. */
 static const char *explain_byte(char c)
 {
     return c == '\r' ? "A CR stands without an LF after it; end every line in CR LF."
@@ -177,7 +177,7 @@ static void explain_request_line(const llhttp_t *parser, struct str line, struct
         http_refuse(refusal, 400, "The request target is not well-formed; send a path that begins with '/'.");
 }
 
-/* What is wrong with a field line; NULL: nothing, and *at is moved after it. The head's end stops each loop. */
+/* The problem with a field line; NULL: none, and *at is moved after it. The head's end stops each loop. */
 static const char *explain_field_line(const char **at)
 {
     const char *p = *at;

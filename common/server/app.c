@@ -26,25 +26,23 @@ enum {
 
 static void raise_descriptors(struct app *app)
 {
-    static char why[64];
     struct rlimit limit = {0};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         getrlimit(RLIMIT_NOFILE, &limit);
 
-    snprintf(why, sizeof why, "RLIMIT_NOFILE %llu", (unsigned long long)limit.rlim_cur);
     unsigned long long reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_WORKER * app->config.workers +
                                   DESCRIPTORS_PER_LINK * app->config.db_pool;
     if (limit.rlim_cur <= reserved) {
-        log_error(
-            "%s leaves no descriptor for clients beside %llu of our own: raise it (ulimit -n) or lower DB_POOL",
-            why, reserved);
+        log_error("RLIMIT_NOFILE %llu leaves no descriptor for clients beside %llu of our own: raise it "
+                  "(ulimit -n) or lower DB_POOL",
+                  (unsigned long long)limit.rlim_cur, reserved);
         exit(1);
     }
     unsigned long long room = limit.rlim_cur - reserved;
     app->service.max_connections = room < 100000000 ? (unsigned)room : 100000000;
-    app->connection_limit = why;
+    app->connection_limit = LIMIT_NOFILE;
 }
 
 static void read_boot_id(char boot_id[37])
@@ -69,6 +67,7 @@ static void service_init(struct service *service, const struct config *config, c
         .m = config->m,
         .w = config->w,
         .d = config->d,
+        .t = config->t,
         .start_time = time(NULL),
         .start_ms = clock_ms(),
     };
@@ -99,15 +98,23 @@ void app_init(struct app *app, const char *model, int argc, char **argv)
     service_init(&app->service, &app->config, model);
     raise_descriptors(app);
     if (app->config.max_connections > 0)
-        app_limit_connections(app, app->config.max_connections, "MAX_CONNECTIONS");
+        app_limit_connections(app, app->config.max_connections, LIMIT_MAX_CONNECTIONS);
 }
 
-void app_limit_connections(struct app *app, unsigned limit, const char *why)
+void app_limit_connections(struct app *app, size_t count, enum limit limit)
 {
-    if (limit < app->service.max_connections) {
-        app->service.max_connections = limit;
-        app->connection_limit = why;
+    if (count < app->service.max_connections) {
+        app->service.max_connections = (unsigned)count;
+        app->connection_limit = limit;
     }
+}
+
+size_t app_mappings_left(void)
+{
+    struct limit_met maps = limit_use(LIMIT_MAX_MAP_COUNT, "/proc");
+    size_t maximum = maps.value > 0 ? maps.value : 65530;
+    size_t left = maximum > maps.used ? maximum - maps.used : 0;
+    return left - (left / 4 < 4096 ? left / 4 : 4096);
 }
 
 struct pool_settings app_pool_settings(const struct app *app, int worker, struct counters *counters)

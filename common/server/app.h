@@ -6,15 +6,16 @@
 #include <stdint.h>
 
 #include "base/counters.h"
+#include "base/limits.h"
 #include "db/pool.h"
 #include "handler/service.h"
 #include "http/codec.h"
 #include "server/config.h"
 
-/* What no user needs to set, and what must be the same in all three servers. */
+/* Constants that no user needs to set, and that must be the same in all three servers. */
 enum {
-    /* What a client may still send after our last response: with 1 MiB, one that sent 8 MiB before it read
-     * lost its 413. */
+    /* Bytes that a client may still send after our last response: with 1 MiB, one that sent 8 MiB before it
+     * read lost its 413. */
     APP_LINGER_BYTES = 64 * 1024 * 1024,
     APP_PIPELINE_DEPTH = 256,   /* requests that share a database connection at most, with DB_PIPELINE */
     APP_REQUESTS_PER_TURN = 32, /* of one client's pipeline, before an event loop's other clients go on */
@@ -25,8 +26,7 @@ struct app {
     struct config config;
     struct http_limits limits;
     struct pg_target database;
-    const char
-        *connection_limit; /* the limit that max_connections comes from, for the log: "RLIMIT_NOFILE 1024" */
+    enum limit connection_limit; /* the limit that max_connections comes from, for the log */
 };
 
 /*
@@ -36,10 +36,16 @@ struct app {
 void app_init(struct app *app, const char *model, int argc, char **argv);
 
 /*
- * Lowers app->service.max_connections to `limit` when that is less, and remembers `why` (static or living as
- * long as the process) for the line that is logged when it is met.
+ * Lowers app->service.max_connections to `count` when that is less, and remembers the limit that it comes from
+ * for the line that is logged when it is met.
  */
-void app_limit_connections(struct app *app, unsigned limit, const char *why);
+void app_limit_connections(struct app *app, size_t count, enum limit limit);
+
+/*
+ * How many more mappings clients may have: what vm.max_map_count leaves, seen from now, but for a quarter (at
+ * most 4096), which is for everything else: malloc's big blocks and arenas, threads, libraries that load later.
+ */
+size_t app_mappings_left(void);
 
 /*
  * The pool of one worker, which has its share of DB_POOL: where 16 connections meet 3 workers, 6, 5 and 5.

@@ -32,15 +32,19 @@ static const struct setting settings[] = {
     {"DATABASE_URL", TYPE_TEXT, AT(database_url), 0, 0,
      "postgresql://user:password@host:port/database; empty: libpq's PG* variables"},
     {"DB_POOL", TYPE_UNSIGNED, AT(db_pool), 0, 10000,
-     "database connections in total; 0: 16, or with DB_PIPELINE 1 for each CPU"},
+     "database connections in total; 0: 16, or 1 for each CPU where requests share them"},
     {"DB_PIPELINE", TYPE_UNSIGNED, AT(db_pipeline), 0, 1,
      "1: requests share each database connection (libpq's pipeline mode); 0: a request has it for itself"},
     {"WORKERS", TYPE_UNSIGNED, AT(workers), 0, 1024,
      "event loops, at most DB_POOL; 0: the CPUs this process may use"},
+    {"THREADS", TYPE_UNSIGNED, AT(threads), 0, 20000,
+     "threads that run requests; 0: DB_POOL, which may wait for the database, and one for each CPU"},
     {"N", TYPE_U64, AT(n), 0, WORK_N_MAX, "default of GET /work: queries"},
     {"M", TYPE_U64, AT(m), 0, WORK_M_MAX, "default of GET /work: bytes of the body; 0, or from 64"},
     {"W", TYPE_U64, AT(w), 0, WORK_N_MAX, "default of GET /work: updates among the queries"},
     {"D", TYPE_U64, AT(d), 0, WORK_D_MAX, "default of GET /work: ms that the database adds to a query"},
+    {"T", TYPE_U64, AT(t), 0, WORK_T_MAX,
+     "default of GET /work: ms to wait for something else than the database"},
     {"MAX_CONNECTIONS", TYPE_UNSIGNED, AT(max_connections), 0, 10000000,
      "client connections; 0: as many as the limits allow"},
     {"STACK_KIB", TYPE_UNSIGNED, AT(stack_kib), 32, 65536, "stack of a thread or a coroutine, KiB"},
@@ -94,6 +98,13 @@ static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *form
     va_end(args);
     fputc('\n', stderr);
     exit(2);
+}
+
+/* Only the hybrid server has threads that run requests of its loops, and it has no pipelines. */
+static bool applies(const struct setting *setting)
+{
+    bool is_hybrid = strcmp(model_name, "hybrid") == 0;
+    return setting->offset != (is_hybrid ? AT(db_pipeline) : AT(threads));
 }
 
 /* "DB_POOL" -> "--db-pool" */
@@ -162,6 +173,8 @@ static __attribute__((noreturn)) void print_help(void)
            model_name);
     for (size_t i = 0; i < SETTINGS; i++) {
         char flag[32];
+        if (!applies(&settings[i]))
+            continue;
         printf("  %-16s  %-18s  %s; default ", settings[i].name, flag_name(&settings[i], flag),
                settings[i].help);
         print_default(&settings[i]);
@@ -175,13 +188,13 @@ static const struct setting *find_flag(const char *text, size_t len)
     for (size_t i = 0; i < SETTINGS; i++) {
         char flag[32];
         flag_name(&settings[i], flag);
-        if (strlen(flag) == len && memcmp(flag, text, len) == 0)
+        if (applies(&settings[i]) && strlen(flag) == len && memcmp(flag, text, len) == 0)
             return &settings[i];
     }
     return NULL;
 }
 
-/* Before anything else: whoever asks may have an environment that is not for a server. */
+/* Before anything else: the user's environment may not be one for a server. */
 static void print_and_exit(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -210,12 +223,12 @@ static void read_flags(struct config *config, int argc, char **argv)
     }
 }
 
-/* What affinity and the control group's limit allow; a part of a CPU counts as one. */
+/* CPUs that affinity and the control group's limit allow; a part of a CPU counts as one. */
 static unsigned usable_cpus(void)
 {
     cpu_set_t set;
     unsigned cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-    struct cpu_group group;
+    struct control_group group;
     cpu_group_find(&group, "/proc/self");
     double limit = cpu_group_limit(&group);
     unsigned whole = (unsigned)limit + (limit > (unsigned)limit);
@@ -229,7 +242,7 @@ void config_load(struct config *config, const char *model, int argc, char **argv
     print_and_exit(argc, argv);
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *value = getenv(settings[i].name);
-        if (value != NULL)
+        if (value != NULL && applies(&settings[i]))
             set(config, &settings[i], settings[i].name, value);
     }
     read_flags(config, argc, argv);
@@ -247,4 +260,6 @@ void config_load(struct config *config, const char *model, int argc, char **argv
             config->workers, config->db_pool);
     if (config->workers == 0)
         config->workers = cpus < config->db_pool ? cpus : config->db_pool;
+    if (config->threads == 0)
+        config->threads = config->db_pool + cpus;
 }

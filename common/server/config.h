@@ -14,7 +14,8 @@ struct config {
     unsigned db_pool;          /* DB_POOL: database connections of the whole process */
     unsigned db_pipeline;      /* DB_PIPELINE: 1: requests share each connection; 0: one has it at a time */
     unsigned workers;          /* WORKERS: event loops; the threaded server has none and ignores it */
-    uint64_t n, m, w, d;       /* N M W D: defaults of GET /work */
+    unsigned threads;          /* THREADS: that run requests; of the hybrid server alone */
+    uint64_t n, m, w, d, t;    /* N M W D T: defaults of GET /work */
     unsigned max_connections;  /* MAX_CONNECTIONS: 0 = as many as the limits allow */
     unsigned stack_kib;        /* STACK_KIB: of a thread or a coroutine */
     unsigned header_timeout;   /* HEADER_TIMEOUT: s for a request's head, and as long again for its body */

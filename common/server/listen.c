@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -114,12 +116,21 @@ void listen_log_ready(const struct app *app)
 {
     const char *host = app->config.host;
     bool bracket = strchr(host, ':') != NULL; /* RFC 3986 3.2.2 */
-    log_info("listening on http://%s%s%s:%u (pool %u to %s, up to %u connections: %s)", bracket ? "[" : "",
+    char value[32] = "";
+    struct limit_met limit = limit_use(app->connection_limit, "/proc");
+    if (limit.value != 0)
+        snprintf(value, sizeof value, " %" PRIu64, limit.value);
+    log_info("listening on http://%s%s%s:%u (pool %u to %s, up to %u connections: %s%s)", bracket ? "[" : "",
              host, bracket ? "]" : "", app->config.port, app->config.db_pool, app->database.where,
-             app->service.max_connections, app->connection_limit);
+             app->service.max_connections, limit_name(limit.limit), value);
 }
 
 /* -- accepting ------------------------------------------------------------------------------------ */
+
+static struct limit_failure accept_failure(enum limit_kind kind, int error)
+{
+    return (struct limit_failure){.call = "accept4", .kind = kind, .error = error};
+}
 
 static void open_spare(struct acceptor *acceptor)
 {
@@ -129,34 +140,46 @@ static void open_spare(struct acceptor *acceptor)
 
 void acceptor_init(struct acceptor *acceptor, const struct app *app, struct counters *counters, int fd)
 {
-    *acceptor =
-        (struct acceptor){.app = app, .counters = counters, .fd = fd, .spare_fd = -1, .why = "RLIMIT_NOFILE"};
+    *acceptor = (struct acceptor){.app = app, .counters = counters, .fd = fd, .spare_fd = -1};
+    acceptor->no_descriptor = accept_failure(LIMIT_KIND_DESCRIPTOR, EMFILE);
+    headroom_init(&acceptor->headroom, "/proc/self");
     open_spare(acceptor);
 }
 
-/* One line at most once per second, for all listening sockets together: new connections get a 503. */
-static void log_limit(const struct acceptor *acceptor, const char *why)
+/* One line at most once per second, for all listening sockets together. */
+static bool may_log(void)
 {
     static _Atomic uint64_t next_ms;
     uint64_t now = clock_ms(), next = atomic_load(&next_ms);
-    if (now < next || !atomic_compare_exchange_strong(&next_ms, &next, now + 1000))
-        return;
-    log_warn("connection limit met (%s): %llu are open and served, new ones get a 503",
-             why != NULL ? why : acceptor->app->connection_limit,
-             (unsigned long long)counters_connections_open());
+    return now >= next && atomic_compare_exchange_strong(&next_ms, &next, now + 1000);
 }
 
-static enum accept_step refuse(struct acceptor *acceptor, const char *why)
+void acceptor_log_limit(const struct acceptor *acceptor, const struct limit_failure *failure)
+{
+    if (!may_log())
+        return;
+    uint64_t open = counters_connections_open();
+    struct limit_met met = limit_find(failure, "/proc");
+    if (met.limit == LIMIT_MAX_CONNECTIONS)
+        met = (struct limit_met){met.limit, open, acceptor->app->service.max_connections};
+    log_warn("%" PRIu64 " connections are open, new ones get a 503%s; limit met: %s, %" PRIu64 " of %" PRIu64
+             " in use (%s: %s)",
+             open, met.limit == LIMIT_UNKNOWN ? "; no limit that is known is used up" : "",
+             limit_name(met.limit), met.used, met.value, failure->call,
+             failure->error != 0 ? strerror(failure->error) : "refused before it fails");
+}
+
+static enum accept_step refuse(struct acceptor *acceptor, const struct limit_failure *failure)
 {
     counters_add(acceptor->counters, COUNT_REFUSED, 1);
-    log_limit(acceptor, why);
+    acceptor_log_limit(acceptor, failure);
     return ACCEPT_REFUSE;
 }
 
-void acceptor_refuse(struct acceptor *acceptor, const char *why)
+void acceptor_refuse(struct acceptor *acceptor, const struct limit_failure *failure)
 {
     counters_connection_closed(acceptor->counters);
-    refuse(acceptor, why);
+    refuse(acceptor, failure);
 }
 
 static enum accept_step accepted(struct acceptor *acceptor, int fd)
@@ -167,9 +190,15 @@ static enum accept_step accepted(struct acceptor *acceptor, int fd)
     if (!has_spares_place)
         open_spare(acceptor);
     if (acceptor->spare_fd < 0)
-        return refuse(acceptor, acceptor->why);
-    if (!counters_connection_accepted(acceptor->counters, acceptor->app->service.max_connections))
-        return refuse(acceptor, NULL);
+        return refuse(acceptor, &acceptor->no_descriptor);
+    const struct limit_failure *short_of = headroom_short_of(&acceptor->headroom, clock_ms());
+    if (short_of != NULL)
+        return refuse(acceptor, short_of);
+    if (!counters_connection_accepted(acceptor->counters, acceptor->app->service.max_connections)) {
+        struct limit_failure failure = accept_failure(LIMIT_KIND_DESCRIPTOR, 0);
+        failure.met.limit = acceptor->app->connection_limit;
+        return refuse(acceptor, &failure);
+    }
     /* A response is one write; waiting for more to send would only delay it. Fails for a client that is gone.
      */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -182,23 +211,25 @@ static enum accept_step accepted(struct acceptor *acceptor, int fd)
  * waits, so only the second attempt tells. If that fails as well (another thread was faster), the
  * backlog waits for a moment.
  */
-static enum accept_step no_descriptor(struct acceptor *acceptor, const char *why)
+static enum accept_step no_descriptor(struct acceptor *acceptor, int error)
 {
     bool can_lend = !acceptor->spare_is_lent && acceptor->spare_fd >= 0;
-    acceptor->why = why;
+    acceptor->no_descriptor = accept_failure(LIMIT_KIND_DESCRIPTOR, error);
     acceptor->spare_is_lent = can_lend;
     if (!can_lend) {
         open_spare(acceptor);
-        log_limit(acceptor, why);
+        acceptor_log_limit(acceptor, &acceptor->no_descriptor);
         return ACCEPT_PAUSE;
     }
     close(acceptor->spare_fd);
     acceptor->spare_fd = -1;
+    acceptor->no_descriptor.met = limit_find(&acceptor->no_descriptor, "/proc"); /* while one is free */
     return ACCEPT_AGAIN;
 }
 
 enum accept_step acceptor_step(struct acceptor *acceptor, int result)
 {
+    struct limit_failure no_memory;
     if (result >= 0)
         return accepted(acceptor, result);
     switch (-result) {
@@ -207,12 +238,12 @@ enum accept_step acceptor_step(struct acceptor *acceptor, int result)
         open_spare(acceptor);
         return ACCEPT_DONE;
     case EMFILE:
-        return no_descriptor(acceptor, "RLIMIT_NOFILE");
     case ENFILE:
-        return no_descriptor(acceptor, "fs.file-max");
+        return no_descriptor(acceptor, -result);
     case ENOBUFS:
     case ENOMEM:
-        log_limit(acceptor, "memory");
+        no_memory = accept_failure(LIMIT_KIND_MEMORY, -result);
+        acceptor_log_limit(acceptor, &no_memory);
         return ACCEPT_PAUSE;
     default:
         /* That client has gone again: accept(2) lists the errors of the network that are reported here. */

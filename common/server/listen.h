@@ -23,6 +23,7 @@
 
 #include "http/response.h"
 #include "server/app.h"
+#include "server/headroom.h"
 
 enum { LISTEN_ACCEPTS_PER_TURN = 64 /* so that a flood of connections does not keep clients waiting */ };
 
@@ -54,7 +55,9 @@ struct acceptor {
     /* private to listen.c */
     int spare_fd;       /* given up to accept, and refuse, a client when no other descriptor is free */
     bool spare_is_lent; /* the next client that is accepted has its place */
-    const char *why;    /* no descriptor was free */
+    struct limit_failure no_descriptor; /* why none was free */
+
+    struct headroom headroom; /* for the thread that accepts */
 };
 
 enum accept_step { ACCEPT_SERVE, ACCEPT_REFUSE, ACCEPT_AGAIN, ACCEPT_DONE, ACCEPT_PAUSE };
@@ -69,10 +72,23 @@ void acceptor_init(struct acceptor *acceptor, const struct app *app, struct coun
 enum accept_step acceptor_step(struct acceptor *acceptor, int result);
 
 /*
- * The client that acceptor_step() said to serve cannot be served, because of `why` ("memory"): it does not
- * count as accepted. Refuse it as after ACCEPT_REFUSE.
+ * The client that acceptor_step() said to serve cannot be served, because of this failure: it does not count as
+ * accepted. Refuse it as after ACCEPT_REFUSE.
  */
-void acceptor_refuse(struct acceptor *acceptor, const char *why);
+void acceptor_refuse(struct acceptor *acceptor, const struct limit_failure *failure);
+
+/*
+ * Names the limit that a failure has met, in one line of the log at most once per second, for all listening
+ * sockets together:
+ *
+ *     1500 connections are open, new ones get a 503; limit met: kernel.pid_max, 32468 of 32768 in use
+ *     (pthread_create: Resource temporarily unavailable)
+ *
+ * For what was not tried, since it would fail soon, "refused before it fails" stands for the error. Only a call
+ * that logs takes the time of limit_find(). For a client that is inside, and whose request gets a 503 because
+ * of the failure; acceptor_refuse() does it itself.
+ */
+void acceptor_log_limit(const struct acceptor *acceptor, const struct limit_failure *failure);
 
 /*
  * Sends a 503 to a client, if its socket takes that without waiting, and closes it. Inline, so that it belongs

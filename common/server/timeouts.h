@@ -29,7 +29,7 @@ enum timeout {
 /* Milliseconds; 0 for TIMEOUT_NONE. */
 uint64_t timeout_ms(const struct config *config, enum timeout timeout);
 
-/* What a read waits for: the next request, the rest of a head, or the rest of a body. */
+/* A read waits for one of these: the next request, the rest of a head, or the rest of a body. */
 enum timeout timeout_of_read(const struct http_codec *codec, bool draining);
 
 /* How long the client has to close its side. */

@@ -39,7 +39,7 @@ __attribute__((warn_unused_result)) struct co *co_new(struct co_stacks *stacks, 
  */
 bool co_resume(struct co *co);
 
-/* Goes back to whoever resumed the running coroutine. Aborts outside of coroutines. */
+/* Goes back to the caller of co_resume() for the running coroutine. Aborts outside of coroutines. */
 coroutine_fn void co_suspend(void);
 
 /* The running coroutine; NULL outside of coroutines. */

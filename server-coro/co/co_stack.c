@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,8 +22,6 @@
 enum {
     /* More than the biggest frame of our code or of a library, which could else step over the guard. */
     GUARD_BYTES = 16 * 1024,
-    /* What serving /work touches (8.5 KiB a client were measured); a pooled stack stays warm that far. */
-    WARM_BYTES = 8192,
 };
 
 static size_t page_size;
@@ -57,11 +55,12 @@ static void probe_once(void)
     pthread_once(&once, probe);
 }
 
-int co_stacks_init(struct co_stacks *stacks, size_t size, size_t keep, size_t intact)
+int co_stacks_init(struct co_stacks *stacks, size_t size, size_t keep)
 {
     probe_once();
-    *stacks = (struct co_stacks){.size = round_up(size), .keep = keep, .intact = intact};
-    stacks->free = malloc((keep > 0 ? keep : 1) * sizeof *stacks->free);
+    size_t room = keep > 0 ? keep : 1;
+    *stacks = (struct co_stacks){.size = round_up(size), .keep = keep, .room = room};
+    stacks->free = malloc(room * sizeof *stacks->free);
     return stacks->free != NULL ? 0 : -ENOMEM;
 }
 
@@ -106,69 +105,48 @@ int co_stack_get(struct co_stacks *stacks, struct co_stack *stack)
     if (stacks->free_count == 0)
         return stack_map(stack, stacks->size);
     *stack = stacks->free[--stacks->free_count];
-    if (stacks->trimmed > stacks->free_count)
-        stacks->trimmed = stacks->free_count;
+    if (stacks->free_count < stacks->least_free)
+        stacks->least_free = stacks->free_count;
     return 0;
 }
 
-/*
- * Without asking whether it has been deep. With nothing to give back this takes 0.7 us: too much for each
- * request, so the stacks that are taken and put back all the time are spared.
- */
-static void stack_trim(const struct co_stack *stack)
+/* False without memory. */
+static bool make_room(struct co_stacks *stacks)
 {
-    if (stack->size > WARM_BYTES)
-        madvise(stack->base, stack->size - WARM_BYTES, MADV_DONTNEED);
+    if (stacks->free_count < stacks->room)
+        return true;
+    struct co_stack *more = realloc(stacks->free, 2 * stacks->room * sizeof *more);
+    if (more == NULL)
+        return false;
+    stacks->free = more;
+    stacks->room *= 2;
+    return true;
 }
 
 void co_stack_put(struct co_stacks *stacks, const struct co_stack *stack)
 {
     /* Frames that were left for good (the last one never returns) are still poisoned. */
     asan_unpoison(stack->base, stack->size);
-    if (stacks->free_count == stacks->keep) {
+    if (make_room(stacks))
+        stacks->free[stacks->free_count++] = *stack;
+    else
         stack_unmap(stack);
-        return;
-    }
-    stacks->free[stacks->free_count++] = *stack;
-    if (stacks->free_count - stacks->trimmed > stacks->intact)
-        stack_trim(&stacks->free[stacks->trimmed++]);
 }
 
-static size_t read_number(const char *path, size_t otherwise)
+/* The first of the list have lain there longest. */
+void co_stacks_shrink(struct co_stacks *stacks, size_t most)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return otherwise;
-    size_t number;
-    if (fscanf(file, "%zu", &number) != 1)
-        number = otherwise;
-    fclose(file);
-    return number;
+    size_t unneeded = stacks->least_free > stacks->keep ? stacks->least_free - stacks->keep : 0;
+    size_t count = unneeded < most ? unneeded : most;
+    for (size_t i = 0; i < count; i++)
+        stack_unmap(&stacks->free[i]);
+    stacks->free_count -= count;
+    memmove(stacks->free, stacks->free + count, stacks->free_count * sizeof *stacks->free);
+    stacks->least_free = stacks->free_count;
 }
 
-static size_t count_lines(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    size_t lines = 0;
-    for (int c; (c = getc(file)) != EOF;)
-        lines += c == '\n';
-    fclose(file);
-    return lines;
-}
-
-/*
- * A quarter of what is left (at most 4096 maps) stays for everything else: malloc's big blocks, threads,
- * libraries that load later. Neighbouring stacks with light guards usually merge into one map, but a
- * stack that is unmapped between two others parts them, so each is counted as one.
- */
-size_t co_stack_limit(void)
+size_t co_stack_maps(void)
 {
     probe_once();
-    size_t maximum = read_number("/proc/sys/vm/max_map_count", 65530);
-    size_t used = count_lines("/proc/self/maps");
-    size_t left = maximum > used ? maximum - used : 0;
-    size_t reserve = left / 4 < 4096 ? left / 4 : 4096;
-    return (left - reserve) / (light_guards ? 1 : 2);
+    return light_guards ? 1 : 2;
 }

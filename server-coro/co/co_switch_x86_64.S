@@ -73,7 +73,14 @@ co_switch:
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_restore %rbp
-        ret
+        /*
+         * Not `ret`: the processor expects that to return to the last caller, who is on the other stack, and
+         * is wrong each time (13 ns a switch, and 5 so). `notrack`: a return address is no landing pad.
+         */
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register %rip, %rcx
+        notrack jmp *%rcx
         .cfi_endproc
         .size   co_switch, . - co_switch
 

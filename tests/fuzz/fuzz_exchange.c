@@ -236,6 +236,9 @@ static bool respond(struct http_codec *codec, struct script *script)
     exchange_init(&x, &service, counters_shard(0));
     x.request = &codec->request;
     enum step step = exchange_start(&x);
+    if (step == STEP_WAIT)
+        step = exchange_waited(&x);
+    require(step != STEP_WAIT, "it waits twice");
     while (step == STEP_QUERY) {
         read_parameters(&x.query);
         PGresult *result = run_query(script, statement_of(&x.query));

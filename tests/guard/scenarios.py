@@ -1,7 +1,7 @@
 """What is counted: a scenario sends requests to a server whose only clients are the scenario's.
 
-One worker and one database connection: with several, who meets whom is chance. A client that asks and waits for the
-response leaves the server nothing to do but that request.
+One worker and one database connection: with several, which requests meet is chance. A client that asks and waits for
+the response leaves the server nothing to do but that request.
 """
 
 from contextlib import ExitStack

@@ -1,6 +1,9 @@
 """A PostgreSQL to break: a cluster of the tests' own."""
 
+import contextlib
+import ctypes
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -11,16 +14,43 @@ import psycopg2
 from project import ROOT
 
 
+PR_SET_CHILD_SUBREAPER = 36
+prctl = ctypes.CDLL(None).prctl
+
+
+@contextlib.contextmanager
+def adopting():
+    """What is orphaned meanwhile becomes a child of this process. An init that reaps once a second would leave a killed
+    postmaster as a zombie for so long, and pg_ctl takes a zombie for a PostgreSQL that runs."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def reap(pid):
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
 class Cluster:
     """A private cluster of db/local, which the suite's own never notices."""
 
     def __init__(self, name, folder=None, **environment):
         self.name = name
         self.env = os.environ | ({"TMPDIR": str(folder)} if folder else {}) | environment
-        self._local("--parent", str(os.getpid()), "start")
+        with adopting():
+            self._local("--parent", str(os.getpid()), "start")
         self.url = self._local("url")
-        self.pid = int(self._local("pid"))
         self.data = self.sql("SHOW data_directory")[0][0]
+        self.pid = self._pid()
+        # Tests end processes and never the machine: what a killed PostgreSQL has written, the kernel has. With fsync it
+        # would spend seconds of each recovery on files that no test needs on the disk.
+        self.sql("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+
+    def _pid(self):
+        return int(pathlib.Path(self.data, "postmaster.pid").read_text().split()[0])
 
     def _local(self, *args):
         done = subprocess.run(
@@ -79,6 +109,7 @@ class Cluster:
         """SIGKILL. Without its children, a postmaster leaves backends that serve until they notice that it has gone."""
         for pid in [self.pid, *(self.children() if with_children else [])]:
             send_signal(pid, signal.SIGKILL)
+        reap(self.pid)
 
     def pause(self, pids=None):
         """SIGSTOP to everything, or to some of its processes."""
@@ -95,9 +126,13 @@ class Cluster:
 
     def restart(self):
         """An orderly restart (pg_ctl's "fast"), or a start after a kill. When it takes connections again."""
-        self._local("restart")
-        self.pid = int(self._local("pid"))
-        return time.monotonic()
+        before = self.pid
+        with adopting():
+            self._local("restart")
+        up = time.monotonic()
+        reap(before)
+        self.pid = self._pid()
+        return up
 
     def is_quiet(self):
         return not self.backends("state <> 'idle'")

@@ -17,7 +17,8 @@ def read_servers(path):
 
 
 SERVERS = read_servers(os.environ.get("SERVER_LIST", ROOT / "servers.csv"))
-MODELS = os.environ.get("MODELS", " ".join(SERVERS)).split()
+CORE = [name for name, row in SERVERS.items() if (row.get("role") or "core") == "core"]
+MODELS = os.environ.get("MODELS", " ".join(CORE)).split()
 VARIANTS = {"pipeline": ["--db-pipeline=1"]}  # "NAME+pipeline" is the server with these flags
 
 

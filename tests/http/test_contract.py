@@ -24,6 +24,7 @@ def run_checker(server, database_url):
             f"http://127.0.0.1:{server.port}",
             "--database",
             database_url,
+            "--outage",
             "--name",
             server.model,
         ],

@@ -9,8 +9,8 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from conftest import free_port
-from project import ROOT
+from conftest import free_port, sanitizer
+from project import MODELS, ROOT
 from test_contract import CHECKER
 from wire import eventually
 
@@ -19,7 +19,7 @@ FAULTS_OF_A_SERVER = 5
 EXAMPLE = re.search(r"^```python\n(.*?)^```", (ROOT / "docs/adding-a-server.md").read_text(), re.M | re.S)[1]
 
 SERVE = "        status, body = respond(url.path, url.query)\n"
-QUERY = "        with database.cursor() as cursor:\n"
+QUERY = "            with database.cursor() as cursor:\n"
 HEAD = '        self.send_header("Content-Type", "application/json")\n'
 FIRST_IS_CLOSED = """timeout = property(lambda self: None if stats["requests"] else 1)
     log_message ="""
@@ -43,10 +43,10 @@ WRONG = {
     ),
     "media type": ("application/json", "text/html", {"type"}),
     "the same seed each time": ("random.getrandbits(63)", "7", {"seed"}),
-    "takes what is out of range": ("raise ValueError", "n, w, d = 1, 0, 0", {"ranges"}),
+    "takes what is out of range": ("raise ValueError", "n, w, d, t = 1, 0, 0, 0", {"ranges"}),
     "500 for what is out of range": ("return 400", "return 500", {"ranges"}),
     "200 for any path": ('(404, "{}")', '(200, "{}")', {"other paths"}),
-    "no readyz": ('if path in ("/work", "/readyz")', 'if path == "/work"', {"readyz"}),
+    "no readyz": ('if path in ("/work", "/readyz")', 'if path == "/work"', {"readyz", "outage"}),
     "no healthz": ('in ("/stats", "/healthz")', '== "/stats"', {"healthz"}),
     "needs parameters": (
         'if path in ("/work", "/readyz")',
@@ -54,19 +54,32 @@ WRONG = {
         {"defaults"},
     ),
     "ignores d": ("d / 1000", "0", {"delay", "session"}),
+    "does not wait": ("time.sleep(t / 1000)", "pass", {"wait"}),
+    "waits with a database connection": (
+        "        if database:\n            pool.put",
+        "        if database:\n            time.sleep(t / 1000)\n            pool.put",
+        {"wait"},
+    ),
     "updates nothing": ("UPDATE if i >= n - w else READ", "READ", {"updates"}),
     "one update too few": ("i >= n - w", "i > n - w", {"updates"}),
-    "one query too many": (QUERY, "        database.cursor().execute(READ, (1, 0))\n" + QUERY, {"queries"}),
+    "one query too many": (
+        QUERY,
+        "            database.cursor().execute(READ, (1, 0))\n" + QUERY,
+        {"queries"},
+    ),
     "another connection for each query": (
         "for i in range(n):",
-        "for i in range(n):\n        pool.put(database)\n" "        database = pool.get()",
-        {"session"},
+        "for i in range(n):\n            pool.put(database)\n            database = pool.get()",
+        {"session", "outage"},
     ),
     "one request after another": (
         SERVE,
         f"        with vars(sys).setdefault('turn', threading.Lock()):\n    {SERVE}",
-        {"together", "no queries"},
+        {"together", "no queries", "wait"},
     ),
+    "ends without a database": ('return 503, "{}"', "os._exit(1)", {"outage"}),
+    "does not connect again": ("database and database.closed", "False", {"outage"}),
+    "another status without a database": ("return 503", "return 500", {"outage"}),
     "n=0 takes a connection": ("pool.get() if n else None", "pool.get()", {"no queries"}),
     "no keep-alive": (HEAD, HEAD + '        self.send_header("Connection", "close")\n', {"keep-alive"}),
     "closes after 100 requests": (
@@ -104,6 +117,12 @@ WRONG = {
         {"stats: connections"},
     ),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_sanitizers():
+    if any(sanitizer(model) for model in MODELS):
+        pytest.skip("the servers here are in Python: what the others are built with makes no difference")
 
 
 # What these do to connections would show in the checks of other faults.
@@ -181,7 +200,7 @@ def failed_checks(names, folder, url):
     server, port = start_example(program, url)
     try:
         done = subprocess.run(
-            [sys.executable, CHECKER, f"http://127.0.0.1:{port}", "--database", url],
+            [sys.executable, CHECKER, f"http://127.0.0.1:{port}", "--database", url, "--outage"],
             capture_output=True,
             text=True,
             timeout=250,
@@ -197,6 +216,7 @@ def failed_checks(names, folder, url):
 def verdicts(databases, tmp_path_factory):
     """What the checker says of the server with each fault. Several are checked at a time: a check mostly waits."""
     free = list(databases)
+    tmp_path_factory.getbasetemp()  # made here: two threads at once would make two
 
     def verdict(names):
         url = free.pop()
@@ -260,6 +280,7 @@ def test_a_server_of_a_temporary_folder(tmp_path):
         (["http://127.0.0.1:port"], "port"),
         (["http://127.0.0.1:1/work"], "/work"),
         (["http://127.0.0.1:1", "--nonsense"], "--nonsense"),
+        (["http://127.0.0.1:1", "--outage"], "--database"),
         (["http://127.0.0.1:1", "--database", "postgresql://127.0.0.1:1/x"], "database"),
     ],
 )

@@ -11,7 +11,6 @@ import time
 from contextlib import closing
 
 import psycopg2
-from conftest import sanitizer
 from load import Load
 from project import is_pipelined
 from service import RECOVERY, connections_up, is_a_sentence, is_back, works
@@ -172,16 +171,13 @@ def test_busy_session_ended(start, cluster):
     with Load(server, cluster, clients=2) as load, server.connect() as busy:
         load.goes_well()
         busy.send(request("GET", "/work?n=1&d=9000"))
+        # The load's queries sleep for a millisecond; on a busy machine one may seem to sleep for a few tenths of a second.
+        sleeping = "wait_event = 'PgSleep' AND query ~ 'SELECT value'"
         eventually(
-            lambda: cluster.backends(
-                "wait_event = 'PgSleep' AND query ~ 'SELECT value' "
-                "AND state_change < clock_timestamp() - interval '0.2 s'"
-            )
+            lambda: cluster.backends(f"{sleeping} AND state_change < clock_timestamp() - interval '2 s'")
         )
-        cluster.terminate(
-            "wait_event = 'PgSleep' AND query ~ 'SELECT value' "
-            "AND state_change < clock_timestamp() - interval '0.2 s'"
-        )
+        oldest = f"SELECT pid FROM pg_stat_activity WHERE {sleeping} ORDER BY state_change LIMIT 1"
+        assert cluster.terminate(f"pid = ({oldest})") == 1
         assert is_a_sentence(busy.read(), 503, "may or may not")
         assert busy.ask("GET", "/work").status == 200
         load.goes_well()
@@ -269,11 +265,12 @@ def test_no_tables_when_it_comes_back(start, cluster):
     try:
         cluster.terminate()
         eventually(lambda: server.get("/work").status == 503 and connections_up(server) == 0)
-        lines, cpu = len(server.lines), server.cpu_seconds()
+        began = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
+        lines, sessions = len(server.lines), cluster.number(began)
         time.sleep(1.5)
         assert is_a_sentence(server.get("/work"), 503)
-        # It connects once a second for each slot; under a sanitizer that alone takes a second of CPU.
-        assert sanitizer(server.model) or server.cpu_seconds() - cpu < 0.3
+        # About once a second for each slot, and PostgreSQL counts some of those before late; at full speed they were hundreds.
+        assert 2 <= cluster.number(began) - sessions <= 8 * 10
         assert len(server.lines) - lines <= 2, server.log
         assert server.said('relation "world" does not exist')
     finally:

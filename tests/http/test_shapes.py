@@ -56,6 +56,6 @@ def test_it_does_not_matter_how_the_bytes_were_cut(server):
             for byte in data.encode("latin-1"):
                 pieces.send(bytes([byte]))  # those behind a refusal are taken as well, and not read
             response = pieces.read()
-            if response.status == 100:  # who waits for a word gets it before the body
+            if response.status == 100:  # a client that waits for this gets it before the body
                 response = pieces.read()
             assert response.status == status and whole.read().without_date() == response.without_date(), name

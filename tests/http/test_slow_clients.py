@@ -66,7 +66,7 @@ def test_responses_that_nobody_reads_take_no_memory(start):
             check_served(server)
             if not sanitized(server):
                 assert server.rss_kib() - before < 24 * 1024
-            assert len(late.read().body) == LARGE  # who reads after all gets all of it
+            assert len(late.read().body) == LARGE  # a client that reads after all gets all of it
 
 
 def test_readers_that_do_not_read_are_left(start):

@@ -1,5 +1,7 @@
 """GET /work: exactly N queries, W of them updates, exactly M bytes, and a sum that proves it."""
 
+import time
+
 import pytest
 from conftest import Server
 from project import MODELS, is_pipelined
@@ -38,8 +40,10 @@ def test_defaults(server):
 
 
 def test_defaults_come_from_the_environment(start):
-    server = start(N=3, M=100, W=2, D=1)
+    server = start(N=3, M=100, W=2, D=1, T=300)
+    began = time.monotonic()
     response = server.get("/work")
+    assert time.monotonic() - began >= 0.3
     assert response.json()["n"] == 3 and len(response.body) == 100
     assert server.get("/work?n=1").json()["n"] == 1  # W is cut to n
     assert server.get("/work?n=1&w=2").status == 400
@@ -105,6 +109,8 @@ def test_own_counters(server):
         ("n=1&w=2", "w"),
         ("d=1e9", "d"),
         ("d=10001", "d"),
+        ("t=60001", "t"),
+        ("t=0.5", "t"),
         ("seed=", "seed"),
         ("seed=9223372036854775808", "seed"),
         ("n=1&n=1", "n"),

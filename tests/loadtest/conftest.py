@@ -9,3 +9,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "loadtest"))
 # The tests read what programs say, in English.
 os.environ["LC_ALL"] = "C"
 os.environ.pop("LANGUAGE", None)
+
+# Pictures take seconds, and few tests of runs look at them.
+os.environ["FIGURES"] = "none"

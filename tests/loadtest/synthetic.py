@@ -28,7 +28,19 @@ ENVIRONMENT = {
     },
     "warnings": [],
 }
-POINT = {"proxy": "none", "n": 1, "m": 1024, "w": 0, "d": 0, "c": 16, "workload": "work"}
+POINT = {
+    "proxy": "none",
+    "n": 1,
+    "m": 1024,
+    "w": 0,
+    "d": 0,
+    "c": 16,
+    "workload": "work",
+    "t": 0,
+    "k": 0,
+    "i": 0,
+    "load": None,
+}
 
 
 def runs(points, speeds, blocks=12, noise=0.01, seed=1, flags=lambda server, point: ""):
@@ -60,7 +72,34 @@ def row(point, block, order, server, rps, cpu):
         "rss_kib": 8192.0, "rss_peak_kib": 9000.0, "kernel_kib": 16.0 * point["c"], "threads": 17,
         "db_cpu_share": 0.5, "server_cpu_share": 0.2, "wrk_cpu_share": 0.1, "idle_share": 0.05,
         "steal_share": 0.0, "flags": "", "cpu_groups": "service",
+        "generator": "pace" if point["load"] or point["k"] or point["i"] else "wrk",
+        "mode": "open" if point["load"] else "closed",
+        "offered_rps": rps if point["load"] else None, "achieved_rps": rps if point["load"] else None,
     }  # fmt: skip
+
+
+def seconds(rows, length=10, noise=0.02, p99=False, changed=lambda row, rates: None, seed=2):
+    """Rows as series.csv has them, of the rows of runs.csv. `changed` may change the requests per second of a run."""
+    random = numpy.random.default_rng(seed)
+    made = []
+    for row in rows:
+        rates = row["rps"] * numpy.exp(random.normal(0, noise, length))
+        rates[0] *= 0.9  # the connecting phase
+        changed(row, rates)
+        for second, rate in enumerate(rates):
+            tail = row["p99_us"] * row["rps"] / max(rate, 1) if p99 else None
+            made.append(
+                {name: row[name] for name in results.KEY}
+                | {"second": second, "requests": int(rate), "p99_us": tail, "checkpoints": 0}
+            )
+    return made
+
+
+def write_seconds(folder, rows):
+    with (folder / "series.csv").open("wb") as stream:
+        stream.write(results.line(results.SERIES, dict(zip(results.SERIES, results.SERIES))))
+        stream.writelines(results.line(results.SERIES, row) for row in rows)
+    return folder
 
 
 def write(folder, rows, environment=ENVIRONMENT):

@@ -10,8 +10,10 @@ from waitbench.observe import calibration
 
 
 def test_both_works_take_time_and_leave_no_child():
+    cpus = os.sched_getaffinity(0)
     speed = calibration.measure()
     assert speed.cpu_work_ms > 0.1 and speed.hand_offs_ms > 0.1
+    assert os.sched_getaffinity(0) == cpus, "they were each on a CPU of their own for a moment only"
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 

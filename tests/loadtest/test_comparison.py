@@ -30,17 +30,23 @@ def test_the_same_thing_twice(tmp_path, a):
 def test_five_percent_more_work_is_found_at_every_point(tmp_path, a):
     done = compare(a, b(tmp_path, {"threaded": 1000, "libuv": 1100 / 1.05}))
     assert done.returncode == 1
-    for unit in ("throughput", "req/s"):
-        rows = [line for line in done.stdout.splitlines() if " libuv " in line and f" {unit} " in line]
+    for title in ("Requests per second, ratio to threaded", "Requests per second"):
+        rows = [line for line in table(done, title) if " libuv " in line]
         assert len(rows) == 3 and all("slower" in line and "0.9" in line for line in rows)
+    assert max(map(len, done.stdout.splitlines()[2:])) <= 80, "but for the names of the folders"
     assert "B against A, by ratios to threaded: worse" in done.stdout
     threaded = [line for line in done.stdout.splitlines() if " threaded " in line]
     assert not any("slower" in line or "faster" in line for line in threaded)
 
 
+def table(done, title):
+    """The lines below a title."""
+    return done.stdout.split(f"\n\n{title}\n")[1].split("\n\n")[0].splitlines()
+
+
 def said(done, what):
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"B against A, by {what}")]
-    return line
+    (lines,) = re.findall(rf"^B against A, by {what}.*\n(?:  .*\n)*", done.stdout, re.M)
+    return " ".join(lines.split())
 
 
 def test_a_slower_host_is_no_difference_of_the_servers(tmp_path, a):
@@ -51,6 +57,7 @@ def test_a_slower_host_is_no_difference_of_the_servers(tmp_path, a):
     assert "worse 18" in said(done, "absolute figures"), "three measures of two servers at three points"
     assert done.stdout.index("ratios to threaded") < done.stdout.index("absolute figures")
     assert "Absolute figures differ between two hosts" in done.stdout
+    assert max(map(len, done.stdout.splitlines()[2:])) <= 80, "but for the names of the folders"
 
 
 def test_the_ratio_of_ratios_by_hand(tmp_path):
@@ -154,7 +161,7 @@ def test_two_folders_without_environment_know_of_no_difference(tmp_path):
 def test_an_unknown_revision_is_unknown(tmp_path, a, git, says):
     folder = b(tmp_path, change=lambda facts: facts.update(git=git))
     assert f"B: {folder}: {says}\n" in compare(a, folder).stdout
-    shown = report.page(summary.load(folder), "x")
+    shown = report.write(folder, report.NONE).read_text()
     assert ("<th scope='row'>changed</th><td>not known</td>" in shown) == (git["changed"] is None)
 
 
@@ -177,7 +184,11 @@ def test_bad_folders_are_one_sentence(tmp_path, a):
     wrong = tmp_path / "wrong"
     wrong.mkdir()
     (wrong / "runs.csv").write_text("a,b\n1,2\n")
-    for folder, says in ((tmp_path / "no", "is no folder"), (empty, "is not there"), (wrong, "no column")):
+    for folder, says in (
+        (tmp_path / "no", "is no folder"),
+        (empty, "is not there"),
+        (wrong, "of another program"),
+    ):
         done = compare(a, folder)
         assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
 

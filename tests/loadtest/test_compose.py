@@ -5,7 +5,8 @@ import json
 import threading
 
 import pytest
-from waitbench.plan import settings
+from waitbench import ROOT
+from waitbench.plan import generating, setting_list, settings
 from waitbench.bench import compose
 
 
@@ -67,3 +68,24 @@ def test_what_is_built_or_named_goes_first(serve, nothing_built, tmp_path):
     assert compose.find(settings.load(["--targets", "a=http://h:1"], nothing_built), ports) == ""
     (tmp_path / "server-libuv").touch()
     assert compose.find(settings.load([], nothing_built), ports) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["WORKLOAD", "MIX", "MODE", "GENERATOR", *setting_list.AXES, *generating.OF_OPEN, "DURATION", "WARMUP"],
+)
+def test_settings_of_the_load_reach_the_container(name):
+    compose_file, example = ((ROOT / file).read_text() for file in ("docker-compose.yml", ".env.example"))
+    passed_on = compose_file.partition("  loadtest: &loadtest\n")[2].partition("  loadtest-proxy:\n")[0]
+    assert f"\n      {name}:\n" in passed_on
+    listed = example.partition("# The load test takes ")[2].partition(",\n")[0]
+    assert name in listed.split()
+
+
+def test_the_image_of_the_load_test_has_pace():
+    stages = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    build, image = (
+        next(stage for stage in stages if f" AS {name}\n" in stage) for name in ("build", "loadtest")
+    )
+    assert "COPY loadtest/pace loadtest/pace\n" in build and " build/pace\n" in build
+    assert "COPY --from=build /waitbench/build/pace /usr/local/bin/\n" in image and " libjansson4 " in image

@@ -11,12 +11,12 @@ from test_soundness import REQUESTS, STATS, observation
 from waitbench import Failure
 from waitbench.base import results
 from waitbench.judge import accounting, comparison, soundness, summary
-from waitbench.observe import wrk_output
+from waitbench.observe import load_result
 from waitbench.plan import matrix, requests, settings
-from waitbench.show import comparison_report, findings, markdown, report, table
+from waitbench.show import comparison_report, findings, report, run_tables, table
 
-CRUD = {"workload": "crud", "n": None, "m": None, "w": None, "d": None}
-POINT = matrix.Point("none", None, None, None, None, 16, "crud")
+CRUD = {"workload": "crud", "n": None, "m": None, "w": None, "d": None, "t": None}
+POINT = matrix.Point("none", None, None, None, None, 16, "crud", None)
 
 
 def test_crud_has_points_of_connections_alone_and_a_mix_of_its_own():
@@ -72,16 +72,21 @@ def test_a_point_of_crud_is_what_it_was_after_a_round_through_files(tmp_path):
     summary.write(tmp_path)
     with (tmp_path / "summary.csv").open() as stream:
         line = next(csv.DictReader(stream))
-    assert [line[name] for name in ("n", "m", "w", "d", "c", "workload")] == ["", "", "", "", "16", "crud"]
-    assert results.COLUMNS[-1] == results.SYSCALLS[-1] == summary.COLUMNS[-1] == "workload"
+    assert [line[name] for name in ("n", "m", "w", "d", "c", "workload", "t")] == [
+        *[""] * 4,
+        "16",
+        "crud",
+        "",
+    ]
+    assert results.SYSCALLS[-5:] == ["workload", "t", "k", "i", "load"]
 
 
-def test_results_without_the_column_are_of_work(tmp_path):
+def test_results_without_the_last_columns_are_of_work_without_a_wait(tmp_path):
     path = synthetic.write(tmp_path, synthetic.runs([{}], {"threaded": 1000})) / "runs.csv"
-    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    lines = [line.rsplit(",", 9)[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(lines) + "\n")
-    assert "workload" not in lines[0]
-    assert summary.load(tmp_path).points == [matrix.Point("none", 1, 1024, 0, 0, 16, "work")]
+    assert lines[0].endswith(",cpu_groups")
+    assert summary.load(tmp_path).points == [matrix.Point("none", 1, 1024, 0, 0, 16, "work", 0)]
 
 
 @pytest.mark.parametrize(
@@ -90,9 +95,14 @@ def test_results_without_the_column_are_of_work(tmp_path):
         ({"workload": "crud"}, 'n "1" is no part of this workload'),
         ({"n": None}, 'n "" is not a whole number of 0 or more'),
         ({"workload": "other"}, "none of: work crud"),
+        ({"mode": "half"}, "none of: closed open"),
+        ({"generator": "ab"}, "none of: wrk pace"),
+        ({"load": 50}, 'load "50" is no part of a closed loop'),
+        ({"mode": "open"}, 'load "" is not a whole number of 1 or more'),
+        ({"k": None}, 'k "" is not a whole number of 0 or more'),
     ],
 )
-def test_a_row_of_no_workload_is_named(tmp_path, change, words):
+def test_a_row_of_no_workload_and_of_no_loop_is_named(tmp_path, change, words):
     made = synthetic.runs([{}], {"threaded": 1000}, blocks=1)
     with pytest.raises(Failure, match=f"line 2: .*{words}"):
         summary.load(synthetic.write(tmp_path, [made[0] | change]))
@@ -101,7 +111,7 @@ def test_a_row_of_no_workload_is_named(tmp_path, change, words):
 def test_everything_that_is_shown_of_crud(tmp_path):
     a, b = (synthetic.write(tmp_path / name, rows(seed=seed)) for name, seed in (("a", 1), ("b", 2)))
     found = summary.load(a)
-    shown = [table.text(found), findings.text(a), markdown.ratios(markdown.Table({"": a}, {}))]
+    shown = [table.text(found), findings.text(a), run_tables.ratios(run_tables.Table({"": a}, {}))]
     report.write(a)
     shown.append((a / "report.html").read_text())
     other = summary.load(b)
@@ -109,13 +119,17 @@ def test_everything_that_is_shown_of_crud(tmp_path):
     shown.append(comparison_report.report(found, other, compared))
     assert compared.relative and not compared.differs
     for text in shown:
-        assert "c=256" in text and "None" not in text
-    assert "workload=crud" in shown[0] and "Workload crud" in shown[1] and "workload=crud" in shown[2]
+        assert re.search(r"c=256|\n256 |both configurations", text) and "None" not in text
+    assert (
+        "with a mix of reads and writes" in shown[0]
+        and "workload=crud" in shown[0]
+        and "workload=crud" in shown[2]
+    )
 
 
 def operations(answered, waiting=(0,) * 6, wrong=0):
     issued = tuple(a + b for a, b in zip(answered, waiting))
-    return wrk_output.Operations(issued, tuple(answered), wrong, "500 {}" if wrong else "-")
+    return load_result.Operations(issued, tuple(answered), wrong, "500 {}" if wrong else "-")
 
 
 ANSWERED = (2100, 600, 120, 90, 60, 30)  # 3000, as many requests as test_soundness has
@@ -166,7 +180,10 @@ def test_what_is_under_way_may_have_been_done_or_not():
     "done, words",
     [
         (operations(ANSWERED[:5] + (29,), wrong=1), "1 of 3000 responses are to no request .* first: 500 {}"),
-        (operations(ANSWERED[:5] + (31,)), "the script saw 3001 responses, and wrk counted 3000"),
+        (
+            operations(ANSWERED[:5] + (31,)),
+            "3001 responses were as they should be, of 3000 that were counted",
+        ),
         (operations((2101, 599) + ANSWERED[2:], (-1, 1, 0, 0, 0, 0)), "2101 responses to 2100 reads"),
         (operations(ANSWERED, (17, 0, 0, 0, 0, 0)), "2100 responses to 2117 reads"),
         (operations(ANSWERED, (9, 8, 0, 0, 0, 0)), "17 requests without a response on 16 connections"),

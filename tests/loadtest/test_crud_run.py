@@ -98,9 +98,13 @@ LOSE = """
 )
 def test_a_write_that_is_lost_or_done_twice_is_found(tmp_path, database, does):
     database.execute(LOSE.format(does))
-    done = load(tmp_path / "r", MIX="5 0 5 0 0 0")
-    assert done.returncode == 3, done.stderr
-    reason = only_row(tmp_path / "r", "unsound.csv")["reason"]
+    for attempt in range(3):
+        done = load(tmp_path / str(attempt), MIX="5 0 5 0 0 0")
+        assert done.returncode == 3, done.stderr
+        reason = only_row(tmp_path / str(attempt), "unsound.csv")["reason"]
+        # wrk 4.1.0 does so in 1 of 100 runs with a script; on a busy machine a pool is not whole in its second.
+        if "wrk was ended by SIGSEGV" not in reason and not reason.startswith("pool: "):
+            break
     assert reason.startswith("rows: the table items has "), reason
 
 

@@ -83,3 +83,11 @@ def test_work_in_another_database_of_the_cluster_is_not_counted(db):
         link.close()
     finally:
         db.rows("DROP DATABASE elsewhere WITH (FORCE)")
+
+
+def test_a_checkpoint_is_counted(db):
+    before = db.checkpoints()
+    db.rows("CHECKPOINT")
+    assert db.checkpoints() == before + 1
+    db.session.link.close()
+    assert db.checkpoints() is None

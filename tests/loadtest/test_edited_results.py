@@ -10,10 +10,10 @@ import pytest
 import synthetic
 import test_run
 from waitbench import Failure
-from waitbench.base import results
+from waitbench.base import csv_file, results
 from waitbench.bench import environment
 from waitbench.judge import summary
-from waitbench.show import comparison_report, findings, report
+from waitbench.show import comparison_report, findings, headline, report, table
 
 POINTS = [{}, {"c": 64}]
 SPEEDS = {"threaded": 1000, "libuv": 1100}
@@ -44,7 +44,9 @@ def continued(path):
 READERS = {
     "summary": summary.write,
     "findings": findings.text,
-    "report": report.write,
+    "table": lambda path: table.text(summary.load(path)),
+    "headline": lambda path: headline.of(summary.load(path)),
+    "report": lambda path: report.write(path, report.NONE),
     "compare": compare,
     "continued": continued,
 }
@@ -62,7 +64,9 @@ def edit(column, text, line=7):
 EDITS = {
     'runs.csv, line 7: rps "-5" is not a number of 0 or more': edit("rps", "-5"),
     'runs.csv, line 7: rps "null" is not a number of 0 or more': edit("rps", "null"),
-    'runs.csv, line 7: p99_us "1,5" is not a number of 0 or more': edit("p99_us", '"1,5"'),
+    'runs.csv, line 7: p99_us "1,5" is not a number of 0 or more: write a decimal point': edit(
+        "p99_us", '"1,5"'
+    ),
     'runs.csv, line 7: kernel_kib "inf" is not a number': edit("kernel_kib", "inf"),
     'runs.csv, line 7: errors "-1" is not a number of 0 or more': edit("errors", "-1"),
     'runs.csv, line 7: c "0" is not a whole number of 1 or more': edit("c", "0"),
@@ -75,7 +79,7 @@ EDITS = {
     f"runs.csv, line 7: it has {len(results.COLUMNS) + 1} fields where line 1 names {len(results.COLUMNS)} columns": edit(
         "rps", "1,5"
     ),
-    "runs.csv, line 1: the columns are not separated by commas: save it as CSV with commas": (
+    f"runs.csv, line 1: semicolons separate the columns: {csv_file.SAVE}": (
         lambda lines: [line.replace(",", ";") for line in lines]
     ),
     "runs.csv has other columns than this version's: it has no column rps": (
@@ -114,12 +118,12 @@ def test_the_other_tables_of_a_run_that_is_continued(tmp_path, name):
     table = next(
         t for t in vars(results.Folder(tmp_path)).values() if getattr(t, "path", tmp_path).name == name
     )
-    fields = {"block": 1, "order": 1, "server": "a", "proxy": "none", "c": 1} | dict.fromkeys("nmwd", 0)
+    fields = {"block": 1, "order": 1, "server": "a", "proxy": "none", "c": 1} | dict.fromkeys("nmwdtki", 0)
     table.append(fields)
     results.Folder(tmp_path)
     table.path.write_text(table.path.read_text().replace(",a,", ",,") if name != "syscalls.csv" else "a;b\n")
     with pytest.raises(
-        Failure, match=f"{name}(, line 2: server .. is not a name|, line 1: the columns are not sep)"
+        Failure, match=f"{name}(, line 2: server .. is not a name|, line 1: semicolons separate)"
     ):
         results.Folder(tmp_path)
 
@@ -127,9 +131,13 @@ def test_the_other_tables_of_a_run_that_is_continued(tmp_path, name):
 FACTS = {
     'servers null is not a list of names': ("servers", None),
     'servers ["threaded", null] is not a list of names': ("servers", ["threaded", None]),
-    'server_list [{"name": "threaded", "colour": null}] is not a list of servers with name and colour (#rrggbb)': (
+    'server_list [{"name": "threaded", "colour": null}] is not a list of servers with name, colour (#rrggbb) and, where they are known, language and model': (
         "server_list",
         [{"name": "threaded", "colour": None}],
+    ),
+    "outcome.unsound_points [7] is not a list of points, each with its reason": (
+        "outcome",
+        {"unsound_points": [7]},
     ),
     "settings null is not an object of texts": ("settings", None),
     'settings {"SEED": 7} is not an object of texts': ("settings", {"SEED": 7}),
@@ -166,9 +174,12 @@ def members(value, path=()):
 @pytest.mark.parametrize("reader", READERS)
 def test_no_member_of_environment_json_ends_in_a_traceback(tmp_path, reader, other):
     whole = synthetic.ENVIRONMENT | {
-        "server_list": [{"name": "threaded", "description": "d", "colour": "#123456"}],
+        "server_list": [
+            {"name": name, "description": "d", "language": name, "model": "threads", "colour": "#123456"}
+            for name in SPEEDS
+        ],
         "server_environment": {"WORKERS": "2"}, "hosts": {"load_test": {"cpus": 2}}, "targets": {"a": {"workers": 2}},
-        "outcome": {"wall_s": 1.5},
+        "outcome": {"wall_s": 1.5, "unsound_points": [synthetic.POINT | {"reason": "died"}]},
     }  # fmt: skip
     path = folder(tmp_path, facts=whole)
     for member in members(whole):

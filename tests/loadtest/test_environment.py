@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import re
 import resource
 import subprocess
 
@@ -12,8 +13,8 @@ import synthetic
 from waitbench import Failure
 from waitbench.plan import settings
 from waitbench.bench import environment
-from waitbench.judge import reference, summary
-from waitbench.show import report, table
+from waitbench.judge import reference
+from waitbench.show import findings, report
 
 
 STATS = {
@@ -54,11 +55,13 @@ def test_a_machine_that_was_busy_before_the_start_gives_no_reference(
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     facts = environment.describe(chosen, None, {}, [0, 1], {"a": STATS})
-    found = summary.load(
-        synthetic.write(tmp_path / "run", synthetic.runs([{}], {"a": 1000, "b": 900}), facts)
-    )
+    synthetic.write(tmp_path / "run", synthetic.runs([{}], {"a": 1000, "b": 900}), facts)
     words = "ot a reference: the machine was busy before the start (load average 6.39, 0.30 is the limit)"
-    for text in (table.text(found), html.unescape(report.page(found, "run")).partition("Ratios")[0]):
+    said = re.sub(r"\s+", " ", findings.text(tmp_path / "run"))
+    for text in (
+        said,
+        html.unescape(report.write(tmp_path / "run", report.NONE).read_text()).partition("Ratios")[0],
+    ):
         assert (words in text) == busy
     assert any("this run is no reference" in warning for warning in facts["warnings"]) == busy
 

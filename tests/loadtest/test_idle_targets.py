@@ -7,6 +7,7 @@ from test_soundness import observation, words
 from waitbench.base import client
 from waitbench.observe import idle_targets
 from waitbench.judge import figures
+from waitbench.plan import settings
 
 
 def stats(cpu_s, pid=7, model="libuv", start_time="2026-11-22T01:00:00Z"):
@@ -50,6 +51,13 @@ def test_more_than_a_hundredth_of_a_cpu_is_unsound(cpu, found):
     seen = observation(busiest=idle_targets.Busiest("coro", cpu))
     assert words(seen) == found
     assert figures.detail(seen)["bystander_cpu"] == cpu
+
+
+def test_how_much_may_be_said():
+    seen = observation(busiest=idle_targets.Busiest("coro", 0.02), bystander_max=0.03)
+    assert words(seen) == []
+    assert settings.load([], {}).bystander_max == 0.01
+    assert settings.load([], {"BYSTANDER_MAX": "0.03"}).bystander_max == 0.03
 
 
 def test_one_that_does_not_answer_was_not_seen_to_idle():

@@ -8,7 +8,7 @@ import pytest
 from waitbench.plan import matrix, settings
 
 SERVERS = [matrix.parse_server(name) for name in ("threaded", "libuv", "coro")]
-POINTS = matrix.product(["none"], [0, 1, 20], [1024], [0], [0], [16, 256])
+POINTS = matrix.product(["none"], [0, 1, 20], [1024], [0], [0], [0], [16, 256])
 
 
 def test_every_block_has_every_server_once_and_every_point_every_repeat():
@@ -36,6 +36,16 @@ def test_server_with_another_name_and_an_injected_fault():
         server = matrix.parse_server(f"threaded:slow+n=21+{option}=error")
         assert (server.model, server.name, server.fault) == ("threaded", "slow", "error")
     assert server.parameters(POINTS[-1]) == {"n": 21, "m": 1024, "w": 0, "d": 0}
+
+
+def test_t_is_asked_for_only_where_it_is_not_0():
+    """A server need not know it."""
+    (point,) = matrix.product(["none"], [0], [64], [0], [0], [500], [16])
+    assert point.t == 500 and "t=500" in str(point)
+    server = matrix.parse_server("libuv")
+    assert server.parameters(point)["t"] == 500
+    assert "t" not in server.parameters(point._replace(t=0))
+    assert matrix.parse_server("libuv+t=7").parameters(point._replace(t=0))["t"] == 7
 
 
 def test_a_variant_is_a_server_of_its_own():
@@ -119,6 +129,7 @@ def test_addresses_of_targets(text, url):
         ({"m": 63}, "at least 64"),
         ({"n": 20, "d": 100, "c": 1}, "DURATION=4"),
         ({"n": 20, "d": 1, "c": 1600}, "DURATION=4"),
+        ({"n": 0, "t": 2000, "c": 1600}, "DURATION=4"),
     ],
 )
 def test_impossible_points_say_why(changes, words):

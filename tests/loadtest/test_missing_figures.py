@@ -11,10 +11,11 @@ import synthetic
 import test_soundness
 from waitbench.base import kernel, process, results
 from waitbench.bench import cpu_groups, database, environment, placement
-from waitbench.judge import figures, soundness, summary
+from waitbench.judge import evidence, figures, soundness, summary
 from waitbench.observe import cgroups, deployment, hosts, sampling
 from waitbench.plan import settings
-from waitbench.show import charts, findings, report, table
+from waitbench.show import findings, report, table
+from waitbench.show.pictures import shares
 
 PID = os.getpid()
 SYSTEM = "sys/devices/system/cpu"
@@ -206,7 +207,7 @@ def test_a_run_without_the_machines_figures(standing_still):
     assert soundness.judge(seen) == ([], [])
     row, detail = figures.row(seen, []), figures.detail(seen)
     empty = {name for name, value in row.items() if value is None}
-    assert empty == {*OF_THE_MACHINE, "db_cpu_share"}
+    assert empty == {*OF_THE_MACHINE, "db_cpu_share"} | test_soundness.OPEN_ALONE
     assert (
         detail["other_share"] is None and detail["slab_kib"] is None and detail["cpu_pressure_share"] is None
     )
@@ -222,14 +223,15 @@ def test_the_share_of_a_machine_of_unknown_size_is_not_known():
 def test_what_is_not_known_is_shown_as_such(tmp_path):
     rows = synthetic.runs([{}, {"c": 64}], {"threaded": 1000, "libuv": 1100})
     whole = [row | {"db_cpu_share": 0.5} for row in rows]
-    assert charts.shares(summary.load(synthetic.write(tmp_path / "whole", whole)))
+    assert shares.section(evidence.load(synthetic.write(tmp_path / "whole", whole)))
     unknown = [
         row | dict.fromkeys([*OF_THE_MACHINE, "rss_kib", "threads", "cpu_user_us_per_req"]) for row in rows
     ]
     folder = synthetic.write(tmp_path / "r", unknown)
     found = summary.load(folder)
-    assert charts.shares(found) is None  # what remains would be called other programs' time
-    assert "?" in table.text(found) and "CPU per request is not known" in findings.text(folder)
-    assert "<td>?</td>" in report.page(found, "r")
+    assert shares.section(evidence.load(folder)) is None  # what remains would be called other programs' time
+    assert "?" in table.text(found) and "of the CPU" not in table.text(found) + findings.text(folder)
+    assert "CPU per request is not known" in findings.find(found).servers[0][0]
+    assert "<td>?</td>" in report.write(folder).read_text()
     written = dict(zip(*(line.split(",") for line in summary.csv_text(found).splitlines()[:2])))
     assert all(written[name] == "" for name in (*OF_THE_MACHINE, "rss_kib", "cpu_us_per_req", "ratio_cpu"))

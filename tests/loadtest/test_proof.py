@@ -1,6 +1,7 @@
 """The proof before the timing, against servers that do something else."""
 
 import json
+import time
 
 import pytest
 
@@ -33,6 +34,7 @@ class Honest:
             name: int(number) for name, number in (pair.split("=") for pair in path.split("?")[1].split("&"))
         }
         n, w = asked["n"], asked["w"]
+        time.sleep(self.lies.get("waits_ms", asked.get("t", 0)) / 1000)
         self.made = database.Counts(
             self.made.queries + (n if self.queries_each is None else self.queries_each),
             self.made.hits + (w if self.hits_each is None else self.hits_each),
@@ -60,6 +62,7 @@ def test_an_honest_server_is_proved_and_its_response_measured():
     head = len("HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n")
     assert proof.prove(server, POINT, server) == (head + 1024, head + 1024)
     assert proof.prove(server, POINT, None) == (head + 1024, head + 1024)
+    assert proof.prove(server, POINT | {"t": 20}, server) == (head + 1024, head + 1024)
 
 
 def test_without_padding_the_size_may_vary_by_the_digits_of_the_sum():
@@ -81,12 +84,13 @@ def test_without_padding_the_size_may_vary_by_the_digits_of_the_sum():
         ({"queries_each": 19}, "38 queries in 2 requests of 20"),
         ({"queries_each": 40}, "80 queries"),
         ({"hits_each": 0}, "0 updates in 2 requests of 3"),
+        ({"waits_ms": 10}, "where t=20 asks it to wait"),
     ],
 )
 def test_a_lie_is_found_out(lie, words):
     server = Honest(**lie)
     with pytest.raises(proof.Wrong, match=words.replace("[", r"\[")):
-        proof.prove(server, POINT, server)
+        proof.prove(server, POINT | {"t": 20}, server)
 
 
 @pytest.mark.parametrize("wrong", [{"sum": 1}, {"n": 19}])

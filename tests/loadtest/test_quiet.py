@@ -37,9 +37,15 @@ def pauses(monkeypatch):
 
 
 def test_without_a_proxy_it_waits_for_the_connections_to_close(pauses):
-    looks = [(17, 100, 500), (2, 110, 550), (1, 116, 580)]
+    looks = [(17, 100, 500), (2, 110, 550), (2, 110, 550), (1, 110, 550)]
     quiet.await_quiet(Measured(looks), POINT._replace(proxy="none"), connections=1)
-    assert len(pauses) == 2
+    assert len(pauses) == 3
+
+
+def test_without_a_proxy_it_waits_for_the_requests_of_connections_that_have_closed(pauses):
+    looks = [(17, 100, 500), (1, 110, 550), (1, 116, 580), (1, 116, 580)]
+    quiet.await_quiet(Measured(looks), POINT._replace(proxy="none"), connections=1)
+    assert len(pauses) == 3 and min(pauses) >= 0.05
 
 
 def test_behind_a_proxy_it_waits_until_no_request_completes(pauses):

@@ -1,33 +1,37 @@
-"""report.html: one page that needs nothing else, well-formed, with a mark for every number it claims."""
+"""report.html: one page that needs nothing else, well-formed, whose pictures say what they show."""
 
 import html.parser
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 import synthetic
-from waitbench.judge import summary
 from waitbench.plan import server_list
-from waitbench.show import charts, colours, report, svg, table
+from waitbench.show import colours, report
+from waitbench.show.pictures import look
 
 POINTS = [{"n": n, "c": c} for n in (0, 1, 20) for c in (16, 256)]
 SPEEDS = {"threaded": 1000, "libuv": 1300, "coro": lambda point: 1200 - 20 * point["n"]}
+OPEN = synthetic.ENVIRONMENT | {"settings": synthetic.ENVIRONMENT["settings"] | {"MODE": "open", "SLO": "10"}}
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 class Page(html.parser.HTMLParser):
-    """Fails on a tag that is not closed, or closed by another."""
+    """Fails on a tag that is not closed, or closed by another, and on two elements with one name."""
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.links, self.tags, self.words = [], [], [], []
+        self.open, self.links, self.tags, self.words, self.names = [], [], [], [], []
         self.feed(text)
         self.close()
         assert not self.open
+        assert len(self.names) == len(set(self.names))
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         self.links += [value for name, value in attributes if name in ("src", "href", "action")]
+        self.names += [value for name, value in attributes if name == "id"]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -54,36 +58,53 @@ def text(tmp_path, *arguments, **kwargs):
 def test_one_page_that_needs_nothing_else(tmp_path):
     made = text(tmp_path)
     page = Page(made)
-    assert not page.links and "script" not in page.tags and "@import" not in made
-    assert not re.search(r"(https?:)?//[a-z]", made), "nothing is fetched from anywhere"
+    files = {"summary.csv", "runs.csv", "detail.csv", "syscalls.csv", "series.csv", "histogram.csv"}
+    assert set(page.links) <= files and "runs.csv" in page.links
+    assert "@import" not in made and "link" not in page.tags
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\"' ]+", made)) <= names, "nothing is fetched from anywhere"
     assert "prefers-color-scheme: dark" in made and "width=device-width" in made
 
 
-def test_the_answer_comes_first_and_every_server_has_its_row(tmp_path):
-    said = " ".join(Page(text(tmp_path)).words)
-    heads = [
-        "Answer",
-        "Ratios",
-        "Throughput and CPU",
-        "Latency",
-        "Memory by connections",
-        "Where the CPU went",
-        "Numbers",
-    ]
-    places = [said.index(head) for head in heads]
-    assert places == sorted(places)
-    assert "LIBUV against threaded" in said and "exploratory" in said
+def test_the_answer_comes_first(tmp_path):
+    made = text(tmp_path)
+    said, heads = " ".join(Page(made).words), re.findall("<h2>(.*?)</h2>", made)
+    wanted = ["How to read it", "One configuration", "Ratios", "In words", "Numbers", "Environment"]
+    assert [head for head in heads if head in wanted] == wanted
+    assert "threads" in said.partition("How to read it")[0]
     assert "Made-up CPU" in said
+
+
+def test_figures_are_written_beside_it_for_slides(tmp_path):
+    made = folder(tmp_path, points=[{}])
+    page = Page(report.write(made, report.SLIDES).read_text())
+    linked = {link for link in page.links if link.startswith("figures/")}
+    assert linked == {f"figures/{path.name}" for path in (made / "figures").iterdir()} and linked
+    assert {link[-3:] for link in linked} == {"svg", "png"}
+    slide = (made / "figures" / "forest-rps.svg").read_text()
+    root = ElementTree.fromstring(slide)
+    assert root.get("viewBox") == "0 0 1280 720"
+    assert "Made-up CPU" in slide and "var(--" not in slide
+    sizes = [float(size) for size in re.findall(r"(?:font: |font-size: )(?:\d+ )?([\d.]+)px", slide)]
+    assert min(sizes) >= 18
+    png = (made / "figures" / "forest-rps.png").read_bytes()
+    assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (1920, 1080)
+
+
+def test_without_pictures_there_are_their_tables(tmp_path):
+    made = report.write(folder(tmp_path), report.NONE).read_text()
+    assert "<svg role" not in made and made.count("<summary>The numbers</summary>") >= 8 and Page(made)
 
 
 def test_with_and_without_nginx_stand_side_by_side(tmp_path):
     speeds = {"threaded": 1000, "libuv": lambda point: 1500 if point["proxy"] == "none" else 1100}
     both = [{"n": n, "proxy": proxy} for n in (1, 20) for proxy in ("none", "nginx")]
-    folder = synthetic.write(tmp_path / "both", synthetic.runs(both, speeds, noise=1e-4))
-    made = report.write(folder).read_text()
-    assert "What nginx in front changes" in Page(made).words
+    made = report.write(
+        synthetic.write(tmp_path / "both", synthetic.runs(both, speeds, noise=1e-4))
+    ).read_text()
     rows = re.findall(
-        r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>", made.split("What nginx")[1]
+        r"<tr><td>(n=\d+)</td><th scope='row'>(\w+)</th>(.*?)</tr>",
+        made.split("What nginx in front changes")[1],
     )
     assert [row[:2] for row in rows[:4]] == [
         (f"n={n}", server) for n in (1, 20) for server in ("threaded", "libuv")
@@ -93,9 +114,7 @@ def test_with_and_without_nginx_stand_side_by_side(tmp_path):
         "0.73",
         "1.50",
         "1.10",
-    ], "nginx / direct, ratio without, ratio with"
-    shown = table.text(summary.write(folder)).split("what nginx in front changes")[1]
-    assert re.search(r"n=1 +threaded.*\n +libuv .*0\.73x .* 1\.50x .* 1\.10x", shown)
+    ], "nginx / direct, ratio without, with"
 
 
 @pytest.mark.parametrize("proxy", ["none", "nginx"])
@@ -104,46 +123,52 @@ def test_without_a_comparison_nginx_is_not_mentioned(tmp_path, proxy):
     assert "What nginx in front changes" not in made
 
 
-def test_pictures_are_announced(tmp_path):
-    pictures = re.findall(r"<svg role=.*?</svg>", text(tmp_path), re.S)
-    assert len(pictures) >= 10
-    for picture in pictures:
-        root = ElementTree.fromstring(picture)
-        assert root.get("role") == "img" and len(root.get("aria-label")) > 20
-
-
-def test_a_mark_for_every_ratio_and_every_run(tmp_path):
-    found = summary.load(folder(tmp_path))
-    for measure in summary.MEASURES:
-        drawing = str(charts.forest(found, measure))
-        assert len(re.findall(r'<path d=[^>]*class="s', drawing)) == len(found.points) * 2
-        assert "libuv at n=20 m=1024 c=256" in drawing
-    runs = sum(len(entry.runs) for entry in found.entries.values())
-    assert len(re.findall(r"<path d=", str(charts.latencies(found)))) == 2 * runs
-
-
-def test_all_that_is_drawn_lies_within_the_picture(tmp_path):
-    found = summary.load(folder(tmp_path, noise=0.3, blocks=2))
-    drawings = [charts.forest(found, measure) for measure in summary.MEASURES]
-    drawings += [charts.latencies(found), charts.shares(found), *charts.along(found, "n", "rps")]
+def test_pictures_are_announced_and_say_what_they_show(tmp_path):
+    made = text(tmp_path)
+    pictures = re.findall(r"<figure id='picture-([^']+)'.*?</figure>", made, re.S)
+    drawings = re.findall(r"<svg role=.*?</svg>", made, re.S)
+    assert len(pictures) == len(drawings) >= 8 and len(set(pictures)) == len(pictures)
     for drawing in drawings:
-        for x, y in re.findall(r"translate\(([^,]+),([^)]+)\)", str(drawing)):
-            assert 0 <= float(x) <= drawing.width and 0 <= float(y) <= drawing.height
+        root = ElementTree.fromstring(drawing)
+        assert root.get("role") == "img" and len(root.get("aria-label")) > 20
+        assert not re.search(
+            r"#[0-9a-f]{6}\b", re.sub(r"#[mph][0-9a-f]{10}", "", drawing)
+        ), "a colour of the scheme"
+    assert made.count("<summary>The numbers</summary>") == len(drawings)
+
+
+def test_every_measured_configuration_can_be_chosen(tmp_path):
+    made = text(tmp_path)
+    data = json.loads(re.search(r"id='picker-data'>(.*?)</script>", made)[1])
+    assert data["axes"] == ["n", "c"] and len(data["said"]) == len(POINTS)
+    first, second, _ = data["said"]["20 256"]
+    assert first.startswith("threaded: ") and second.startswith("libuv, relative to threaded: 1.")
 
 
 def test_names_are_escaped(tmp_path):
-    environment = synthetic.ENVIRONMENT | {"system": '<script>alert(1)</script> & "more"'}
-    page = Page(text(tmp_path, environment=environment))
-    assert "script" not in page.tags
-    assert "<script>alert(1)</script>" in " ".join(page.words)
+    environment = synthetic.ENVIRONMENT | {"system": '<b>alert(1)</b></script> & "more"'}
+    made = text(tmp_path, environment=environment)
+    assert '<b>alert(1)</b></script> & "more"' in " ".join(Page(made).words)
+    odd = {"threaded": 1000, "a$b_c^d": 1100}
+    page = Page(
+        report.write(synthetic.write(tmp_path / "odd", synthetic.runs([{}], odd, blocks=2))).read_text()
+    )
+    assert "a$b_c^d" in " ".join(page.words)
+
+
+def test_of_an_open_loop_the_highest_loads_are_seen_first(tmp_path):
+    points = [{"n": n, "load": load} for n in (0, 1, 20) for load in (10, 50, 75, 90, 95)]
+    made = text(tmp_path, points=points, environment=OPEN)
+    first = re.search(r"<figure id='picture-overview'.*?</figure>", made, re.S)[0]
+    assert "n=20 load=95%" in first and "n=0 load=50%" in first and "load=10%" not in first
+    assert "3 more configurations are below" in first
 
 
 def test_where_wrk_was_the_bottleneck(tmp_path):
     made = text(tmp_path, flags=lambda server, point: "generator-bound" if point["n"] == 0 else "")
-    assert "not compared" in made and "wrk was the bottleneck at 2 of 6 points" in made
-    found = summary.load(tmp_path / "run")
-    p99 = str(charts.forest(found, charts.MEASURES["p99"]))
-    assert "n=0 m=1024" not in p99 and "n=1 m=1024" in p99
+    assert "n=0 c=16 *" in made and "the load generator was the bottleneck" in made
+    p99 = re.search(r"<figure id='picture-forest-p99'.*?</figure>", made, re.S)[0]
+    assert "n=0" not in p99 and "n=1" in p99
 
 
 @pytest.mark.parametrize(
@@ -168,14 +193,12 @@ def test_columns_without_a_value(tmp_path):
     Page(report.write(synthetic.write(tmp_path / "run", rows, None)).read_text())
 
 
-def test_scales():
-    scale = svg.Scale([10, 1000], 0, 100)
-    assert scale(100) == pytest.approx(50) and 0 < scale(10) < scale(1000) < 100
-    assert 10 in [round(tick) for tick in scale.ticks()] and len(scale.ticks()) <= 6
-    assert svg.Scale([5], 0, 100).ticks() and svg.Scale([], 0, 100)(1) == pytest.approx(50)
-    for ends in ([0.99, 1.01], [0.5, 3], [1e-3, 1e3], [1.4, 1.6]):
-        ratio = svg.RatioScale(ends, 0, 300)
-        assert 1 in ratio.ticks() and all(0 <= ratio(tick) <= 300 for tick in ratio.ticks())
+def test_10000_rows_stay_a_page_that_opens_at_once(tmp_path):
+    points = [{"n": n, "c": c} for n in (1, 20) for c in (16, 512)]
+    rows = synthetic.runs(points, SPEEDS, blocks=840, noise=0.1)
+    assert len(rows) > 10000
+    made = report.write(synthetic.write(tmp_path / "run", rows))
+    assert made.stat().st_size < 5e6
 
 
 LISTED = {"threaded": "#0063a8", "libuv": "#ffee00", "coro": "#000000"}
@@ -187,16 +210,27 @@ def test_colours_are_those_of_the_list_and_legible_on_both_papers(tmp_path):
         for paper in (colours.LIGHT, colours.DARK):
             assert colours.contrast(colours.legible(colour, paper), paper) >= 4.5
     assert colours.legible("#0063a8", colours.LIGHT) == "#0063a8"
-    style = (
-        charts.__file__.rpartition("/")[0] + "/report.css",
-        f"--paper: {colours.DARK};",
-        "--paper: #fff;",
-    )
-    assert all(words in open(style[0]).read() for words in style[1:])
+    assert (look.PAPER, look.DARK[look.PAPER]) == (colours.LIGHT, colours.DARK)
     made = text(tmp_path)
-    for index, entry in enumerate(server_list.read()):
-        assert f".s{index} {{ --own: {colours.legible(entry.colour, colours.LIGHT)}; }}" in made
-        assert f"  .s{index} {{ --own: {colours.legible(entry.colour, colours.DARK)}; }}" in made
+    light, dark = re.findall(r":root \{ (--paper.*?) \}", made)
+    for index, entry in enumerate(entry for entry in server_list.read() if entry.role == "core"):
+        assert f"--s{index}: {colours.legible(entry.colour, colours.LIGHT)};" in light
+        assert f"--s{index}: {colours.legible(entry.colour, colours.DARK)};" in dark
+
+
+def test_a_part_has_the_colour_of_no_server():
+    own = {
+        colour
+        for name, colour in look.own_colours(
+            ["a", "b"], {e.name: e.colour for e in server_list.read()}
+        ).items()
+    }
+    listed = {colours.legible(entry.colour, colours.LIGHT) for entry in server_list.read()}
+    every = [*look.PARTS.values(), *look.DIVERGING, *look.VARIABLES]
+    assert len(set(every)) == len(every) and not set(every) & (own | listed)
+    assert look.PARTS.keys() == look.PARTS_DARK.keys() and len(look.DIVERGING) == len(look.DIVERGING_DARK)
+    for step, dark in zip(look.DIVERGING, look.DIVERGING_DARK):
+        assert colours.contrast(look.INK, step) >= 4.5 and colours.contrast(look.DARK[look.INK], dark) >= 4.5
 
 
 def test_servers_that_are_not_listed_have_colours_of_their_own():

@@ -13,21 +13,29 @@ from waitbench.base import results
 LOADTEST = Path(__file__).resolve().parents[2] / "loadtest"
 
 
+POINT = {"workload": "work", "t": 0, "k": 0, "i": 0, "load": None, "generator": "wrk", "mode": "closed"}
+
+
 def row(**fields):
-    return dict.fromkeys(results.COLUMNS, 1) | {"proxy": "none", "workload": "work"} | fields
+    return dict.fromkeys(results.COLUMNS, 1) | {"proxy": "none"} | POINT | fields
 
 
 def test_columns_are_those_of_the_contract():
     assert ",".join(results.COLUMNS) == (
         "block,order,server,proxy,n,m,w,d,c,duration_s,requests,rps,mean_us,p50_us,p90_us,p99_us,p999_us,max_us,"
         "bytes,errors,cpu_user_us_per_req,cpu_sys_us_per_req,ctx_voluntary_per_req,ctx_involuntary_per_req,rss_kib,"
-        "rss_peak_kib,kernel_kib,threads,db_cpu_share,server_cpu_share,wrk_cpu_share,idle_share,steal_share,flags,cpu_groups,workload"
+        "rss_peak_kib,kernel_kib,threads,db_cpu_share,server_cpu_share,wrk_cpu_share,idle_share,steal_share,flags,cpu_groups,workload,t,"
+        "k,i,load,generator,mode,offered_rps,achieved_rps"
     )
 
 
 def test_every_column_is_explained():
     text = (LOADTEST / "COLUMNS.md").read_text()
-    missing = [name for name in results.COLUMNS + results.DETAIL if f"`{name}`" not in text]
+    missing = [
+        name
+        for name in results.COLUMNS + results.DETAIL + results.SERIES + results.HISTOGRAM
+        if f"`{name}`" not in text
+    ]
     assert missing == []
 
 

@@ -93,6 +93,16 @@ def run(folder, targets, **more):
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unreachable(tmp_path_factory):
+    """A load test that waits for a server which is not there, 15 s: meanwhile the other tests run."""
+    words = arguments(tmp_path_factory.mktemp("unreachable") / "r", "a=http://127.0.0.1:1")
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean())
+    yield child
+    child.kill()
+    child.communicate()
+
+
 def rows(folder, name="runs.csv"):
     with (folder / name).open(newline="") as stream:
         return list(csv.DictReader(stream))
@@ -115,7 +125,23 @@ def test_two_servers_at_two_points(stub, tmp_path):
     facts = json.loads((folder / "environment.json").read_text())
     assert facts["outcome"]["blocks_missing"] == [] and facts["settings"]["SEED"].isdigit()
     assert "8 runs" in done.stderr and (folder / "summary.csv").exists()
-    assert "threaded" in done.stdout and "libuv" in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("On this machine") and max(map(len, lines[:-1])) <= 80
+    order = ["Requests per second", "[joint 95% interval]", "Warnings:", "results: "]
+    assert [done.stdout.index(words) for words in order] == sorted(
+        done.stdout.index(words) for words in order
+    )
+    assert lines[-1] == f"results: {folder}/report.html" and (folder / "report.html").exists()
+    assert (done.stdout + done.stderr).count(str(folder)) == 1, "the folder is named once"
+
+
+def test_a_quiet_run_prints_the_answer_alone(stub, tmp_path):
+    words = [*arguments(tmp_path / "r", f"threaded={stub()} libuv={stub()}", repeats="1"), "-q"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, env=clean())
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("On this machine") and done.stdout.endswith("/report.html\n")
+    again = subprocess.run(words[:-1], capture_output=True, text=True, timeout=100, env=clean())
+    assert again.returncode == 0 and "1 of 1 blocks were there already" in again.stderr
 
 
 @pytest.mark.parametrize("fault, reason", [("error=50", "errors"), ("short=50", "size"), ("die=300", "died")])
@@ -263,7 +289,7 @@ def test_an_impossible_setting_is_reported_at_once_in_one_line(tmp_path, flags, 
     assert re.fullmatch(rf"loadtest/run: .*{re.escape(words)}.*\n", done.stderr)
 
 
-def test_an_unreachable_server_is_a_sentence(tmp_path):
-    done = run(tmp_path / "r", f"a=http://127.0.0.1:{free_port()}")
-    assert done.returncode == 1
-    assert "is its address right?" in done.stderr and "Traceback" not in done.stderr
+def test_an_unreachable_server_is_a_sentence(unreachable):
+    out, err = unreachable.communicate(timeout=100)
+    assert unreachable.returncode == 1
+    assert "is its address right?" in err and "Traceback" not in err

@@ -1,6 +1,5 @@
-"""servers.csv is the only list of servers: what reads it, what is wrong with it, and the files that cannot read it."""
+"""servers.csv is the only list of servers: what reads it, and what is wrong with it."""
 
-import collections
 import os
 import re
 import subprocess
@@ -9,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from waitbench import Failure
+from waitbench.bench import servers
 from waitbench.judge import summary
+from waitbench.observe import packages
 from waitbench.plan import server_list, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "name,description,build,start,port,colour\n"
+LONG_HEADER = HEADER.replace("\n", ",language,model,role,needs\n")
 ROW = "a,words,,$BUILD/a --fast 'two words',9000,#112233\n"
 
 
@@ -34,6 +36,21 @@ def test_a_row_is_a_server(tmp_path):
     assert (first.port, second.port, second.colour) == (9000, 1, "#aabbcc")
 
 
+def test_a_list_may_say_more_of_a_server(tmp_path):
+    text = (
+        LONG_HEADER
+        + ROW
+        + "b,,,b,2,#112233,Go,stackful coroutines,peer,peer-go bench\nc,,,c,3,#112233,C,threads\n"
+    )
+    known = server_list.read(write(tmp_path, text))
+    assert known.names == ["a", "b", "c"] and known.core == ["a", "c"]
+    assert [(entry.language, entry.model, entry.role, entry.needs) for entry in known] == [
+        ("", "", "core", ()),
+        ("Go", "stackful coroutines", "peer", ("peer-go", "bench")),
+        ("C", "threads", "core", ()),
+    ]
+
+
 def test_a_program_of_the_build_folder_needs_no_row(tmp_path):
     known = server_list.read(write(tmp_path, HEADER + ROW))
     assert known.get("other").command("/out") == ["/out/server-other"]
@@ -45,6 +62,15 @@ def test_a_program_of_the_build_folder_needs_no_row(tmp_path):
         ("", 1, "the columns are to be name,"),
         (HEADER, 1, "no server"),
         (HEADER.replace("\n", ",speed\n") + ROW, 1, "'speed' is no column"),
+        (HEADER.replace("\n", ",model\n") + ROW, 1, "the columns are to be name,"),
+        (
+            LONG_HEADER + ROW.replace("\n", ",Go,threads,boss,\n"),
+            2,
+            "role of a is 'boss', which is not core or peer",
+        ),
+        (LONG_HEADER + ROW.replace("\n", ",Go,threads,peer,\n"), 1, "the list has no core server"),
+        (LONG_HEADER + ROW.replace("\n", ",Go,threads,core,a;b\n"), 2, "needs of a is 'a;b'"),
+        (LONG_HEADER + "b,c\n", 2, "a row has 6 to 10 fields, and this one has 2"),
         (HEADER.replace("port,", "") + ROW, 1, "the columns are to be name,"),
         (HEADER.replace("port", "name"), 1, "'name' is no column"),
         (HEADER + ROW + "b,c\n", 3, "a row has 6 fields, and this one has 2"),
@@ -88,7 +114,33 @@ def test_servers_are_by_default_those_of_the_list(tmp_path):
     chosen = settings.load([], {"SERVER_LIST": str(path)})
     assert [spec.name for spec in chosen.servers] == ["a", "b"]
     assert chosen.texts["SERVERS"] == "a b" and chosen.texts["SERVER_LIST"] == str(path)
-    assert settings.load([], {}).texts["SERVERS"] == " ".join(server_list.read().names)
+    assert settings.load([], {}).texts["SERVERS"] == " ".join(server_list.read().core)
+    row = ROW.replace("a,", "b,", 1).replace("\n", ",,,peer\n")
+    path = write(tmp_path, LONG_HEADER + row + ROW)
+    assert settings.load([], {"SERVER_LIST": str(path)}).texts["SERVERS"] == "a"
+    named = settings.load([], {"SERVER_LIST": str(path), "SERVERS": "a b"}).servers
+    assert [spec.name for spec in named] == ["a", "b"]
+
+
+def test_a_server_whose_packages_are_missing_is_a_sentence(tmp_path, monkeypatch):
+    path = write(tmp_path, LONG_HEADER + ROW + "b,,,b,2,#112233,,,peer,bench guard\n")
+    chosen = settings.load([], {"SERVER_LIST": str(path), "SERVERS": "b"})
+    monkeypatch.setattr(servers.packages, "missing", lambda sets: [f"of-{name}" for name in sets])
+    with pytest.raises(
+        Failure, match="^b needs .* not installed: of-bench, of-guard; make peers PEERS=b installs"
+    ):
+        servers.command(chosen.servers[0], chosen)
+
+
+def test_missing_packages_are_those_that_the_machine_does_not_have(tmp_path, monkeypatch):
+    (tmp_path / ".ci").mkdir()
+    program = tmp_path / ".ci/deps"
+    program.write_text((ROOT / ".ci/deps").read_text().replace("\nbuild gcc ", "\nbuild no-such-compiler "))
+    program.chmod(0o755)
+    monkeypatch.setattr(packages, "ROOT", tmp_path)
+    assert packages.missing(["build"]) == ["no-such-compiler"]
+    assert packages.missing(["bench"]) == packages.missing([]) == []
+    assert packages.missing(["no-such-set"]) == ["no-such-set"]
 
 
 def test_a_result_has_the_baseline_and_the_colours_of_its_own_list():
@@ -116,7 +168,8 @@ def ask(*words, **environment):
 
 def test_shell_scripts_ask_for_it(tmp_path):
     path = str(write(tmp_path, HEADER + ROW))
-    assert ask("names").stdout.split() == server_list.read().names
+    assert ask("names").stdout.split() == server_list.read().core
+    assert set(ask("names").stdout.split() + ask("peers").stdout.split()) == set(server_list.read().names)
     assert ask("names", SERVER_LIST=path).stdout == "a\n"
     assert ask("start", "a", SERVER_LIST=path, BUILD="/out").stdout == "/out/a --fast 'two words'\n"
     for words in (("start", "b"), (), ("start",)):
@@ -124,73 +177,12 @@ def test_shell_scripts_ask_for_it(tmp_path):
         assert done.returncode == 1 and done.stderr.count("\n") == 1
 
 
-def of_compose(text):
-    """{server: (what its container runs, {its port, as all other services have it too: how often})}."""
-    services = dict(re.findall(r"^  server-([\w-]+):\n((?:    .*\n|\n)+)", text, re.M))
-    found = {}
-    for name, service in services.items():
-        command = re.search(r"command: \[([^],]+)", service)[1]
-        variable = name.upper().replace("-", "_") + "_PORT"
-        ports = re.findall(rf"\$\{{{variable}:-(\d+)\}}", text)
-        ports += re.findall(rf"^ +(\d+)=server-{name}:", text, re.M)
-        ports += re.findall(rf"\b{name}@nginx=http://proxy:(\d+)", text)
-        # PORT, twice in ports, TARGETS and their proxy in two load tests, SITES and its own port
-        found[name] = command, collections.Counter(ports)
-    return found
-
-
-def expected_of_compose(known):
-    return {entry.name: (f"server-{entry.name}", {str(entry.port): 8}) for entry in known}
-
-
-def of_stack(text):
-    return re.findall(r"^  ([\w-]+):\n    <<: \*server\n    command: \[server-\1\]", text, re.M)
-
-
-def of_image(text):
-    sources = re.findall(r"^COPY server-([\w-]+) server-\1$", text, re.M)
-    programs = re.findall(r"build/server-([\w-]+) ", text)
-    return sources, programs
-
-
-def test_compose_has_the_servers_of_the_list_at_their_ports():
-    text = (ROOT / "docker-compose.yml").read_text()
-    expected = expected_of_compose(server_list.read())
-    assert of_compose(text) == expected
-    for was, injected in (
-        ("LIBUV_PORT:-8082}:$", "LIBUV_PORT:-8085}:$"),
-        ("8082=server-libuv", "8085=server-libuv"),
-        ("command: [server-coro]", "command: [server-libuv]"),
-        ("  server-coro:\n", "  other:\n"),
-        ("coro@nginx=http://proxy:8083", ""),
-    ):
-        assert was in text and of_compose(text.replace(was, injected)) != expected
-
-
-def test_stack_has_the_servers_of_the_list():
-    text = (ROOT / "docker-stack.yml").read_text()
-    names = server_list.read().names
-    assert of_stack(text) == names
-    assert of_stack(text.replace("command: [server-coro]", "command: [server-libuv]")) != names
-
-
-def test_image_has_the_servers_of_the_list():
-    text = (ROOT / "Dockerfile").read_text()
-    names = server_list.read().names
-    assert of_image(text) == (names, names)
-    assert of_image(text.replace("COPY server-coro server-coro\n", "")) != (names, names)
-    assert of_image(text.replace(" /waitbench/build/server-coro", "")) != (names, names)
-
-
-def test_the_example_of_env_has_their_ports():
-    lines = (ROOT / ".env.example").read_text().splitlines()
-    assert [line for line in lines if "_PORT=" in line] == [
-        f"#{entry.port_variable}={entry.port}" for entry in server_list.read()
-    ]
-
-
 def test_no_code_of_the_load_test_names_a_server():
-    names = "|".join(map(re.escape, server_list.read().names))
+    # As ordinary words, "to go on" and "a node", two of them count only between quotes.
+    names = "|".join(
+        rf"(?<=[\"']){name}(?=[\"'])" if name in ("go", "node") else re.escape(name)
+        for name in server_list.read().names
+    )
     ports = "|".join(str(entry.port) for entry in server_list.read())
     colours = "|".join(entry.colour for entry in server_list.read())
     # A default that docker-network explains, the version of the library libuv, and colours of other things.
@@ -199,6 +191,7 @@ def test_no_code_of_the_load_test_names_a_server():
         "environment.py": "libuv",
         "comparison.py": "libuv",
         "parts.py": "libuv",
+        "groups.py": "libuv",
     }
     allowed |= {"colours.py": colours, "report.css": colours}
     found = []

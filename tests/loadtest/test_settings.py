@@ -98,6 +98,90 @@ def test_full_with_a_list_of_ones_own_is_their_product():
     assert len(settings.load(["--preset", "full", "--n", "3"], {}).points) == 1 * 2 * 2
 
 
+def test_an_open_loop_is_the_product_of_configurations_and_loads():
+    chosen = settings.load(["--mode", "open", "--n", "1", "--c", "16 64", "--k", "1 unlimited"], {})
+    assert (chosen.generator, chosen.texts["GENERATOR"], chosen.arrivals, chosen.slo) == (
+        "pace",
+        "pace",
+        "poisson",
+        10,
+    )
+    assert chosen.load == [10, 25, 50, 75, 90, 95] and len(chosen.points) == 4 * 6
+    assert {(point.c, point.k, point.load) for point in chosen.points} == {
+        (c, k, load) for c in (16, 64) for k in (0, 1) for load in chosen.load
+    }
+    assert len({point.configuration for point in chosen.points}) == 4
+    one = settings.load(
+        ["--mode=open", "--load", "120", "--n=0", "--c=8", "--slo", "2.5", "--arrivals=constant"], {}
+    )
+    assert (one.slo, one.arrivals, one.texts["SLO"]) == (2.5, "constant", "2.5")
+    assert [str(point) for point in one.points] == ["n=0 m=1024 c=8 load=120%"]
+    preset = settings.load(["--mode", "open", "--load", "50"], {}).points
+    assert {point.m for point in preset} == {1024}, "the points beside the product are of closed loops"
+
+
+def test_the_generator_follows_from_what_is_asked_of_it():
+    def generator(*arguments):
+        return settings.load(arguments, {}).generator
+
+    assert generator() == generator("--k", "unlimited", "--i", "0") == "wrk"
+    assert generator("--k", "1 unlimited") == generator("--i=100") == generator("--generator=pace") == "pace"
+    point = settings.load(["--n=0", "--c=16", "--k=5", "--i", "100"], {}).points[0]
+    assert (point.k, point.i, point.load, point.connections) == (5, 100, None, 116)
+    assert str(point) == "n=0 m=1024 c=16 k=5 i=100"
+    chosen = settings.load(["--workload", "crud", "--c=16", "--k", "7", "--mode", "open", "--load", "50"], {})
+    assert [str(point) for point in chosen.points] == ["crud c=16 k=7 load=50%"]
+    assert settings.load(["--c", "16", "--i", "0 50"], {}).connections_most == 66
+
+
+def test_a_closed_loop_has_nothing_of_an_open_one():
+    chosen = settings.load([], {})
+    assert (chosen.mode, chosen.load, chosen.slo, chosen.arrivals) == ("closed", None, None, None)
+
+
+BEHIND = ["--targets", "a=http://h:1 a@nginx=http://p:1"]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (
+            ["--generator=wrk", "--mode=open"],
+            "GENERATOR: wrk cannot do MODE=open: leave GENERATOR out, or set",
+        ),
+        (["--generator=wrk", "--k=unlimited 3"], "GENERATOR: wrk cannot do K=3: leave"),
+        (["--generator=wrk", "--i", "10"], "GENERATOR: wrk cannot do I=10: leave"),
+        (["--load", "50"], "LOAD: it has a part only in MODE=open: leave it out, or set MODE=open"),
+        (["--slo", "10"], "SLO: it has a part only in MODE=open"),
+        (["--arrivals", "poisson", "--mode", "closed"], "ARRIVALS: it has a part only in MODE=open"),
+        (["--i=10", "--proxy", "none nginx"], "I: behind PROXY=nginx idle connections would rest at nginx"),
+        ([*BEHIND, "--i=10"], "I: behind PROXY=nginx idle connections would rest at nginx"),
+        (["--mode=open", "--m", "0 64"], "M: pace holds each body against the length of the first"),
+        (["--mode", "half"], "MODE: 'half' is not one of: closed open"),
+        (["--generator", "ab"], "GENERATOR: 'ab' is not one of: wrk pace"),
+        (["--k", "0"], "K: '0' is neither a whole number from 1 nor unlimited"),
+        (["--k", "1 1"], "K: '1 1' names something twice"),
+        (["--i", "60001"], "I: '60001' is not a whole number from 0 to 60000"),
+        (["--mode=open", "--load", " "], "LOAD: the list is empty"),
+        (["--mode=open", "--load", "0"], "LOAD: '0' is not a whole number from 1 to 1000"),
+        (["--mode=open", "--slo=-1"], "SLO: '-1' is not a number from 0 to 60000"),
+        (["--mode=open", "--arrivals=bursts"], "ARRIVALS: 'bursts' is not one of: poisson constant"),
+    ],
+)
+def test_a_load_that_makes_no_sense_is_refused(arguments, sentence):
+    with pytest.raises(settings.Usage) as caught:
+        settings.load(arguments, {})
+    assert str(caught.value).startswith(sentence) and len(str(caught.value).splitlines()) == 1
+
+
+def test_a_body_without_a_length_is_the_same_each_time_where_nothing_is_read():
+    assert settings.load(["--mode=open", "--m=0", "--n=0"], {}).points
+
+
+def test_connections_may_be_opened_anew_at_nginx():
+    assert settings.load([*BEHIND, "--k=1", "--n=0", "--c=9", "--i=0"], {}).points[1].k == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -117,6 +201,16 @@ def test_an_impossible_setting_is_reported_in_one_line(arguments):
         settings.load(arguments, {})
     assert len(str(caught.value).splitlines()) == 1
     assert any(word.strip("-").upper() in str(caught.value).upper() for word in arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments, environ", [(["-q"], {}), (["--quiet", "--n=5"], {}), ([], {"QUIET": "1"})]
+)
+def test_quiet_is_a_flag_without_a_value_and_a_setting(arguments, environ):
+    chosen = settings.load(arguments, environ)
+    assert chosen.quiet == "1" and chosen.n == ([5] if "--n=5" in arguments else [0, 1, 20])
+    assert settings.load(["--quiet=0"], environ).quiet == settings.load([], {}).quiet == "0"
+    assert "-q or --quiet" in " ".join(help.text().split())
 
 
 def test_help_names_every_setting():

@@ -1,4 +1,4 @@
-"""README's section "On several machines", line by line, on hosts made of network namespaces: each has an
+"""docs/several-machines.md, line by line, on hosts made of network namespaces: each has an
 address of its own, and reaches the others over a bridge."""
 
 import csv
@@ -89,8 +89,8 @@ def network():
 
 @pytest.fixture(scope="module")
 def commands():
-    """{host: [its commands]}, as README has them."""
-    section = (ROOT / "README.md").read_text().partition("### On several machines\n")[2].partition("\n## ")[0]
+    """{host: [its commands]}, as the document has them."""
+    section = (ROOT / "docs/several-machines.md").read_text()
     found = {}
     for host, command in LINE.findall(section):
         found.setdefault(host, []).append(re.sub(r"\bbuild/", f"{shlex.quote(str(BUILD))}/", command))
@@ -98,7 +98,7 @@ def commands():
 
 
 class Hosts:
-    """The database, the servers and the generators of README, running."""
+    """The database, the servers and the generators of the document, running."""
 
     def __init__(self, network, commands, folder):
         self.network, self.commands, self.folder = network, commands, folder
@@ -123,7 +123,7 @@ class Hosts:
         return (self.folder / host).read_text()
 
     def load(self, out, **more):
-        """README's last lines; the finished process."""
+        """The document's last lines; the finished process."""
         return self.run("any", "\n".join(self.commands["any"]), OUT=str(out), **(POINT | more))
 
     def run(self, host, command, **more):
@@ -155,7 +155,7 @@ def hosts(network, commands, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(hosts):
-    """The folder of a run, as README has it."""
+    """The folder of a run, as the document has it."""
     out = hosts.folder / "results"
     done = hosts.load(out)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,7 @@ from waitbench import Failure
 from waitbench.base import results
 from waitbench.plan import matrix
 from waitbench.judge import soundness, summary
-from waitbench.show import table
+from waitbench.show import formatting, table
 
 POINTS = [{"n": 0, "c": 16}, {"n": 0, "c": 256}, {"n": 20, "c": 16}]
 SPEEDS = {"threaded": 1000, "libuv": 1100, "coro": 1000}
@@ -32,7 +32,7 @@ def test_one_row_a_point_and_server_with_the_columns_of_the_design(tmp_path):
     row = rows["libuv", "20", "16"]
     for name in ("ratio_rps", "ratio_rps_low", "ratio_rps_high", "verdict", "ratio_cpu", "ratio_p99"):
         assert row[name]
-    assert set(results.COLUMNS) - {"block", "order", "cpu_groups"} <= set(row)
+    assert set(results.COLUMNS) - {"block", "order", "cpu_groups", "generator", "mode"} <= set(row)
     assert [row["verdict"], row["verdict_cpu"], row["verdict_p99"]] == ["faster"] * 3
     assert float(row["ratio_rps_low"]) < 1.1 < float(row["ratio_rps_high"])
     assert float(row["ratio_cpu"]) == pytest.approx(1 / 1.1, abs=0.02)
@@ -116,7 +116,9 @@ def test_nor_where_the_window_was_too_short(tmp_path):
 
 
 def test_the_flags_are_those_of_the_gate():
-    assert {summary.GENERATOR_BOUND, summary.TOO_SHORT, summary.MACHINE_BUSY} == set(soundness.FLAGS)
+    assert {summary.GENERATOR_BOUND, summary.TOO_SHORT, summary.MACHINE_BUSY, summary.OVERLOADED} == set(
+        soundness.FLAGS
+    )
 
 
 def test_without_threaded_the_first_server_is_the_base(tmp_path):
@@ -137,10 +139,10 @@ def test_a_family_is_the_points_of_one_server_and_measure(tmp_path):
 
 def test_the_interval_of_the_verdict_stands_beside_the_plain_one(tmp_path):
     rows = rows_of(load(tmp_path, synthetic.runs(POINTS, SPEEDS | {"coro": 1004}, blocks=3, noise=0.03)))
-    assert summary.COLUMNS[-2:] == [
-        "blocks_needed_p99",
-        "workload",
-    ], "new columns come last: others may count them"
+    last = "blocks_needed_p99 workload t k i load offered_rps achieved_rps".split()
+    assert [
+        name for name in summary.COLUMNS if name in last
+    ] == last, "new columns come last: others may count them"
     open_ = 0
     for row in (row for row in rows.values() if row["server"] != "threaded"):
         low, high = float(row["joint_rps_low"]), float(row["joint_rps_high"])
@@ -158,7 +160,8 @@ def test_the_interval_of_the_verdict_stands_beside_the_plain_one(tmp_path):
 def test_a_real_server_is_not_needed_for_one_server_alone(tmp_path):
     found = load(tmp_path, synthetic.runs([{}], {"threaded": 1000}))
     assert found.blocks == (12, 12) and not found.compared
-    assert "threaded" in table.text(summary.write(tmp_path / "run"))
+    text = table.text(summary.write(tmp_path / "run"))
+    assert "Only threads were measured" in text and "\nthreads\n" in text and "vs" not in text
 
 
 def test_points_stand_in_order_and_without_proxy_first():
@@ -173,9 +176,8 @@ def test_write_leaves_the_file_and_returns_the_table(tmp_path):
     folder = synthetic.write(tmp_path, synthetic.runs(POINTS, SPEEDS, blocks=4))
     text = table.text(summary.write(folder))
     assert (folder / "summary.csv").read_text() == summary.csv_text(summary.load(folder))
-    assert max(map(len, text.splitlines())) <= 150
-    assert "all at m=1024 w=0 d=0" in text
-    assert text.count("n=20") == 1, "a point is named once for all its servers"
+    assert max(map(len, text.splitlines())) <= 80
+    assert "All at m=1024 w=0 d=0" in text
 
 
 def test_environment_may_be_missing(tmp_path):
@@ -186,8 +188,8 @@ def test_environment_may_be_missing(tmp_path):
     "content,says",
     [
         (None, "runs.csv is not there"),
-        ("", "no column block"),
-        ("a,b\n1,2\n", "no column block"),
+        ("", "is empty: not even its columns are named"),
+        ("a,b\n1,2\n", "is of another program"),
         (",".join(results.COLUMNS) + "\n", "no rows"),
         (
             ",".join(results.COLUMNS)
@@ -207,7 +209,7 @@ def test_environment_may_be_missing(tmp_path):
             ",".join(results.COLUMNS) + "\n1,1,threaded\n",
             f"line 2: it has 3 fields where line 1 names {len(results.COLUMNS)} columns",
         ),
-        (b"\xff\xfe\x00", "cannot read"),
+        (b"\xff\xfe\x00", "is in UTF-16"),
     ],
 )
 def test_bad_folders_are_one_sentence(tmp_path, content, says):
@@ -232,3 +234,18 @@ def test_no_folder_and_a_damaged_environment(tmp_path):
         (tmp_path / "environment.json").write_text(text)
         with pytest.raises(Failure, match="environment.json"):
             summary.load(tmp_path)
+
+
+def test_an_open_loop_is_what_it_was_after_a_round_through_files(tmp_path):
+    points = [{"load": 50, "k": 7, "i": 100}, {"load": 90}]
+    found = load(tmp_path, synthetic.runs(points, SPEEDS, flags=lambda server, point: "overloaded"))
+    assert [(point.k, point.i, point.load) for point in found.points] == [(0, 0, 90), (7, 100, 50)]
+    rows = list(csv.DictReader(io.StringIO(summary.csv_text(found))))
+    assert {(row["k"], row["i"], row["load"]) for row in rows} == {("7", "100", "50"), ("0", "0", "90")}
+    assert all(row["offered_rps"] == row["achieved_rps"] == row["rps"] for row in rows)
+    assert all(row["pairs_p99"] in ("", "0") for row in rows), "lower bounds are not compared"
+    assert formatting.label(found.points[1], ["k", "load"]) == "k=7 load=50%"
+    assert formatting.label(found.points[0], ["k"]) == "k=unlimited"
+    assert formatting.fixed([found.points[1]]) == "n=1 m=1024 w=0 d=0 c=16 k=7 i=100 load=50%"
+    runs = summary.read_runs(tmp_path / "run" / "runs.csv")
+    assert {(run["generator"], run["mode"]) for run in runs} == {("pace", "open")}

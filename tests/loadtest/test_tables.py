@@ -5,7 +5,7 @@ import csv
 import pytest
 import synthetic
 from waitbench import Failure
-from waitbench.show import markdown
+from waitbench.show import markdown, run_tables
 
 SPEEDS = {"threaded": 1000, "libuv": 1500}
 
@@ -23,7 +23,9 @@ def folder(tmp_path):
 
 def table(words):
     kind, *rest = words.split()
-    return [line.strip("| ").split(" | ") for line in markdown.KINDS[kind](markdown.parse(rest)).splitlines()]
+    return [
+        line.strip("| ").split(" | ") for line in run_tables.KINDS[kind](run_tables.parse(rest)).splitlines()
+    ]
 
 
 def test_ratios(folder):
@@ -73,7 +75,7 @@ def test_medians_know_the_details(folder):
 def test_what_is_not_known_stays_empty(tmp_path):
     synthetic.write(tmp_path / "one", synthetic.runs([{}], SPEEDS))
     (tmp_path / "one/detail.csv").write_text("block,server\n1,threaded\n")
-    assert markdown.KINDS["medians"](markdown.parse([f"a={tmp_path}/one"])).count("|  |\n") == 2
+    assert run_tables.KINDS["medians"](run_tables.parse([f"a={tmp_path}/one"])).count("|  |\n") == 2
 
 
 def test_a_document_is_made_again(folder, tmp_path, capsys):
@@ -106,7 +108,7 @@ def test_what_cannot_be_made_is_said(words, said):
 
 def test_a_table_of_ratios_is_of_one_folder(folder):
     with pytest.raises(Failure, match="of one folder"):
-        markdown.ratios(markdown.parse([f"a={folder}", f"b={folder}"]))
+        run_tables.ratios(run_tables.parse([f"a={folder}", f"b={folder}"]))
 
 
 def test_the_documents_are_up_to_date():

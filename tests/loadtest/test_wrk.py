@@ -12,8 +12,8 @@ import pytest
 
 from waitbench.plan import matrix
 from waitbench.base import kernel
-from waitbench.observe import out_of_memory, wrk_output
-from waitbench.bench import wrk
+from waitbench.observe import load_result, out_of_memory, wrk_output
+from waitbench.bench import load_program, wrk
 
 TEXT = (Path(__file__).parent / "golden" / "wrk-4.1.0.txt").read_text()
 POINT = matrix.Point("none", 20, 1024, 0, 0, 16)
@@ -31,7 +31,7 @@ def test_golden_output():
     ["", "unable to connect to 127.0.0.1:1 Connection refused\n", TEXT[:-40], TEXT.split("waitbench")[0]],
 )
 def test_output_that_was_cut_off_is_no_result(text):
-    with pytest.raises(wrk_output.Broken):
+    with pytest.raises(load_result.Broken):
         wrk_output.parse(text)
 
 
@@ -57,7 +57,7 @@ def test_injected_faults_are_other_requests():
 
 @pytest.mark.parametrize("connections, cpus, expected", [(16, 2, 2), (17, 2, 1), (16, 1, 1), (1, 8, 1)])
 def test_connections_divide_evenly_among_threads(connections, cpus, expected):
-    assert wrk.threads(connections, cpus) == expected
+    assert load_program.threads(connections, cpus) == expected
     assert connections % expected == 0
 
 
@@ -97,18 +97,18 @@ def test_a_fraction_of_a_second_ends_by_sigint(tmp_path):
 def test_a_killed_wrk_is_said_to_be_killed_and_why(tmp_path, monkeypatch, kills, why):
     counts = iter(kills)
     monkeypatch.setattr(out_of_memory, "kills", lambda: next(counts))
-    with pytest.raises(wrk_output.Broken, match=f"{why}.*; it said: b / c$"):
+    with pytest.raises(load_result.Broken, match=f"{why}.*; it said: b / c$"):
         wrk.run(script(tmp_path, "printf 'a\\nb\\nc\\n'; kill -KILL $$"), 1)
 
 
 def test_what_a_failing_wrk_says_is_passed_on(tmp_path):
-    with pytest.raises(wrk_output.Broken, match="status 1; it said: unable to connect"):
+    with pytest.raises(load_result.Broken, match="status 1; it said: unable to connect"):
         wrk.run(script(tmp_path, "echo unable to connect; exit 1"), 1)
 
 
 def test_a_wrk_that_lacks_memory_says_so(tmp_path):
     text = "echo unable to create thread 0: Cannot allocate memory; exit 2"
-    with pytest.raises(wrk_output.Broken, match="status 2: there is too little memory: choose a smaller C"):
+    with pytest.raises(load_result.Broken, match="status 2: there is too little memory: choose a smaller C"):
         wrk.run(script(tmp_path, text), 1)
 
 
@@ -117,12 +117,12 @@ import resource, sys
 sys.path.insert(0, {loadtest!r})
 from waitbench.bench import wrk
 from waitbench.base import kernel
-from waitbench.observe import out_of_memory, wrk_output
+from waitbench.observe import load_result, out_of_memory, wrk_output
 job = wrk.Job("http://127.0.0.1:1", "/", 8, 1)
 resource.setrlimit(resource.RLIMIT_AS, (90_000 * 1024,) * 2)
 try:
     wrk.output(wrk.command(job, 2), 1)
-except wrk_output.Broken as error:
+except load_result.Broken as error:
     print(error)
 """
 

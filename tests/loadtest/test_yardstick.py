@@ -4,7 +4,7 @@ import pytest
 from waitbench import Failure
 from waitbench.judge import yardstick
 from waitbench.judge.yardstick import Figure
-from waitbench.show import markdown
+from waitbench.show import run_tables
 from waitbench.show import yardstick as shown
 
 FIGURES = [
@@ -52,7 +52,7 @@ def test_intervals_hold_jointly():
 def test_written_and_read(tmp_path):
     yardstick.write(tmp_path / "yardstick.csv", FIGURES)
     assert [f.server for f in yardstick.read(tmp_path / "yardstick.csv")] == [f.server for f in FIGURES]
-    made = markdown.yardstick(markdown.Table({"": tmp_path}, {"c": ["512"]}))
+    made = run_tables.yardstick(run_tables.Table({"": tmp_path}, {"c": ["512"]}))
     assert "| 512 | 0 | 1024 | quick | 40,000 | 0.67 [0.67, 0.67] | 25.0 | 2.50 [2.50, 2.50] |" in made
     assert "pgbench" in made and "| 64 |" not in made
     assert "0.90 [0.90, 0.90]" in shown.text(FIGURES)

@@ -183,7 +183,7 @@ static bool rounding_is(unsigned mode)
 static void round_up(void *arg)
 {
     (void)arg;
-    assert_true(rounding_is(3)); /* inherited from who made it */
+    assert_true(rounding_is(3)); /* inherited from its maker */
     set_rounding(2);
     co_suspend();
     assert_true(rounding_is(2));
@@ -339,7 +339,7 @@ static void *two_coroutines(void *arg)
 {
     (void)arg;
     struct co_stacks own;
-    assert_int_equal(co_stacks_init(&own, 65536, 2, 0), 0);
+    assert_int_equal(co_stacks_init(&own, 65536, 2), 0);
     struct co *a = co_new(&own, count_thread_local, NULL), *b = co_new(&own, count_thread_local, NULL);
     assert_non_null(a);
     assert_non_null(b);
@@ -454,7 +454,7 @@ static void test_misuse_aborts_with_a_sentence(void **state)
     };
     /* An empty pool: to the child, ThreadSanitizer's fibers of the parent's stacks mean nothing. */
     co_stacks_deinit(&stacks);
-    assert_int_equal(co_stacks_init(&stacks, STACK_BYTES, STACKS_KEPT, 0), 0);
+    assert_int_equal(co_stacks_init(&stacks, STACK_BYTES, STACKS_KEPT), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[256];
         assert_int_equal(die(cases[i].function, line), SIGABRT);
@@ -465,7 +465,7 @@ static void test_misuse_aborts_with_a_sentence(void **state)
 int main(void)
 {
     alarm(120); /* a coroutine that is never resumed must not hang the suite */
-    if (co_stacks_init(&stacks, STACK_BYTES, STACKS_KEPT, 0) != 0)
+    if (co_stacks_init(&stacks, STACK_BYTES, STACKS_KEPT) != 0)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yields_in_order),

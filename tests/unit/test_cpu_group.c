@@ -1,34 +1,14 @@
 /* The control group of this process, on copies of the kernel's files. */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/cpu_group.h"
-
-static char root[64]; /* a temporary folder, which plays /proc/self and the trees of groups */
-
-static void put(const char *name, const char *text)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
+#include "made_up_files.h"
 
 /* `inside` is where the mount begins in the tree. */
 static void mount(const char *folder, const char *inside, const char *type_and_options)
@@ -39,9 +19,9 @@ static void mount(const char *folder, const char *inside, const char *type_and_o
     put("mountinfo", line);
 }
 
-static struct cpu_group find(void)
+static struct control_group find(void)
 {
-    struct cpu_group group;
+    struct control_group group;
     cpu_group_find(&group, root);
     return group;
 }
@@ -49,16 +29,7 @@ static struct cpu_group find(void)
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(root, "/tmp/wb-cpu-group-XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
+    return make_root();
 }
 
 static void the_tightest_limit_of_the_chain_counts_in_version_2(void **state)
@@ -71,7 +42,7 @@ static void the_tightest_limit_of_the_chain_counts_in_version_2(void **state)
     put("tree/a.slice/cpu.stat", "nr_throttled 3\nthrottled_usec 2500000\n");
     put("tree/a.slice/b.service/cpu.max", "max 100000\n");
     put("tree/a.slice/b.service/cpu.stat", "throttled_usec 500000\n");
-    struct cpu_group group = find();
+    struct control_group group = find();
     assert_int_equal(group.version, 2);
     assert_true(cpu_group_limit(&group) == 1.5);
     assert_true(cpu_group_throttled_s(&group) == 3.0);
@@ -89,7 +60,7 @@ static void a_container_of_version_1_sees_its_own_part_of_the_tree(void **state)
     put("tree/cpu.stat", "nr_periods 86\nnr_throttled 74\nthrottled_time 1500000000\n");
     put("tree/deep/cpu.cfs_quota_us", "-1\n");
     put("tree/deep/cpu.cfs_period_us", "100000\n");
-    struct cpu_group group = find();
+    struct control_group group = find();
     assert_int_equal(group.version, 1);
     assert_true(cpu_group_limit(&group) == 0.5);
     assert_true(cpu_group_throttled_s(&group) == 1.5);
@@ -101,7 +72,7 @@ static void a_group_outside_of_the_mount_is_that_at_its_top(void **state)
     (void)state;
     put("cgroup", "0::/docker/12\n");
     mount("tree", "/docker/1", "cgroup2 cgroup2 rw");
-    struct cpu_group group = find();
+    struct control_group group = find();
     assert_int_equal(group.version, 2);
     assert_string_equal(group.path + strlen(root), "/tree");
 }
@@ -116,7 +87,7 @@ static void version_1_wins_where_both_are_mounted(void **state)
              "33 30 0:30 / %s/cpuset rw - cgroup cgroup rw,cpuset\n",
              root, root, root);
     put("mountinfo", line);
-    struct cpu_group group = find();
+    struct control_group group = find();
     assert_int_equal(group.version, 1);
     assert_string_equal(group.path + strlen(root), "/cpu/x");
 }
@@ -124,7 +95,7 @@ static void version_1_wins_where_both_are_mounted(void **state)
 static void without_groups_there_is_no_limit(void **state)
 {
     (void)state;
-    struct cpu_group group = find();
+    struct control_group group = find();
     assert_int_equal(group.version, 0);
     assert_true(cpu_group_limit(&group) == 0 && cpu_group_throttled_s(&group) == 0);
     put("cgroup", "garbage\n\n:\n");
@@ -140,12 +111,13 @@ static void without_groups_there_is_no_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_tightest_limit_of_the_chain_counts_in_version_2, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_tightest_limit_of_the_chain_counts_in_version_2, set_up,
+                                        remove_root),
         cmocka_unit_test_setup_teardown(a_container_of_version_1_sees_its_own_part_of_the_tree, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_group_outside_of_the_mount_is_that_at_its_top, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(version_1_wins_where_both_are_mounted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_groups_there_is_no_limit, set_up, tear_down),
+                                        remove_root),
+        cmocka_unit_test_setup_teardown(a_group_outside_of_the_mount_is_that_at_its_top, set_up, remove_root),
+        cmocka_unit_test_setup_teardown(version_1_wins_where_both_are_mounted, set_up, remove_root),
+        cmocka_unit_test_setup_teardown(without_groups_there_is_no_limit, set_up, remove_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,7 +223,7 @@ static void test_hold(void **state)
     assert_int_equal(http_next(&codec), HTTP_EVENT_MORE);
     assert_null(codec.in.data);
 
-    /* who does not stop reading at HTTP_PIPELINE_MAX is stopped */
+    /* a reader that does not stop at HTTP_PIPELINE_MAX is stopped */
     assert_int_equal(http_feed(&codec, NEXT, sizeof(NEXT) - 1), HTTP_EVENT_REQUEST);
     memset(bytes, 'x', sizeof(bytes));
     assert_int_equal(http_hold(&codec, bytes, sizeof(bytes)), HTTP_PIPELINE_MAX);

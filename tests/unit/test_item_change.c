@@ -281,14 +281,14 @@ static PGresult *without_rows(void)
     return PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK);
 }
 
-static void expect_server_errors(struct talk *talk)
+static void expect_server_errors(struct talk *talk, int status)
 {
-    assert_int_equal(REQUEST(talk, POST, "/items", .body = STR("{\"name\":\"a\"}")), 500);
-    assert_int_equal(REQUEST(talk, GET, "/items/1"), 500);
-    assert_int_equal(REQUEST(talk, GET, "/items"), 500);
-    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
-    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), 500);
+    assert_int_equal(REQUEST(talk, POST, "/items", .body = STR("{\"name\":\"a\"}")), status);
+    assert_int_equal(REQUEST(talk, GET, "/items/1"), status);
+    assert_int_equal(REQUEST(talk, GET, "/items"), status);
+    assert_int_equal(REQUEST(talk, PUT, "/items/1", .body = STR("{\"name\":\"a\"}")), status);
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), status);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), status);
 }
 
 static void test_results_that_are_wrong(void **state)
@@ -298,15 +298,15 @@ static void test_results_that_are_wrong(void **state)
     struct talk *talk = talk_new();
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         talk->distort = wrong[i];
-        expect_server_errors(talk);
+        expect_server_errors(talk, 500);
     }
     talk->distort = NULL;
-    talk->fail_query = 1;
-    expect_server_errors(talk);
+    talk->fail_query = 1; /* libpq had no memory for the result, which is no mistake of ours */
+    expect_server_errors(talk, 503);
     talk_add_row(talk, "tea", 3, "null");
     talk->fail_query = 2;
-    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 500);
-    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), 500);
+    assert_int_equal(REQUEST(talk, PATCH, "/items/1", .body = STR("{\"name\":\"a\"}")), 503);
+    assert_int_equal(REQUEST(talk, DELETE, "/items/1", .fields = STR("If-Match: *\r\n")), 503);
     talk_free(talk);
 }
 

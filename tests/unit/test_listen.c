@@ -30,7 +30,7 @@ static int setup(void **state)
 {
     (void)state;
     log_init("test_listen", LOG_LEVEL_ERROR);
-    app = (struct app){.service.max_connections = 2, .connection_limit = "MAX_CONNECTIONS"};
+    app = (struct app){.service.max_connections = 2, .connection_limit = LIMIT_MAX_CONNECTIONS};
     app.config.host = "127.0.0.1";
     counters = counters_shard(0);
     refused_before = counters_total(COUNT_REFUSED);
@@ -74,7 +74,8 @@ static void a_client_that_cannot_be_served_is_not_open(void **state)
     (void)state;
     int fd = client();
     assert_int_equal(acceptor_step(&acceptor, fd), ACCEPT_SERVE);
-    acceptor_refuse(&acceptor, "memory");
+    struct limit_failure failure = limit_no_memory("malloc", 1);
+    acceptor_refuse(&acceptor, &failure);
     assert_int_equal(counters_connections_open(), 0);
     assert_int_equal(refused(), 1);
     close(fd);

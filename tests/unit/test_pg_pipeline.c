@@ -290,7 +290,7 @@ static void an_idle_session_that_ends_is_noticed(void **state)
     assert_int_equal(pg_pipeline_send(&pg), PG_FAILED);
 }
 
-/* The statement is gone for all of this session; the others of its statements may be run by those who have a
+/* The statement is gone for all of this session; the others of its statements may be run by queries that have a
  * place. */
 static void a_stale_statement_fails_its_query_and_marks_the_session(void **state)
 {

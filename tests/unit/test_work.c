@@ -138,6 +138,23 @@ static void test_delay_goes_to_the_database(void **state)
     exchange_deinit(&x);
 }
 
+static void test_waits_before_the_first_query(void **state)
+{
+    (void)state;
+    struct exchange x;
+    assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", "n=1&m=64&t=250"), STEP_WAIT);
+    assert_int_equal(x.wait_ms, 250);
+    assert_int_equal(exchange_waited(&x), STEP_QUERY);
+    assert_int_equal(resume(&x, 1, 5), STEP_RESPOND);
+    assert_status(&x, 200);
+    exchange_deinit(&x);
+
+    assert_int_equal(start(&x, HTTP_METHOD_GET, "/work", "n=0&m=64&t=60000"), STEP_WAIT);
+    assert_int_equal(exchange_waited(&x), STEP_RESPOND);
+    assert_status(&x, 200);
+    exchange_deinit(&x);
+}
+
 static void test_unnamed_seeds_differ(void **state)
 {
     (void)state;
@@ -162,6 +179,8 @@ static void test_refuses_bad_parameters(void **state)
         "n=1&w=2",
         "d=1e9",
         "d=10001",
+        "t=60001",
+        "t=-1",
         "seed=",
         "seed=9223372036854775808",
         "n=1&n=1",
@@ -242,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_responds_with_exactly_m_bytes),
         cmocka_unit_test(test_runs_n_queries_the_last_w_of_them_updates),
         cmocka_unit_test(test_delay_goes_to_the_database),
+        cmocka_unit_test(test_waits_before_the_first_query),
         cmocka_unit_test(test_unnamed_seeds_differ),
         cmocka_unit_test(test_refuses_bad_parameters),
         cmocka_unit_test(test_head_announces_and_sends_nothing),

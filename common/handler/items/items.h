@@ -19,7 +19,7 @@ enum {
     ITEM_ATTEMPTS_MAX = 100,       /* of a write that others overtake; in each round one writer succeeds */
 };
 
-/* What an exchange about items keeps between its steps. Small, since each connection has one. */
+/* State of an exchange about items, kept between its steps. Small, since each connection has one. */
 struct item_op {
     int64_t version; /* the version that the write replaces; 0: any */
     int64_t value;

@@ -1,5 +1,5 @@
-"""What the kernel reports in /proc and /sys. Rootless containers, lxcfs and gVisor lack some of these files, or leave
-them empty or incomplete: what is not there is None, and never 0."""
+"""Figures that the kernel reports in /proc and /sys. Rootless containers, lxcfs and gVisor lack some of these files,
+or leave them empty or incomplete: what is not there is None, and never 0."""
 
 from pathlib import Path
 from typing import Callable, TypeVar

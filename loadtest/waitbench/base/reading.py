@@ -1,7 +1,6 @@
 """Reads a results folder, whose files somebody may have edited: what they cannot hold is a Failure that names the
-file, the line and the field. A byte order mark, which a spreadsheet writes, is accepted."""
+file, the line and the field. csv_file.py has what is no CSV at all."""
 
-import csv
 import json
 import math
 import re
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from .. import Failure
+from . import csv_file
 
 TEXTS = {
     "server",
@@ -19,13 +19,50 @@ TEXTS = {
     "reason",
     "method",
     "workload",
+    "generator",
+    "mode",
     "part",
     "unit",
+    *("bound", "met", "note"),  # of capacity.csv and capacity_steps.csv
+    *(
+        "kind",
+        "raised",
+        "side",
+        "limit",
+        "evidence",
+        "outside",
+        "agrees",
+        "old",
+        "new",
+        "why_not",
+    ),  # of limits.csv and raises.csv
 }
-ADDED = {"cpu_groups", "workload"}  # columns that folders of older versions lack
+OF_LOAD = {"k", "i", "load", "generator", "mode", "offered_rps", "achieved_rps"}
+ADDED = {"cpu_groups", "workload", "t"} | OF_LOAD  # columns that folders of older versions lack
 WORKLOADS = USUAL, CRUD = "work", "crud"
-LEAST = {"block": 1, "order": 1, "n": 0, "m": 0, "w": 0, "d": 0, "c": 1}  # whole numbers, never missing
-OF_WORK = ("n", "m", "w", "d")  # empty where the workload is another one, and only there
+GENERATORS = WRK, PACE = "wrk", "pace"
+MODES = CLOSED, OPEN = "closed", "open"
+# Texts that are one of a few, of which the first is the one where there is none: results of before there was a choice.
+CHOICES = {"workload": WORKLOADS, "generator": GENERATORS, "mode": MODES}
+LEAST = {
+    "block": 1,
+    "order": 1,
+    "n": 0,
+    "m": 0,
+    "w": 0,
+    "d": 0,
+    "t": 0,
+    "c": 1,
+    "k": 0,
+    "i": 0,
+    "load": 1,
+    "try": 1,
+    "steps": 1,
+    "second": 0,
+    "up_to_us": 0,
+}  # whole numbers, never missing but for the next two
+OF_WORK = ("n", "m", "w", "d", "t")  # empty where the workload is another one, and only there
+OF_OPEN = ("load",)  # empty where the loop is closed, and only there
 WHOLE = "not a whole number of {} or more"
 # Differences that may be negative: memory that shrank, counters of the kernel that ran backwards, and what remains.
 # The last line is for results of before December 2026: an idle database seemed to give CPU time back
@@ -37,39 +74,57 @@ SIGNED = set(
 )
 
 
-def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows as texts, each of which field() takes."""
+def table(
+    path: Path, columns: Sequence[str], check: Callable[[str, str], Any] | None = None
+) -> list[dict[str, str]]:
+    """The rows as texts, each of which field() takes, or `check`, for files whose columns are other ones."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = csv.reader(stream)
-            heads: list[str] = next(lines, [])
-            _check_heads(path, heads, columns)
-            return [_row(path, lines.line_num, heads, line) for line in lines if line]
+        first, *lines = csv_file.lines(path)
     except FileNotFoundError:
         raise Failure(f"{path} is not there: name the results folder of a finished run") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Failure(f"cannot read {path}: {error}") from None
+    check_heads(path, first.fields, columns)
+    return [_row(path, line, first.fields, check or field) for line in lines]
 
 
-def _check_heads(path: Path, heads: list[str], columns: Sequence[str]) -> None:
+def check_heads(path: Path, heads: Sequence[str], columns: Sequence[str]) -> None:
+    """Whether the first line of a file names these columns, and no other twice. Raises Failure."""
     missing = [name for name in columns if name not in heads and name not in ADDED]
-    if missing and re.search("[;\t]", "".join(heads)):
-        raise Failure(f"{path}, line 1: the columns are not separated by commas: save it as CSV with commas")
+    if missing and (other := re.search("[;\t|]", "".join(heads))):
+        name = {";": "semicolons", "\t": "tabs"}.get(other[0], f"'{other[0]}'")
+        raise Failure(f"{path}, line 1: {name} separate the columns: {csv_file.SAVE}")
+    if missing and not set(columns) & set(heads):
+        named = f"{', '.join(columns[:3])}{' and so on' if len(columns) > 3 else ''}"
+        raise Failure(
+            f"{path} is of another program: line 1 names none of the columns {named}; name a results folder of waitbench"
+        )
     if missing:
         raise Failure(f"{path} has other columns than this version's: it has no column {missing[0]}")
+    if twice := next((name for place, name in enumerate(heads) if name in heads[:place]), None):
+        raise Failure(f'{path}, line 1: it names the column "{twice}" twice: delete one of the two')
 
 
-def _row(path: Path, number: int, heads: list[str], line: list[str]) -> dict[str, str]:
-    if len(line) != len(heads):
+def _row(
+    path: Path, line: csv_file.Line, heads: list[str], check: Callable[[str, str], Any]
+) -> dict[str, str]:
+    number, fields, is_cut = line
+    if len(fields) != len(heads):
+        cut = ": the file is cut off here; delete this line" if is_cut and len(fields) < len(heads) else ""
         raise Failure(
-            f"{path}, line {number}: it has {len(line)} fields where line 1 names {len(heads)} columns"
+            f"{path}, line {number}: it has {len(fields)} fields where line 1 names {len(heads)} columns{cut}"
         )
-    row = dict.fromkeys(ADDED, "") | dict(zip(heads, line))
+    row = dict(zip(heads, fields)) | {name: "" for name in ADDED if name not in heads}
+    if "t" not in heads and row["workload"] != CRUD:
+        row["t"] = "0"  # before the column was there, no request waited
+    row |= {
+        name: "0" for name in ("k", "i") if name not in heads
+    }  # and connections stayed open, and none was idle
     for column, text in row.items():
         try:
-            field(column, text)
+            check(column, text)
             if column in OF_WORK and bool(text) == (row["workload"] == CRUD):
                 raise ValueError("no part of this workload" if text else WHOLE.format(LEAST[column]))
+            if column in OF_OPEN and "mode" in heads and bool(text) != (row["mode"] == OPEN):
+                raise ValueError("no part of a closed loop" if text else WHOLE.format(LEAST[column]))
         except ValueError as error:
             raise Failure(f'{path}, line {number}: {column} "{text}" is {error}') from None
     return row
@@ -81,13 +136,13 @@ def field(column: str, text: str) -> Any:
         raise ValueError("not a name")
     if column == "proxy" and text not in ("none", "nginx"):
         raise ValueError("neither none nor nginx")
-    if column == "workload" and text not in ("", *WORKLOADS):
-        raise ValueError(f"none of: {' '.join(WORKLOADS)}")
-    if column == "workload":
-        return text or USUAL
+    if choices := CHOICES.get(column):
+        if text not in ("", *choices):
+            raise ValueError(f"none of: {' '.join(choices)}")
+        return text or choices[0]
     if column in TEXTS:
         return text
-    if column in OF_WORK and not text:
+    if column in OF_WORK + OF_OPEN and not text:
         return None
     if column in LEAST:
         if not re.fullmatch("[0-9]{1,18}", text) or int(text) < LEAST[column]:
@@ -102,17 +157,18 @@ def _measured(text: str, signed: bool) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 0 and not signed:
-        raise ValueError("not a number" + ("" if signed else " of 0 or more"))
+        comma = ": write a decimal point" if re.fullmatch("-?[0-9]+,[0-9]+", text) else ""
+        raise ValueError("not a number" + ("" if signed else " of 0 or more") + comma)
     return value
 
 
 def facts(path: Path) -> dict | None:
     """environment.json; None where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = json.loads(csv_file.text(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise Failure(f"cannot read {path}: {error}") from None
     if not isinstance(found, dict):
         raise Failure(f"cannot read {path}: it is no JSON object")
@@ -139,7 +195,18 @@ def _server_list(value: Any) -> bool:
         and isinstance(entry.get("name"), str)
         and isinstance(entry.get("colour"), str)
         and re.fullmatch("#[0-9a-fA-F]{6}", entry["colour"])
+        and isinstance(entry.get("language", ""), str)  # older folders have neither
+        and isinstance(entry.get("model", ""), str)
         for entry in value
+    )
+
+
+def _given_up(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(point, dict)
+        and {"proxy", "n", "m", "w", "d", "c"} <= point.keys()
+        and isinstance(point.get("reason"), str)
+        for point in value
     )
 
 
@@ -162,7 +229,12 @@ def _ran(value: Any) -> bool:
 # Of the members that the load test reads, the form.
 FACTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "servers": (_names, "a list of names"),
-    "server_list": (_server_list, "a list of servers with name and colour (#rrggbb)"),
+    "server_list": (
+        _server_list,
+        "a list of servers with name, colour (#rrggbb) and, where they are known, language and model",
+    ),
+    "outcome": (lambda value: value is None or isinstance(value, dict), "an object"),
+    "outcome.unsound_points": (_given_up, "a list of points, each with its reason"),
     "machine": (lambda value: isinstance(value, dict), "an object"),
     "machine.load_average": (_load_average, "three numbers"),
     "machine.cpus_usable": (lambda value: _number(value) and value > 0, "a number above 0"),

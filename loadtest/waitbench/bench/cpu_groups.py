@@ -34,7 +34,7 @@ class Unwritable(Exception):
 
 
 class Groups:
-    """What was asked for, and what is the case. `actual` and `says` go into the results."""
+    """The arrangement that was asked for, and the actual one. `actual` and `says` go into the results."""
 
     def __init__(self, actual: str, says: str, tree: "Tree | None" = None):
         self.actual, self.says, self.tree = actual, says, tree
@@ -50,7 +50,7 @@ class Groups:
                     process.move(pid, self.tree.folders["database"])
 
     def remove(self) -> None:
-        """What still runs in the groups goes back to where the load test is."""
+        """Processes that still run in the groups go back to the group of the load test."""
         if self.tree:
             self.tree.remove()
             self.tree = None

@@ -112,6 +112,20 @@ class Database:
         found = self.rows(f"SELECT {names} FROM pg_stat_database WHERE datname = current_database()")
         return dict(zip(columns, found[0]))
 
+    def checkpoints(self) -> int | None:
+        """That the checkpointer has reported so far: soon after the start of one that is spread over time, and at the
+        end of one at once. None where the database does not say; a load goes on without."""
+        assert self.session
+        counted = (
+            "num_timed + num_requested FROM pg_stat_checkpointer"
+            if self.session.link.server_version >= 170000
+            else "checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter"
+        )
+        try:
+            return self._query(f"SELECT {counted}")[0][0]
+        except psycopg2.Error:
+            return None
+
     def await_alone(self, timeout: float = 2.0) -> bool:
         """Waits until the connections of a stopped server are closed; whether they are."""
         deadline = time.monotonic() + timeout
@@ -131,7 +145,7 @@ class Database:
 
     def cpu_s(self) -> float | None:
         """Seconds of CPU of all processes of PostgreSQL so far. Where they run on another machine or in a
-        container, PostgreSQL reads their figures; None when this user may not, who must be a superuser."""
+        container, PostgreSQL reads their figures; None when the user is no superuser and so may not ask."""
         try:
             if self.postmaster:
                 return sampling.tree_cpu(self.postmaster)

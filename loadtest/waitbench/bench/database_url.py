@@ -20,8 +20,9 @@ LEAST = 4  # characters: a shorter text occurs by chance, too
 
 
 def parameters(url: str) -> dict[str, str] | None:
-    """What libpq reads in it; None when libpq cannot, or when a part of a password is likely to be in another
-    parameter: libpq takes the password of postgresql://me:a@b@host/db to be a, and the host to be b@host."""
+    """Its parts as libpq reads them; None when libpq cannot, or when a part of a password is likely to be in
+    another parameter: libpq takes the password of postgresql://me:a@b@host/db to be a, and the host to be b@host.
+    """
     try:
         found = psycopg2.extensions.parse_dsn(url)
     except (psycopg2.Error, UnicodeError, ValueError):

@@ -13,8 +13,8 @@ from typing import Any, Mapping
 from .. import Failure, ROOT
 from ..base import kernel, process, reading, results
 from ..judge import reference
-from ..observe import cgroups, deployment
-from ..plan import settings
+from ..observe import cgroups, conntrack, deployment
+from ..plan import matrix, settings
 from . import cpu_groups, database_url, placement, servers
 from .database import Database
 
@@ -45,7 +45,7 @@ def raise_file_limit(connections: int, with_nginx: bool = False) -> None:
         behind = " with PROXY=nginx" if with_nginx else ""
         raise Failure(
             f"C={connections}{behind} needs more file descriptors than the {most} that this user may open: raise the"
-            f" limit (ulimit -Hn) or choose C of at most {(most - process.OTHER_FILES) // each}"
+            f" limit (ulimit -Hn) or choose C of at most {(most - process.OTHER_FILES) // each}, with I counted in"
         )
 
 
@@ -59,19 +59,14 @@ def describe(
 ) -> dict[str, Any]:
     """The contents of environment.json: what a reader needs to judge or repeat the run. `targets`: name -> GET
     /stats of the servers that run elsewhere."""
-    return {
-        "machine": machine(),
-        "kernel": platform.release(),
-        "system": _field("etc/os-release", r'PRETTY_NAME="(.*)"'),
-        "limits": {Path(name).name: kernel.text(f"proc/sys/{name}") for name in LIMITS} | _rlimits(),
+    return of_machine() | {
         "versions": versions(chosen),
         "database": db.describe() if db else None,
-        "git": git(),
         "settings": recorded(chosen),
         "server_environment": servers.tuning(),
         "servers": [spec.name for spec in chosen.servers],
         "server_list": [
-            {"name": entry.name, "description": entry.description, "colour": entry.colour}
+            {name: getattr(entry, name) for name in ("name", "description", "colour", "language", "model")}
             for entry in chosen.server_list
         ],
         "targets": {name: {key: stats.get(key) for key in OF_A_TARGET} for name, stats in targets.items()},
@@ -81,6 +76,17 @@ def describe(
         "cpu_groups": groups.actual,
         "cpu_groups_says": groups.says,
         "warnings": warnings(chosen, db, targets, groups),
+    }
+
+
+def of_machine() -> dict[str, Any]:
+    """The part that is the same whatever is measured."""
+    return {
+        "machine": machine(),
+        "kernel": platform.release(),
+        "system": _field("etc/os-release", r'PRETTY_NAME="(.*)"'),
+        "limits": {Path(name).name: kernel.text(f"proc/sys/{name}") for name in LIMITS} | _rlimits(),
+        "git": git(),
     }
 
 
@@ -132,16 +138,25 @@ def turbo() -> bool | None:
 def versions(chosen: settings.Settings) -> dict[str, str | None]:
     found = {
         "wrk": _first_line(["wrk", "-v"]),
+        "pace": git()["revision"] if chosen.generator == matrix.PACE else None,  # it is a part of the project
         "nginx": _first_line(["/usr/sbin/nginx", "-v"]) if "nginx" in chosen.proxy else None,
         "python": platform.python_version(),
     }
-    for library in ("libpq", "libuv", "libllhttp"):
-        found[library] = _first_line(["pkg-config", "--modversion", library], must=True)
+    found |= of_libraries()
     for spec in chosen.servers:
         if not spec.url:
             words = [*servers.command(spec, chosen), "--version"]
             found[f"server-{spec.model}"] = _first_line(words, must=True)
     return found
+
+
+def of_libraries() -> dict[str, str | None]:
+    names = "libpq", "libuv", "libllhttp"
+    return {name: _first_line(["pkg-config", "--modversion", name], must=True) for name in names}
+
+
+def of_compiler(command: str) -> str | None:
+    return _first_line([command, "--version"], must=True)
 
 
 def limits_met(connections: int) -> list[str]:
@@ -190,6 +205,9 @@ def warnings(
         found.append(f"the CPU governor is {facts['governor']}: 'performance' gives steadier numbers")
     if facts["turbo"]:
         found.append("turbo is on: the clock depends on temperature and on how many cores are busy")
+    tracked = conntrack.warning()
+    if tracked and any(point.k for point in chosen.points):
+        found.append(tracked)
     if facts["virtual"]:
         found.append("this is a virtual machine: of its neighbours only steal_share shows anything")
     if facts["cpu_limit"]:

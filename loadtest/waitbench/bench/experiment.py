@@ -2,7 +2,6 @@
 
 import collections
 import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ from ..base import process, results
 from ..observe import calibration, system_calls
 from ..plan import matrix, settings
 from ..show import progress
-from . import cpu_groups, database, environment, measure, placement, servers, wrk
+from . import cpu_groups, database, environment, measure, open_loop, pace, placement, servers, wrk
 from .subject import Bench
 
 LINES_LOGGED = 10  # of what a server writes in one run
-
-
-class Interrupted(Exception):
-    """SIGINT or SIGTERM: what is finished is kept, and the folder can be continued."""
+MAY_CHANGE = (
+    "OUT SEED DATABASE_URL DB_RESET PORT FIGURES QUIET".split()
+)  # settings, when a folder is continued
 
 
 class Experiment:
@@ -32,7 +30,10 @@ class Experiment:
         if not chosen.generators:
             nginx = "nginx" in chosen.proxy and not chosen.targets
             environment.raise_file_limit(chosen.connections_most, nginx)
-            wrk.find()
+            if chosen.generator == matrix.PACE:
+                pace.find(chosen.build)
+            else:
+                wrk.find()
         for spec in chosen.servers:
             if not spec.url:
                 servers.command(spec, chosen)
@@ -43,14 +44,17 @@ class Experiment:
             check_same(self.folder, self.facts, chosen)
             chosen = chosen.with_seed(self.facts["settings"]["SEED"])
         self.chosen = chosen
-        self.plan = matrix.plan(chosen.points, chosen.servers, chosen.repeats, chosen.seed)
+        self.open = open_loop.OpenLoop(self.folder, chosen) if chosen.mode == matrix.OPEN else None
+        points = chosen.points + (self.open.searches() if self.open else [])
+        self.plan = matrix.plan(points, chosen.servers, chosen.repeats, chosen.seed)
         if self.resumed:  # half a block is not kept
             for block in self._missing():
-                self.folder.discard(block.number, 0, "interrupted: the block was not finished")
+                self._clear(block, 0, "interrupted: the block was not finished")
         self.progress = self._progress()
+        self.results = progress.Results(chosen)
 
     def run(self) -> None:
-        """The blocks that are missing. Raises Failure or Interrupted; call finish() in any case."""
+        """The blocks that are missing. Raises Failure or interrupt.Interrupted; call finish() in any case."""
         wanted = self._missing()
         self._announce(wanted)
         db = None
@@ -63,6 +67,8 @@ class Experiment:
                 db.reset(writes=False)  # what is not possible is said before anything is measured
             groups = cpu_groups.arrange(self.chosen, db)
             bench = self._prepare(db, cpus, groups)
+            if self.open:
+                self._measure_rates(bench, self.open)
             for block in wanted:
                 self._block(bench, block)
         finally:
@@ -77,7 +83,7 @@ class Experiment:
         wall = time.monotonic() - self.begin
         warnings = self._speed_warnings()
         for warning in warnings:
-            self._say(f"warning: {warning}")
+            self.folder.log(f"warning: {warning}")
         self.facts["outcome"] = {
             "finished_at": results.now().isoformat(timespec="seconds"),
             "blocks_missing": [block.number for block in self._missing()],
@@ -87,12 +93,12 @@ class Experiment:
             "warnings": warnings,
         }
         environment.write(self.folder.path, self.facts)
-        self._say(
+        self.folder.log(
             f"{self.load_s / wall:.0%} of {progress.duration(wall)} was load, measured or warming up;"
             f" the rest: starting and stopping the database, starting, proving and stopping servers"
         )
         for point, why in self.given_up.items():
-            self._say(f"given up as unsound: {point} ({why})")
+            self.folder.log(f"given up as unsound: {point} ({why})")
 
     def _speed_warnings(self) -> list[str]:
         """That the machine's speed moved in the course of the experiment."""
@@ -153,21 +159,28 @@ class Experiment:
             reasons = self._attempt(bench, block, attempt)
             if not reasons:
                 return
-            self.folder.discard(block.number, attempt, "; ".join(reasons))
+            self._clear(block, attempt, "; ".join(reasons))
             self.progress.more(len(block.servers) if attempt <= self.chosen.retries else 0)
         self.given_up[block.point] = reasons[0]
-        self._say(f"{block.point} is given up: unsound {attempt} times, last because of {reasons[0]}")
+        self._say(
+            f"{block.point} is given up: unsound {attempt} times, last because of {reasons[0]}", error=True
+        )
 
     def _attempt(self, bench: Bench, block: matrix.Block, attempt: int) -> list[str]:
         """Runs a block once; the reasons for which it is unsound."""
+        bench.block, searches = block.number, self._searches(block)
         first_of_point = block == next(other for other in self.plan if other.point == block.point)
+        self.results.begin(block)
         for order, spec in enumerate(block.servers, 1):
-            self.progress.running(block, spec.name, attempt)
-            run = measure.run(bench, spec, block.point, count_syscalls=first_of_point)
+            self.progress.running(block, f"capacity of {spec.name}" if searches else spec.name, attempt)
+            if searches:
+                run = searches.search(bench, spec, block)
+            else:
+                run = measure.run(bench, spec, block.point, count_syscalls=first_of_point)
             key = {"block": block.number, "order": order, "server": spec.name}
             run.detail |= key | {"attempt": attempt}
             self.load_s += run.detail["load_s"]
-            self.progress.finished()
+            self.progress.finished(self.results.words(spec.name, {} if run.reasons else run.row))
             for line in run.output[:LINES_LOGGED]:
                 self.folder.log(f"block {block.number}.{order} {spec.name} said: {line}")
             if run.reasons:
@@ -175,24 +188,57 @@ class Experiment:
                 self.progress.more(order - len(block.servers))
                 return [f"{spec.name}: {reason}" for reason in run.reasons]
             run.row |= key
-            self.folder.keep(run)
-            rate = f"{run.row['rps']:.1f} requests per second"
-            self.folder.log(f"block {block.number}.{order} {spec.name} at {block.point}: {rate}")
+            self.folder.log(
+                f"block {block.number}.{order} {spec.name} at {block.point}: {self._keep(run, searches)}"
+            )
             if run.syscalls:
                 self.folder.syscalls.append(run.syscalls)
-            elif first_of_point and bench.tracer:
+            elif first_of_point and bench.tracer and not searches:
                 self.folder.log(f"{bench.tracer} counted no system calls of {spec.name}")
         return []
+
+    def _searches(self, block: matrix.Block) -> open_loop.OpenLoop | None:
+        """The search for capacities in that block; None where its servers are run."""
+        return self.open if block.point.load is None else None
+
+    def _keep(self, run: measure.Run, searches: open_loop.OpenLoop | None) -> str:
+        """Writes the rows. Returns the finding, for the log."""
+        if searches:
+            return searches.keep(run)
+        self.folder.keep(run)
+        return f"{run.row['rps']:.1f} requests per second"
+
+    def _clear(self, block: matrix.Block, attempt: int, reason: str) -> None:
+        self.folder.discard(block.number, attempt, reason)
+        if searches := self._searches(block):
+            searches.discard(block.number)
+
+    def _measure_rates(self, bench: Bench, loop: open_loop.OpenLoop) -> None:
+        """The closed-loop runs from which the rates follow."""
+        for run, configuration, lost in loop.measure_rates(bench, self._say):
+            self.load_s += run.detail["load_s"]
+            if lost:
+                self.given_up |= {
+                    block.point: f"its closed-loop rate: {lost}"
+                    for block in self.plan
+                    if block.point.configuration == configuration
+                }
 
     def _discard(self, run: measure.Run, block: matrix.Block, key: dict, attempt: int) -> None:
         why = "; ".join(run.reasons)
         self._say(f"block {block.number}, {key['server']} at {block.point}: unsound: {why}")
-        row = block.point._asdict() | run.row | key
+        # A search has no load, which a row of an open loop must have.
+        how = {
+            "mode": None if self._searches(block) else self.chosen.mode,
+            "generator": self.chosen.generator,
+        }
+        row = block.point._asdict() | how | run.row | key
         self.folder.unsound.append(row | {"attempt": attempt, "reason": why})
 
     def _missing(self) -> list[matrix.Block]:
         """The blocks of which not every server has its row."""
-        rows = collections.Counter(int(row["block"]) for row in self.folder.runs.rows())
+        found = self.folder.runs.rows() + (self.open.rows() if self.open else [])
+        rows = collections.Counter(int(row["block"]) for row in found)
         return [block for block in self.plan if rows[block.number] < len(block.servers)]
 
     def _progress(self) -> progress.Progress:
@@ -200,7 +246,15 @@ class Experiment:
         runs = sum(len(block.servers) for block in self._missing())
         passes = len(chosen.points) * len(chosen.servers) if chosen.syscalls == "auto" else 0
         each = chosen.duration + chosen.warmup
-        return progress.Progress(runs, each, passes * 2 * system_calls.WINDOW_S)
+        extra = passes * 2 * system_calls.WINDOW_S + self._of_open_s(each)
+        return progress.Progress(runs, each, extra, quiet=chosen.quiet == "1")
+
+    def _of_open_s(self, each: float) -> float:
+        """Seconds of what an open loop takes beside its runs, about."""
+        if not self.open:
+            return 0.0
+        searches = sum(len(block.servers) for block in self._missing() if self._searches(block))
+        return searches * self.open.search_s() + len(self.open.missing()) * (each + progress.OVERHEAD_S)
 
     def _announce(self, wanted: list[matrix.Block]) -> None:
         chosen = self.chosen
@@ -214,18 +268,18 @@ class Experiment:
         )
         if self.resumed:
             self._say(f"{len(self.plan) - len(wanted)} of {len(self.plan)} blocks were there already")
-        self._say(f"results: {self.folder.path}")
+        self.folder.log(f"results: {self.folder.path}")
 
-    def _say(self, words: str) -> None:
+    def _say(self, words: str, error: bool = False) -> None:
         self.folder.log(words)
-        self.progress.say(words)
+        self.progress.say(words, error)
 
 
 def check_same(folder: results.Folder, facts: dict, chosen: settings.Settings) -> None:
     """Raises Failure unless the folder was begun with these settings and programs."""
     then, now = facts["settings"], environment.recorded(chosen)
     for name, text in now.items():
-        if name not in ("OUT", "SEED", "DATABASE_URL", "DB_RESET", "PORT") and then.get(name) != text:
+        if name not in MAY_CHANGE and then.get(name) != text:
             raise Failure(f"{folder.path} was begun with {name}={then.get(name)}: choose another OUT")
     programs = environment.versions(chosen), servers.tuning()
     if programs != (facts["versions"], facts["server_environment"]):
@@ -244,16 +298,3 @@ def run(chosen: settings.Settings) -> Path:
         if experiment.facts:
             experiment.finish()
     return experiment.folder.path
-
-
-def interruptible() -> None:
-    """From here on SIGINT and SIGTERM raise Interrupted, once: a second signal, while things are being
-    stopped, changes nothing."""
-
-    def on_signal(number, frame):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Interrupted
-
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)

@@ -1,4 +1,4 @@
-"""The generators of load: wrk on this machine, or on the hosts of GENERATORS (loadtest/generator), all at once."""
+"""The generators of load: wrk or pace on this machine, or on the hosts of GENERATORS (loadtest/generator), all at once."""
 
 import dataclasses
 import http.client
@@ -13,44 +13,55 @@ from typing import Any, Callable, Collection, Sequence
 from .. import Failure
 from ..base import process
 from ..judge import load
-from ..observe import hosts, wrk_output
+from ..observe import hosts, load_result, pace_output, wrk_output
 from ..plan import address
-from . import wrk
+from . import load_program, pace, wrk
+from .load_program import Job, Watch
 
 RESPOND_S = 10  # for a generator to accept, to respond, and to begin
 LOOK_S = 0.5  # at most between two checks whether all generators are still within their time
 
 
 class Local:
-    """wrk on this machine, at `place`; where that names no CPUs, on any of `cpus` CPUs."""
+    """wrk or pace on this machine, at `place`; where that names no CPUs, on any of `cpus` CPUs. `build`: the folder of
+    the built programs."""
 
-    def __init__(self, place: process.Place, cpus: int):
-        self.place, self.cpus = place, cpus
+    def __init__(self, place: process.Place, cpus: int, build: str = "build"):
+        self.place, self.cpus, self.build = place, cpus, build
         self.host = hosts.own()
 
     def count(self, connections: int) -> int:
-        """How many wrks share that many connections."""
+        """How many share that many connections."""
         return 1
 
-    def run(self, job: wrk.Job, watch: wrk.Watch | None = None) -> load.Load:
-        threads = wrk.threads(job.connections, len(self.place.cpus) if self.place.cpus else self.cpus)
+    def run(self, job: Job, watch: Watch | None = None) -> load.Load:
+        cpus = len(self.place.cpus) if self.place.cpus else self.cpus
+        threads = load_program.threads(job.connections, cpus)
         begin = time.monotonic()
-        result = wrk.run(wrk.command(job, threads), job.seconds, self.place, watch)
-        return load.Load([load.Part("", self.host, job.connections, threads, result, begin)])
+        if job.pacing:
+            result = pace.run(pace.command(job, threads, self.build), job, self.place, watch)
+        else:
+            result = wrk.run(wrk.command(job, threads), job.seconds, self.place, watch)
+        return load.Load([load.part("", self.host, job.connections, threads, result, begin)])
 
     def describe(self, connections: Collection[int]) -> list[dict]:
         return [self.host._asdict()]
 
 
 class Remote:
-    """wrk on the hosts of GENERATORS, each with its share of the connections."""
+    """wrk or pace on the hosts of GENERATORS, each with its share of the connections."""
 
-    def __init__(self, urls: Sequence[str], connections: Collection[int]):
-        """Raises Failure unless each of them responds and may open its share of each number of connections."""
+    def __init__(self, urls: Sequence[str], connections: Collection[int], idle: int = 0, paced: bool = False):
+        """Raises Failure unless each of them responds and may open its share of each number of connections, and of
+        at most `idle` others, and has pace if it is to be `paced`."""
         self.generators = [Generator(address) for url in urls for address in addresses(url)]
         # Several addresses of one generator count once: it runs one wrk at a time.
         self.generators = list({one.facts["instance"]: one for one in self.generators}.values())
-        for one, share in zip(self.generators, load.split(max(connections), len(self.generators))):
+        for one in self.generators if paced else []:
+            if not one.facts.get("pace"):
+                why = one.facts.get("pace_says") or "it is older than pace: update the project there"
+                raise Failure(f"generator {one.url} has no pace: {why}")
+        for one, share in zip(self.generators, load.split(max(connections) + idle, len(self.generators))):
             most = one.facts["files"] - process.OTHER_FILES if one.facts["files"] else math.inf
             if share > most:
                 raise Failure(
@@ -61,21 +72,21 @@ class Remote:
     def count(self, connections: int) -> int:
         return min(connections, len(self.generators))
 
-    def run(self, job: wrk.Job, watch: wrk.Watch | None = None) -> load.Load:
-        """All at once. Raises wrk_output.Broken, which names the generator that failed; the wrks of the others
+    def run(self, job: Job, watch: Watch | None = None) -> load.Load:
+        """All at once. Raises load_result.Broken, which names the generator that failed; the programs of the others
         are ended then."""
-        counts = load.split(job.connections, len(self.generators))
+        counts = load.split(job.connections, self.count(job.connections))
+        idle = load.split(job.pacing.idle if job.pacing else 0, len(counts))
         shares = [
-            _Share(one, job._replace(connections=c, crud=job.crud and job.crud.of_generator(number)))
-            for number, (one, c) in enumerate(zip(self.generators, counts))
-            if c
+            _Share(one, job.share(c, number, i))
+            for number, (one, c, i) in enumerate(zip(self.generators, counts, idle))
         ]
         try:
             for share in shares:
                 share.connect()
             for share in shares:
                 share.begin()
-            _await_all(shares, job.seconds, watch or (lambda elapsed: math.inf))
+            _await_all(shares, job, watch or (lambda elapsed: math.inf))
         finally:
             for share in shares:
                 share.close()
@@ -116,7 +127,7 @@ class Generator:
 class _Share:
     """One generator's part of a run that is under way."""
 
-    def __init__(self, generator: Generator, job: wrk.Job):
+    def __init__(self, generator: Generator, job: Job):
         self.generator, self.job = generator, job
         host, port = generator.address
         self.connection = http.client.HTTPConnection(host, port, timeout=RESPOND_S)
@@ -128,10 +139,14 @@ class _Share:
         hosts.keep_alive(self.connection.sock)
 
     def begin(self) -> None:
-        # A generator begins when it has read this, and sends the head of its response when wrk has started.
-        asked = {name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")}
+        # A generator begins when it has read this, and sends the head of its response when the program has started.
+        asked: dict[str, Any] = {
+            name: getattr(self.job, name) for name in ("url", "path", "connections", "seconds")
+        }
         if self.job.crud:
             asked["crud"] = self.job.crud.words
+        if self.job.pacing:
+            asked["pacing"] = self.job.pacing._asdict()
         body = json.dumps(asked)
         self._try(self.connection.request, "POST", "/run", body, {"Content-Type": "application/json"})
 
@@ -147,22 +162,23 @@ class _Share:
             self.part = self._try(self._read, self.response)
 
     def close(self) -> None:
-        """A generator ends its wrk, if that still runs, when the connection is closed."""
+        """A generator ends its program, if that still runs, when the connection is closed."""
         if self.response:
             self.response.close()
         self.connection.close()
 
-    def broken(self, why: str) -> wrk_output.Broken:
-        return wrk_output.Broken(f"generator {self.generator.url}: {why}")
+    def broken(self, why: str) -> load_result.Broken:
+        return load_result.Broken(f"generator {self.generator.url}: {why}")
 
     def _read(self, response: http.client.HTTPResponse) -> load.Part:
         found = json.loads(response.read())
         if "error" in found:
             raise self.broken(found["error"])
-        result = dataclasses.replace(wrk_output.parse(found["output"]), cpu_s=float(found["cpu_s"]))
+        parse = pace_output.parse if self.job.pacing else wrk_output.parse
+        result = dataclasses.replace(parse(found["output"]), cpu_s=float(found["cpu_s"]))
         if not result.requests:
             raise self.broken("no request received a response; a longer DURATION may help")
-        return load.Part(
+        return load.part(
             self.generator.url,
             self.generator.host,
             self.job.connections,
@@ -175,22 +191,23 @@ class _Share:
     def _try(self, function: Callable, *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except wrk_output.Broken as error:
+        except load_result.Broken as error:
             raise error if str(error).startswith("generator ") else self.broken(str(error)) from None
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise self.broken(str(error) or "it closed the connection") from None
 
 
-def _await_all(shares: list[_Share], seconds: float, watch: wrk.Watch) -> None:
+def _await_all(shares: list[_Share], job: Job, watch: Watch) -> None:
     begin = time.monotonic()
+    seconds = job.load_s + (pace.CONNECT_S if job.pacing else 0)
     look = 0.0
     while missing := [share for share in shares if not share.part]:
         elapsed = time.monotonic() - begin
-        if elapsed > seconds + wrk.PATIENCE_S + RESPOND_S:
+        if elapsed > seconds + load_program.PATIENCE_S + RESPOND_S:
             raise missing[0].broken(f"no result {elapsed - seconds:.0f} s after its {seconds:g} s")
         late = next((share for share in missing if not share.response and elapsed > RESPOND_S), None)
         if late:
-            raise late.broken(f"it did not start wrk within {RESPOND_S} s")
+            raise late.broken(f"it did not start within {RESPOND_S} s")
         if elapsed >= look:
             again = watch(elapsed)
             look = math.inf if again is None else elapsed + again

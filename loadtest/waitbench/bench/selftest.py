@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from .. import Failure
-from ..base import command_line
+from ..base import command_line, interrupt
 from ..plan import server_list, settings
 from ..judge import stats, summary
 from . import experiment
@@ -110,7 +110,7 @@ class Selftest:
             false, pairs = false_differences(found, measure, random.Random(SEED))
             if not pairs:
                 print(
-                    f"      {measure.name} of a server against itself: not compared, since wrk was the bottleneck"
+                    f"      {measure.name} of a server against itself: not compared, since the load generator was the bottleneck"
                 )
                 continue
             self.check(
@@ -263,10 +263,10 @@ def main(arguments: list[str]) -> int:
     folder = Path(given.keep or tempfile.mkdtemp(prefix="waitbench-selftest-"))
     size = QUICK if given.quick else FULL
     test = Selftest(size, [], folder)
-    experiment.interruptible()
+    interrupt.interruptible()
     status = 0
     try:
-        test.servers = size.servers(server_list.read(os.environ.get(server_list.VARIABLE)).names)
+        test.servers = size.servers(server_list.read(os.environ.get(server_list.VARIABLE)).core)
         test.aa_test()
         test.effect()
         for fault in FAULTS:
@@ -274,7 +274,7 @@ def main(arguments: list[str]) -> int:
     except (Failure, settings.Usage, OSError) as error:
         print(f"loadtest/selftest: {error}", file=sys.stderr)
         status = 1
-    except experiment.Interrupted:
+    except interrupt.Interrupted:
         print("loadtest/selftest: interrupted", file=sys.stderr)
         status = 130
     print(f"{test.passed} passed, {test.failed} failed in {duration(time.monotonic() - begin)}")

@@ -8,8 +8,8 @@ import time
 
 from .. import ROOT, Failure
 from ..base import client, process
-from ..observe import out_of_memory, server_stats
-from ..plan import matrix, settings
+from ..observe import out_of_memory, packages, server_stats
+from ..plan import matrix, server_list, settings
 from . import database_url
 
 HOST = "127.0.0.1"
@@ -20,7 +20,7 @@ POOL_TIMEOUT_S = 3600  # the queue for the pool is measured, so waiting in it mu
 # The variables of the load test that a server does not inherit: N="1 5 20" is not a number.
 HIDDEN = set(settings.SETTINGS)
 # Variables that a server inherits and that change a result; they are recorded.
-TUNED = "WORKERS STACK_KIB MAX_CONNECTIONS DB_PIPELINE MALLOC_ARENA_MAX UV_THREADPOOL_SIZE LD_PRELOAD".split()
+TUNED = "WORKERS THREADS STACK_KIB MAX_CONNECTIONS DB_PIPELINE MALLOC_ARENA_MAX UV_THREADPOOL_SIZE LD_PRELOAD".split()
 TUNED += "HEADER_TIMEOUT IDLE_TIMEOUT WRITE_TIMEOUT QUERY_TIMEOUT MAX_HEADER_BYTES MAX_BODY_BYTES".split()
 
 
@@ -65,7 +65,7 @@ class Server:
         if not self.child or self.errors is None:
             return []
         status = process.stop(self.child, STOP_S)
-        output = self._output()
+        output = self.output()
         os.close(self.errors)
         self.child = self.errors = None
         return output + ([f"it ended with status {status}"] if status else [])
@@ -76,7 +76,7 @@ class Server:
         try:
             return server_stats.check(self.client.get_json("/stats"))
         except client.Unreachable as error:
-            raise Died(f"{self.spec.name}{self._how_it_ended() or f' {error}'}{self._last_words()}") from None
+            raise Died(f"{self.spec.name}{self.how_it_ended() or f' {error}'}{self._last_words()}") from None
         except ValueError as error:
             raise Failure(f"{self.spec.name} cannot be measured: {error}") from None
 
@@ -146,21 +146,23 @@ class Server:
             f"{self.spec.name} was not ready after {START_S * self.patience} s ({response}){advice}{self._last_words()}"
         )
 
-    def _how_it_ended(self) -> str | None:
+    def how_it_ended(self) -> str | None:
+        """None while it runs."""
         if self.child and process.reap(self.child, 0.1):
-            said = "\n".join(self._output())
+            said = "\n".join(self.output())
             how = out_of_memory.ending(self.child.returncode, said, self.kills)
             return f", in the middle of the run, {how}"
         return None
 
     def _last_words(self) -> str:
-        output = self._output()
+        output = self.output()
         return f"; it said: {output[-1]}" if output else ""
 
-    def _output(self) -> list[str]:
+    def output(self) -> list[str]:
+        """The lines that it has written to standard error so far."""
         if self.errors is None:
             return []
-        text = os.pread(self.errors, 65536, 0).decode(errors="replace")
+        text = os.pread(self.errors, os.fstat(self.errors).st_size, 0).decode(errors="replace")
         return database_url.hide(text, self.database_url).splitlines()
 
 
@@ -196,28 +198,35 @@ def tuning() -> dict[str, str]:
 
 
 def command(spec: matrix.Server, chosen: settings.Settings) -> list[str]:
-    """The words that start the server. Raises Failure when the program is not there."""
-    words = chosen.server_list.get(spec.model).command(chosen.build)
+    """The words that start the server. Raises Failure when the program or what it needs is not there."""
+    entry = chosen.server_list.get(spec.model)
+    if missing := packages.missing(entry.needs):
+        raise Failure(
+            f"{entry.name} needs Debian packages that are not installed: {', '.join(missing)}; "
+            f"make peers PEERS={entry.name} installs them and builds it"
+        )
+    words = entry.command(chosen.build)
     if not shutil.which(words[0]):
         unlisted = (
             ""
             if spec.model in chosen.server_list.names
             else f", and {chosen.server_list.path} has no such server"
         )
-        raise Failure(f"{words[0]} is not there{unlisted}: build it with make, or say BUILD=DIR where it is")
+        goal = f"make peers PEERS={entry.name}" if entry.role == server_list.PEER else "make"
+        raise Failure(
+            f"{words[0]} is not there{unlisted}: build it with {goal}, or say BUILD=DIR where it is"
+        )
     return words
 
 
 def with_variants(chosen: settings.Settings) -> list[str]:
     """The servers of the list, each followed by its variants: its --help says which variables it has."""
     names = []
-    for entry in chosen.server_list:
-        names.append(entry.name)
-        words = command(matrix.Server(entry.name, entry.name), chosen)
+    for own in chosen.server_list.core:
+        names.append(own)
+        words = command(matrix.Server(own, own), chosen)
         said = process.run([*words, "--help"], capture_output=True, text=True).stdout
-        names += [
-            f"{entry.name}+{name}" for name, (variable, *_) in matrix.VARIANTS.items() if variable[0] in said
-        ]
+        names += [f"{own}+{name}" for name, (variable, *_) in matrix.VARIANTS.items() if variable[0] in said]
     return names
 
 

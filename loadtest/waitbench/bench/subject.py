@@ -1,21 +1,22 @@
-"""What is measured: the bench that all runs share, and one server at one point on it."""
+"""The subject of a measurement: the bench that all runs share, and one server at one point on it."""
 
 import time
 from typing import Callable, Mapping
 
 from .. import Failure
 from ..base import client, process
-from ..judge import accounting, crud_proof, figures, load, proof
-from ..observe import cgroups, hosts, sampling, server_stats, system_calls
+from ..judge import accounting, crud_proof, figures, proof
+from ..judge.load import Load
+from ..observe import cgroups, conntrack, hosts, sampling, server_stats, system_calls
 from ..plan import matrix, requests, settings
-from . import cpu_groups, database, generators, proxy, quiet, servers, wrk
+from . import cpu_groups, database, generators, pace, proxy, quiet, servers, wrk
 
 
 POOL_S = 1.0  # in which another database connection must be made, unless there will be no more
 
 
 class Bench:
-    """What all runs share."""
+    """The parts that all runs share."""
 
     def __init__(
         self,
@@ -29,15 +30,32 @@ class Bench:
         self.url = db.url if db else ""
         self.tracer = system_calls.find() if chosen.syscalls == "auto" else None
         self.connections = sorted({point.c for point in chosen.points})
+        # Configuration of a point (Point.configuration) -> the requests per second that are 100% of LOAD.
+        self.references: dict[matrix.Point, float] = {}
+        self.block = (
+            0  # that is measured; its servers are asked at the same moments, those of another block at others
+        )
         self.generators: generators.Local | generators.Remote
         if chosen.generators:
-            self.generators = generators.Remote(chosen.generators, self.connections)
+            idle = max(point.i for point in chosen.points)
+            paced = chosen.generator == matrix.PACE
+            self.generators = generators.Remote(chosen.generators, self.connections, idle, paced)
         else:
-            self.generators = generators.Local(self.place("wrk"), cpus)
+            self.generators = generators.Local(self.place("wrk"), cpus, chosen.build)
 
     def place(self, role: str) -> process.Place:
         """nginx shares the server's CPUs, and has a group of its own."""
         return process.Place(self.places.get("server" if role == "proxy" else role), self.groups.of(role))
+
+    def rate(self, point: matrix.Point) -> float | None:
+        """Requests per second at that point; None in a closed loop."""
+        if point.load is None:
+            return None
+        if point.configuration not in self.references:
+            raise Failure(
+                f"there is no reference rate at {point.configuration}, of which to take {point.load}%"
+            )
+        return max(pace.RATE_LEAST, self.references[point.configuration] * point.load / 100)
 
     def hosts(self, targets: Mapping[str, dict]) -> dict:
         """The machines, for environment.json. `targets`: GET /stats of the servers that run elsewhere."""
@@ -112,21 +130,47 @@ class Subject:
         finally:
             http.close()
 
-    def load(self, seconds: float, look: Callable | None = None) -> load.Load:
+    def load(self, seconds: float, look: Callable | None = None, warmup: float = 0) -> Load:
+        """The load of this point. `warmup`: seconds of it before, on the same connections, which pace alone can do."""
+        if self.bench.chosen.generator == matrix.PACE:
+            return self.pace(self.bench.rate(self.point), seconds, look, warmup)
+        job = wrk.job(self.url, self.spec, self.point, seconds, self._crud())
+        return self._run(job, look)
+
+    def pace(
+        self,
+        rate: float | None,
+        seconds: float,
+        look: Callable | None = None,
+        warmup: float = 0,
+        again: int = 0,
+    ) -> Load:
+        """One load by pace, of so many requests per second; None: in a closed loop. `again`: how many there were before in
+        this block, each of which has other moments of arrival. Raises load_result.Broken."""
+        chosen, point = self.bench.chosen, self.point
+        seed = (chosen.seed + 1_000_003 * self.bench.block + 7919 * again) % 2**63
+        arrivals = None if rate is None else chosen.arrivals
+        drain = pace.drain(self.parameters)
+        pacing = pace.Pacing(rate, arrivals, point.k, point.i, warmup, drain, seed)
+        return self._run(pace.job(self.url, self.spec, point, seconds, pacing, self._crud()), look)
+
+    def _crud(self) -> requests.Crud | None:
         chosen = self.bench.chosen
-        crud = requests.Crud(chosen.mix, chosen.seed % 2**31) if self.point.is_crud else None
-        result = self.bench.generators.run(wrk.job(self.url, self.spec, self.point, seconds, crud), look)
-        self.load_s += result.duration_us / 1e6
+        return requests.Crud(chosen.mix, chosen.seed % 2**31) if self.point.is_crud else None
+
+    def _run(self, job: wrk.Job, look: Callable | None) -> Load:
+        result = self.bench.generators.run(job, look)
+        self.load_s += result.duration_us / 1e6 + (job.pacing.warmup if job.pacing else 0)
         return result
 
     def items(self) -> accounting.Table | None:
-        """What is in the table items, with WORKLOAD=crud."""
+        """The rows of the table items, with WORKLOAD=crud."""
         return self.bench.db.items() if self.bench.db and self.point.is_crud else None
 
     def pool(self, stats: dict) -> int:
         """How many database connections the server is to have. That another server's pool_size is not POOL is a
         warning (bench/environment.py)."""
-        own = self.spec.url or self.spec.variables
+        own = self.spec.url or "DB_POOL" in dict(self.spec.variables)
         return stats.get("pool_size", self.bench.chosen.pool) if own else self.bench.chosen.pool
 
     def db_connections(self, stats: dict) -> int | None:
@@ -159,6 +203,7 @@ class Subject:
             proxy_cpu=self.proxy.cpu_s() if self.proxy else None,
             own_cpu=time.process_time(),
             throttled=self._throttled(stats),
+            dropped=conntrack.dropped(),
             asked=self.server.asked,
             connects=self.server.client.connects,
             db_connections=self.db_connections(stats),

@@ -47,16 +47,16 @@ def check_tools() -> None:
 def measure(bench: Bench, spec: matrix.Server, point: matrix.Point, plan: Plan, out: Path) -> None:
     """Appends to where.csv, and writes the flame graph. Raises Failure."""
     figures: Figures = {}
-    seen = _under(bench, spec, point, [], lambda subject: _perf(subject, plan, figures))
+    seen = under(bench, spec, point, [], lambda subject: _perf(subject, plan, figures))
     with tempfile.TemporaryDirectory() as folder:
         prefix = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         prefix.append(f"--vgdb-prefix={folder}/vgdb")
-        _under(bench, spec, point, prefix, lambda subject: _callgrind(subject, plan, figures, Path(folder)))
+        under(bench, spec, point, prefix, lambda subject: _callgrind(subject, plan, figures, Path(folder)))
     write(out / where.FILE, spec.name, point.n or 0, figures)
     _draw(out / f"flame-{spec.name}-n{point.n}.svg", spec, point, seen, bench)
 
 
-def _under(bench: Bench, spec: matrix.Server, point: matrix.Point, prefix: list[str], look: Callable):
+def under(bench: Bench, spec: matrix.Server, point: matrix.Point, prefix: list[str], look: Callable):
     """Calls look(subject) while the server, started by those words, is under load; what it returned."""
     if bench.db:
         bench.db.reset(writes=False)
@@ -95,7 +95,7 @@ def _start(subject: Subject) -> None:
 
 def _perf(subject: Subject, plan: Plan, figures: Figures) -> Counter:
     """All stacks that were seen."""
-    pid = _pid(subject)
+    pid = pid_of(subject)
     sources = stacks.sources(servers.command(subject.spec, subject.bench.chosen)[0])
     found: Counter = Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -103,19 +103,19 @@ def _perf(subject: Subject, plan: Plan, figures: Figures) -> Counter:
             before = subject.server.stats()
             samples = stacks.record(pid, plan.seconds, Path(folder) / "perf.data")
             after = subject.server.stats()
-            _share_out(samples, sources, _cpu_us(before, after), figures)
+            _share_out(samples, sources, cpu_us(before, after), figures)
             found += samples
             _count_calls(subject, pid, figures)
     return found
 
 
-def _pid(subject: Subject) -> int:
+def pid_of(subject: Subject) -> int:
     if subject.server.pid is None:
         raise Failure("where takes servers that it starts itself")
     return subject.server.pid
 
 
-def _cpu_us(before: dict, after: dict) -> float:
+def cpu_us(before: dict, after: dict) -> float:
     """Microseconds of CPU per request between two looks at GET /stats."""
     first, last = server_stats.cpu_s(before), server_stats.cpu_s(after)
     if first is None or last is None:
@@ -146,7 +146,7 @@ def _count_calls(subject: Subject, pid: int, figures: Figures) -> None:
 
 
 def _callgrind(subject: Subject, plan: Plan, figures: Figures, folder: Path) -> None:
-    pid = _pid(subject)
+    pid = pid_of(subject)
     _dump(pid, folder)
     for number in range(2, plan.repeats + 2):
         _let_pass(subject)

@@ -6,10 +6,10 @@ import resource
 from typing import Iterator, NamedTuple
 
 from .. import Failure
-from ..base import process
+from ..base import command_line, process
 from ..judge.yardstick import NGINX, PGBENCH, PIPELINED, Figure
 from ..plan import matrix, settings
-from . import database_url, measure, proxy, servers, wrk
+from . import database_url, load_program, measure, proxy, servers, wrk
 from .subject import Bench
 
 SELECT = "\\set id random(1, 100000)\nSELECT value FROM world WHERE id = :id;\n"
@@ -99,7 +99,7 @@ def _nginx(bench: Bench, point: matrix.Point) -> tuple[float, float]:
     front = proxy.FixedResponse(chosen.port + 1, point.m or 0, point.c, bench.place("server"))
     front.start()
     try:
-        threads = wrk.threads(point.c, bench.cpus)
+        threads = load_program.threads(point.c, bench.cpus)
         wrk.run(wrk.command(wrk.job(front.url, spec, point, chosen.warmup), threads), chosen.warmup, place)
         before = front.cpu_s() or 0.0
         job = wrk.job(front.url, spec, point, chosen.duration)
@@ -128,7 +128,7 @@ def settings_for(given: dict[str, str | None]) -> settings.Settings:
         "PROXY": "none",
     }
     texts = fixed | {name: text for name, text in given.items() if text}
-    words = [word for name, text in texts.items() for word in (f"--{name.lower().replace('_', '-')}", text)]
+    words = command_line.flags(texts)
     chosen = settings.load(words)
     if "SERVERS" in texts:
         return chosen

@@ -5,17 +5,19 @@ A request that is under way when wrk stops may have been carried out or not: so 
 what was acknowledged and what was sent. Where nothing is under way the two are equal, and the check is exact.
 """
 
-from typing import NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Sequence
 
-from ..observe import wrk_output
+from ..observe import load_result
 from ..plan import requests
-from .load import Load
+
+if TYPE_CHECKING:  # it imports numpy: a program that only opens the database need not wait for that
+    from .load import Load
 
 NAMES = list(requests.OPERATIONS)
 
 
 class Table(NamedTuple):
-    """What the database has in `items`, when no request is under way."""
+    """The content of the table `items`, when no request is under way."""
 
     rows: int
     updates: int  # replaces and patches of the rows that are there
@@ -24,7 +26,7 @@ class Table(NamedTuple):
 Tables = tuple[Table, Table]  # before the load and after it
 
 
-def reasons(load: Load, items: Tables | None) -> list[str]:
+def reasons(load: "Load", items: Tables | None) -> list[str]:
     """Why the run is unsound, as sentences that begin with a word of soundness.REASONS."""
     found = [
         f"kind: {part}: {words}" for part in load.parts for words in _kinds(part.result, part.connections)
@@ -56,18 +58,20 @@ def reasons(load: Load, items: Tables | None) -> list[str]:
     return found
 
 
-def _kinds(result: wrk_output.Result, connections: int) -> list[str]:
-    """What one wrk sent, against what it received."""
-    done = result.operations
+def _kinds(result: load_result.Result, connections: int) -> list[str]:
+    """The requests of one wrk or pace, against its responses."""
+    done, all_ = result.operations, result.all_requests
+    if result.paced:  # each idle connection has had a response, too, to a request beside the mix
+        all_ -= result.paced.idle
     if done is None:
         return ["it counted no operations"]
     if done.wrong:
         return [
-            f"{done.wrong} of {result.requests} responses are to no request that was waiting, the first:"
+            f"{done.wrong} of {all_} responses are to no request that was waiting, the first:"
             f" {done.first_wrong}"
         ]
-    if sum(done.answered) != result.requests:
-        return [f"the script saw {sum(done.answered)} responses, and wrk counted {result.requests}"]
+    if sum(done.answered) != all_:
+        return [f"{sum(done.answered)} responses were as they should be, of {all_} that were counted"]
     found = [
         f"{answered} responses to {issued} {name}"
         for name, issued, answered in zip(NAMES, done.issued, done.answered)
@@ -79,7 +83,7 @@ def _kinds(result: wrk_output.Result, connections: int) -> list[str]:
     return found
 
 
-def queries(done: wrk_output.Operations, connections: int, pool: int) -> tuple[int, int]:
+def queries(done: load_result.Operations, connections: int, pool: int) -> tuple[int, int]:
     """(least, most) that the server made for these operations, of which some are under way. Between the reading and the
     writing of a patch, as many others as the pool has connections may write, each to one of all items."""
     patches = done.issued[NAMES.index("patches")]
@@ -95,7 +99,7 @@ def _range(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def columns(load: Load, items: Tables | None) -> dict[str, int | None]:
+def columns(load: "Load", items: Tables | None) -> dict[str, int | None]:
     """Of detail.csv."""
     if not load.operations:
         return {}

@@ -14,15 +14,19 @@ import math
 import re
 from typing import Any
 
+from ..base import reading
 from ..plan import matrix
-from . import stats, summary
+from . import capacities, stats, summary
 
-# What must be alike, as paths into environment.json. Not: the programs that are compared, their git
+# Conditions that must be alike, as paths into environment.json. Not: the programs that are compared, their git
 # revision, the time, the load, the seed of the order, or where the servers listen.
 MUST_MATCH = (
     [f"machine.{name}" for name in "cpu_model architecture cpus cpus_usable governor turbo smt clock".split()]
     + ["kernel", "system", "placement", "cpu_groups", "machine.cpu_limit", "ran.load_test", "ran.database"]
-    + [f"settings.{name}" for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS MIX".split()]
+    + [
+        f"settings.{name}"
+        for name in "DURATION WARMUP POOL PIN TARGETS GENERATORS MIX MODE GENERATOR ARRIVALS SLO".split()
+    ]
     + [f"versions.{name}" for name in "wrk nginx libpq libuv libllhttp".split()]
     + [
         f"database.{name}"
@@ -30,14 +34,18 @@ MUST_MATCH = (
     ]
 )
 
-
+# Settings of older versions, which did not record them.
+BEFORE = {"settings.MODE": reading.CLOSED, "settings.GENERATOR": reading.WRK}
 # Of these another release is alike as long as only its last number differs: 15.18 and 15.20, 1.44.1 and 1.44.2.
 RELEASES = ("versions.", "database.server_version", "kernel")
 
 
+CAPACITY = summary.Measure("capacity", "capacity_rps", True, "verdict_capacity")
+
+
 @dataclasses.dataclass
 class Line:
-    point: matrix.Point
+    point: matrix.Point  # of a capacity a configuration, without a load
     server: str
     measure: summary.Measure
     a: float | None  # ratios to the baseline, or medians
@@ -60,7 +68,7 @@ class Comparison:
 
 
 def compare(a: summary.Summary, b: summary.Summary) -> Comparison | None:
-    """What both summaries have: one Line for each point, server and measure. None: nothing."""
+    """The figures that both summaries have: one Line for each point, server and measure. None: nothing."""
     both = [name for name in a.servers if name in b.servers]
     keys = [
         (point, server)
@@ -74,12 +82,32 @@ def compare(a: summary.Summary, b: summary.Summary) -> Comparison | None:
         _relative(a, b, key, both[0], measure)
         for key in keys
         if key[1] != both[0] and (key[0], both[0]) in keys
-        for measure in summary.MEASURES
+        for measure in a.measures
     ]
-    absolute = [
-        _absolute(a.entries[key], b.entries[key], measure) for key in keys for measure in summary.MEASURES
-    ]
-    return Comparison(both[0], _judged(relative), _judged(absolute))
+    absolute = [_absolute(a.entries[key], b.entries[key], measure) for key in keys for measure in a.measures]
+    of_capacity = _capacities(a.capacities, b.capacities, both)
+    return Comparison(both[0], _judged(of_capacity[0] + relative), _judged(of_capacity[1] + absolute))
+
+
+def _capacities(
+    a: capacities.Entries, b: capacities.Entries, servers: list[str]
+) -> tuple[list[Line], list[Line]]:
+    """(ratios to the first of the servers, absolute figures) of the capacities that both have."""
+    relative, absolute = [], []
+    for point in summary.in_order({point for point, _ in a.keys() & b.keys()}):
+        for server in servers:
+            key, base = (point, server), (point, servers[0])
+            if key in a and key in b:
+                absolute.append(_of_capacity(key, *(list(each[key].logs.values()) for each in (a, b))))
+                if server != servers[0] and base in a and base in b:
+                    ratios = (capacities.log_ratios(each[key], each[base]) for each in (a, b))
+                    relative.append(_of_capacity(key, *ratios))
+    return relative, absolute
+
+
+def _of_capacity(key: tuple[matrix.Point, str], logs_a: list[float], logs_b: list[float]) -> Line:
+    a, b = (math.exp(math.fsum(logs) / len(logs)) if logs else None for logs in (logs_a, logs_b))
+    return Line(*key, CAPACITY, a, b, stats.apart(logs_b, logs_a))
 
 
 def _judged(lines: list[Line]) -> list[Line]:
@@ -113,7 +141,7 @@ def differences(a: summary.Summary, b: summary.Summary) -> tuple[list[str], list
     found: list[str] = []
     patches: list[str] = []
     for path in MUST_MATCH:
-        left, right = fact(a.environment, path), fact(b.environment, path)
+        left, right = (fact(each.environment, path) or BEFORE.get(path) for each in (a, b))
         if not _alike(left, right):
             patch = path.startswith(RELEASES) and _series(left) == _series(right) is not None
             (patches if patch else found).append(f"{path} is {_shown(left)} in A and {_shown(right)} in B")
@@ -146,7 +174,7 @@ def _alike(left, right):
 
 
 def _series(text):
-    """What patch releases of a program have in common: the numbers of its version but the last one, and the
+    """The part that patch releases of a program have in common: the numbers of its version but the last one, and the
     words beside it (a kernel's flavour). None where there is no such version."""
     version = re.search(r"\d+(\.\d+)+", str(text))
     return version and (version[0].split(".")[:-1], re.findall("[A-Za-z]{2,}", str(text)))
@@ -166,7 +194,7 @@ def _specs(found):
 
 
 def missing(a: summary.Summary, b: summary.Summary) -> list[str]:
-    """What only one of the two has, as sentences; servers that lack the same points share one."""
+    """Points and servers that only one of the two has, as sentences; servers that lack the same points share one."""
     found = []
     for name, own, other in (("A", a, b), ("B", b, a)):
         lacking: dict[tuple, list[str]] = {}

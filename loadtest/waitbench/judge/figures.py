@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy
 
-from ..observe import hosts, idle_targets, sampling, server_stats, wrk_output
+from ..observe import hosts, idle_targets, sampling, server_stats
 from ..plan import matrix
-from . import accounting, histogram, load
+from . import accounting, histogram, load, pacing
 
 
 @dataclasses.dataclass
@@ -25,16 +25,19 @@ class Snapshot:
     asked: int  # requests for /stats so far
     connects: int  # connections that the load test opened for them
     db_connections: int | None = None  # of the server; None where nobody counts them
+    dropped: int | None = None  # new connections, by connection tracking
 
 
 @dataclasses.dataclass
 class Watched:
-    """What was sampled while the load was on. None: not observed."""
+    """Samples taken while the load was on. None: not observed."""
 
     connect_s: float | None = None  # until the server had accepted every connection
     stats: dict | None = None  # GET /stats in the middle
     memory: list = dataclasses.field(default_factory=list)  # sampling.Memory, several
     waiting: list = dataclasses.field(default_factory=list)  # (time, s waited in the run queue)
+    requests: list = dataclasses.field(default_factory=list)  # (time, requests since the first snapshot)
+    checkpoints: list = dataclasses.field(default_factory=list)  # (time, the database's so far)
 
 
 @dataclasses.dataclass
@@ -48,12 +51,20 @@ class Observation:
     idle_memory: sampling.Memory  # before the server took connections
     response_bytes: tuple[int, int] | None  # least and most of a response on the wire; None: no bound
     steal_max: float
+    bystander_max: float
     cpus: int  # of this machine, of which a container may have fewer
     host: hosts.Host  # of the server
     db_host: hosts.Host | None = None
     busiest: idle_targets.Busiest | None = None  # of the other servers that were up
     pool: int = 0  # database connections that the server is to have
     items: accounting.Tables | None = None  # with WORKLOAD=crud
+    connected: Snapshot | None = None  # of pace: when all connections were open, where that was seen
+
+    @property
+    def of_load(self) -> "Observation":
+        """Without the connecting phase, as far as that is known: opening 10,000 idle connections is no part of what a
+        request costs."""
+        return dataclasses.replace(self, first=self.connected) if self.connected else self
 
     @property
     def before(self) -> dict:
@@ -91,13 +102,13 @@ class Observation:
 
     @property
     def accepted(self) -> int | None:
-        """Connections that wrk opened under load. None where the server does not count them, and behind a
+        """Connections that the server took from the generators. None where it does not count them, and behind a
         proxy, which has connections of its own."""
         grown = self.grown("connections_accepted")
         if self.point.proxy != "none" or grown is None:
             return None
         own = self.last.connects - self.first.connects
-        return grown - own - wrk_output.PROBES * len(self.load.parts)
+        return grown - own
 
     def machine_share(self, *kinds: str) -> float | None:
         """None where the kernel does not say; in some containers its counters stand still."""
@@ -178,7 +189,7 @@ def difference(last: Any, first: Any) -> Any:
 
 
 def of_processes(last: float | None, first: float | None) -> float | None:
-    """Of the CPU time of a process and its children (sampling.tree_cpu). What ended children took is known in whole
+    """Of the CPU time of a process and its children (sampling.tree_cpu). The time of ended children is known in whole
     ticks of 10 ms, rounded down: an idle database whose autovacuum has ended since seems to have given time back.
     """
     grown = difference(last, first)
@@ -191,46 +202,49 @@ def row(seen: Observation, flags: list[str]) -> dict:
     values, counts = result.latencies
     seconds = result.duration_us / 1e6
     middle = seen.watched.stats or {}
-    return point._asdict() | {
-        "server": seen.server.name,
-        "duration_s": seconds,
-        "requests": result.requests,
-        "rps": result.requests / seconds,
-        "mean_us": histogram.mean(values, counts),
-        "p50_us": histogram.percentile(values, counts, 0.5),
-        "p90_us": histogram.percentile(values, counts, 0.9),
-        "p99_us": histogram.percentile(values, counts, 0.99),
-        "p999_us": histogram.percentile(values, counts, 0.999),
-        "max_us": int(values[-1]),
-        "bytes": result.bytes,
-        "errors": sum(result.errors.values()),
-        "cpu_user_us_per_req": seen.per_request(seen.grown("cpu_user_s"), 1e6),
-        "cpu_sys_us_per_req": seen.per_request(seen.grown("cpu_system_s"), 1e6),
-        "ctx_voluntary_per_req": seen.per_request(seen.grown("ctx_voluntary")),
-        "ctx_involuntary_per_req": seen.per_request(seen.grown("ctx_involuntary")),
-        "rss_kib": middle.get("rss_kib"),
-        "rss_peak_kib": seen.after.get("rss_peak_kib"),
-        "kernel_kib": kernel_growth(seen, "kernel"),
-        "threads": middle.get("threads"),
-        "db_cpu_share": seen.db_cpu_share,
-        "server_cpu_share": seen.server_cpu_share,
-        "wrk_cpu_share": seen.wrk_cpu_share,
-        "idle_share": seen.here(seen.machine_share("idle", "iowait")),
-        "steal_share": seen.steal_share,
-        "flags": " ".join(flags),
-    }
+    return (
+        point._asdict()
+        | {
+            "server": seen.server.name,
+            "duration_s": seconds,
+            "requests": result.requests,
+            "rps": result.requests / seconds,
+            "mean_us": histogram.mean(values, counts),
+            "p50_us": histogram.percentile(values, counts, 0.5),
+            "p90_us": histogram.percentile(values, counts, 0.9),
+            "p99_us": histogram.percentile(values, counts, 0.99),
+            "p999_us": histogram.percentile(values, counts, 0.999),
+            "max_us": int(values[-1]),
+            "bytes": result.bytes,
+            "errors": sum(result.errors.values()),
+            "cpu_user_us_per_req": seen.per_request(seen.grown("cpu_user_s"), 1e6),
+            "cpu_sys_us_per_req": seen.per_request(seen.grown("cpu_system_s"), 1e6),
+            "ctx_voluntary_per_req": seen.per_request(seen.grown("ctx_voluntary")),
+            "ctx_involuntary_per_req": seen.per_request(seen.grown("ctx_involuntary")),
+            "rss_kib": middle.get("rss_kib"),
+            "rss_peak_kib": seen.after.get("rss_peak_kib"),
+            "kernel_kib": kernel_growth(seen, "kernel"),
+            "threads": middle.get("threads"),
+            "db_cpu_share": seen.db_cpu_share,
+            "server_cpu_share": seen.server_cpu_share,
+            "wrk_cpu_share": seen.wrk_cpu_share,
+            "idle_share": seen.here(seen.machine_share("idle", "iowait")),
+            "steal_share": seen.steal_share,
+            "flags": " ".join(flags),
+        }
+        | pacing.row(result)
+    )
 
 
 def detail(seen: Observation) -> dict:
     """The columns of detail.csv that are known while the server still runs."""
     result, watched, cpu = seen.load, seen.watched, seen.cpu
     seconds = result.duration_us / 1e6
+    connect_s = pacing.connect_s(result, watched.connect_s)
     return {
         "server": seen.server.name,
-        "littles_ratio": result.littles_ratio,
-        "in_flight_ratio": result.in_flight_ratio,
         "goodput_rps": (result.requests - result.errors["status"]) / seconds,
-        "connect_ms": None if watched.connect_s is None else watched.connect_s * 1000,
+        "connect_ms": None if connect_s is None else connect_s * 1000,
         "connections_open": (watched.stats or {}).get("connections_open"),
         "connections_accepted": seen.grown("connections_accepted"),
         "server_requests": seen.server_requests,
@@ -254,7 +268,7 @@ def detail(seen: Observation) -> dict:
         "harness_cpu_share": seen.share(cpu["harness"], seen.cpus),
         "throttled_s": max(seen.throttled_s.values(), default=None),
         "generators_apart_ms": result.apart_s * 1000 if len(result.parts) > 1 else None,
-    }
+    } | pacing.detail(result)
 
 
 def kernel_growth(seen: Observation, name: str) -> int | None:
@@ -278,16 +292,3 @@ def run_queue(waiting: list, rps: float) -> float | None:
 def pressure_share(seen: Observation) -> float | None:
     stalled = difference(seen.last.pressure, seen.first.pressure)
     return None if stalled is None else stalled / seen.wall_s
-
-
-def database_view(first: dict, last: dict, queries: int | None) -> dict:
-    """The columns of detail.csv from pg_stat_database, over the whole life of the server."""
-    if not queries:
-        return {}
-    grown = {name: last[name] - first[name] for name in last}
-    return {
-        "db_commits_per_query": grown["xact_commit"] / queries,
-        "db_blocks_hit_per_query": grown["blks_hit"] / queries,
-        "db_blocks_read_per_query": grown["blks_read"] / queries,
-        "db_deadlocks": grown["deadlocks"],
-    }

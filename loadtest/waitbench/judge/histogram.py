@@ -38,7 +38,7 @@ def undo_correction(counts: numpy.ndarray, interval: int) -> None:
 
 
 def measured(pairs: Sequence[tuple[int, int]], requests: int, duration_us: int, connections: int) -> Spectrum:
-    """The measured samples, from the pairs that wrk.lua prints. What remains must be exactly one sample per
+    """The measured samples, from the pairs that wrk.lua prints. The rest must be exactly one sample per
     request; anything else raises Damaged."""
     counts = numpy.zeros(max((value for value, _ in pairs), default=0) + 1, dtype=numpy.int64)
     for value, count in pairs:
@@ -53,6 +53,12 @@ def measured(pairs: Sequence[tuple[int, int]], requests: int, duration_us: int, 
         )
     values = numpy.flatnonzero(counts)
     return values, counts[values]
+
+
+def spectrum(pairs: Sequence[tuple[int, int]]) -> Spectrum:
+    """Of samples that nobody corrected."""
+    values, counts = numpy.array(sorted(pairs), dtype=numpy.int64).reshape(-1, 2).T
+    return values, counts
 
 
 def add(spectra: Sequence[Spectrum]) -> Spectrum:

@@ -5,6 +5,7 @@ The ids and values are computed here as common/API.md defines them, from nothing
 
 import json
 import random
+import time
 from typing import Any, Protocol
 
 from ..base.client import Client
@@ -85,8 +86,12 @@ def prove(http: Client, parameters: dict, database: Counting | None, chance: Any
     heads = []
     for _ in range(CHECKS):
         seed = chance.randrange(2**63)
+        began = time.monotonic()
         status, head, body = http.get(requests.work_path(parameters | {"seed": seed}))
+        took_ms = (time.monotonic() - began) * 1000
         check_response(status, body, n, m, seed)
+        if took_ms < parameters.get("t", 0):
+            raise Wrong(f"responds after {took_ms:.1f} ms where t={parameters['t']} asks it to wait")
         heads.append(len(head))
     if database and before:
         after = database.counts()

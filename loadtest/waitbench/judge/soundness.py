@@ -1,4 +1,4 @@
-"""What makes a run unsound, and what is flagged.
+"""Reasons that make a run unsound, and flags.
 
 An unsound run is discarded with its whole block, and the block is run again (bench/experiment.py). A flagged
 run is sound and kept, but the word in the column `flags` says what it must not be used for.
@@ -6,47 +6,54 @@ run is sound and kept, but the word in the column `flags` says what it must not 
 
 import math
 
-from ..observe import idle_targets
-from . import accounting
-from .figures import Observation
+from ..observe import server_stats
+from . import accounting, pacing
+from .figures import Observation, difference
 from .load import Load, Part
 
 LITTLE_MOST = 1.02  # throughput x mean latency / connections: more than all connections cannot be busy
-LITTLE_LEAST = 0.90  # below it the connections waited for wrk more than a tenth of the time
+LITTLE_LEAST = 0.90  # below it the connections waited for the generator more than a tenth of the time
+CONNECTION = len("Connection: keep-alive\r\n")
 ROUNDS_LEAST = 3  # requests per connection
 OTHERS_BUSY = 0.10  # of all CPUs
 APART_S = 0.15  # between generators' windows: wrk checks every 0.1 s whether its time is over
 APART = 0.02  # of the window, where that is more
-WRK_BUSY = 0.95  # of its threads' time: responses then wait in socket buffers until wrk reads them
+GENERATOR_BUSY = 0.95  # of its threads' time: responses then wait in socket buffers until it reads them
 
 FLAGS = {
-    "generator-bound": "wrk was the bottleneck: connections were idle more than a tenth of the time, or wrk's"
-    " threads were busy more than 95% of it, in any generator; throughput is a lower bound, latencies are not"
-    " compared",
+    "generator-bound": "in a closed loop the generator was the bottleneck: connections were idle more than a tenth of"
+    " the time (with K, they are while they are opened anew, and only the next counts), or the generator's threads were"
+    " busy more than 95% of it, in any generator; throughput is a lower bound, latencies are not compared",
     "too-short": "fewer than three requests per connection: those too slow to end in the window are missing, so"
-    " latencies look shorter than they are; a longer DURATION would do",
+    " latencies look shorter than they are; in an open loop, where none is missing, fewer than"
+    f" {pacing.ARRIVALS_LEAST} arrivals, of which p99 is the tenth longest; a longer DURATION would do",
+    "overloaded": "some requests had no response when the time after the window was over, too: they count with the age"
+    " that they had, so latencies are lower bounds and are not compared",
     "machine-busy": "other programs used more than a tenth of the machine's CPU time: a disturbed figure",
 }
 REASONS = {
-    "errors": "wrk counted an error: connect, read, write, timeout, or a status above 399",
+    "errors": "the generator counted an error: connect, read, write, timeout, or a status above 399; pace names more"
+    " kinds, and the first error",
+    "late": "in an open loop, pace could not keep the rate: more than 1% of the requests were sent more than 2 ms after"
+    " they could have been, or its threads were busy more than 85% of the time",
     "refused": "the server counted an error response or refused a connection",
-    "size": "wrk received another number of bytes than that many responses of the verified size have",
+    "size": "the generator received another number of bytes than that many responses of the verified size have",
     "little": f"throughput x mean latency / connections is above {LITTLE_MOST}",
-    "bystander": "another of the TARGETS, which was not to be loaded, used more than"
-    f" {idle_targets.IDLE_MOST:.0%} of a CPU meanwhile",
+    "bystander": "another of the TARGETS, which was not to be loaded, used more of a CPU meanwhile than BYSTANDER_MAX",
     "window": "the generators did not begin together, or did not load for the same time",
     "throttled": "a CPU limit (quota) of a control group stopped the server, the database or the load test",
+    "dropped": "connection tracking (nf_conntrack) of this machine was full, and dropped new connections",
     "steal": "a machine's host took away more CPU time than STEAL_MAX",
     "restarted": "another process responds than before the run",
-    "requests": "the server counted other requests than wrk, by more than can be under way at the end",
+    "requests": "the server counted other requests than the generator, by more than can be under way at the end",
     "queries": "the server counted other queries than its requests need, by more than can be under way",
     "kind": "with WORKLOAD=crud: a response is to no request that was waiting, or not of the kind that was asked for",
     "rows": "with WORKLOAD=crud: the table items has other rows than the creations, deletions and updates acknowledged"
     " make",
     "pool": "the server had fewer database connections than POOL, before the load or after it: PostgreSQL allows no"
     " more (max_connections, the role's CONNECTION LIMIT), or they were lost",
-    "connections": "the server accepted another number of connections than wrk was to open",
-    "broken": "wrk gave no result, or one that contradicts itself",
+    "connections": "the server accepted another number of connections than the generator opened",
+    "broken": "the generator gave no result, or one that contradicts itself",
     "died": "the server ended, or did not respond",
     "wrong": "the server failed the proof before it was timed at this point",
     "interrupted": "the experiment was interrupted in the middle of the block",
@@ -56,7 +63,13 @@ REASONS = {
 def judge(seen: Observation) -> tuple[list[str], list[str]]:
     """(reasons as sentences, flags) of one run. There are no flags where there are reasons."""
     reasons = (
-        _errors(seen) + _little(seen) + apart(seen.load) + _disturbances(seen) + _counts(seen) + _pool(seen)
+        _errors(seen)
+        + pacing.reasons(seen.load)
+        + _little(seen)
+        + apart(seen.load)
+        + _disturbances(seen)
+        + _counts(seen)
+        + _pool(seen)
     )
     if seen.point.is_crud:
         reasons += accounting.reasons(seen.load, seen.items)
@@ -64,19 +77,23 @@ def judge(seen: Observation) -> tuple[list[str], list[str]]:
 
 
 def _errors(seen: Observation) -> list[str]:
-    """By wrk, by the server, and by the number of bytes."""
+    """By the generator, by the server, and by the number of bytes."""
     reasons = []
     for part in seen.load.parts:
+        paced = part.result.paced
+        first = f"; the first: {paced.first_error}" if paced and paced.first_error else ""
         for kind, count in part.result.errors.items():
             if count:
-                reasons.append(f"errors: {part} counted {count} of kind {kind}")
+                reasons.append(f"errors: {part} counted {count} of kind {kind}{first}")
     bad = {name: seen.grown(name) for name in ("replies_4xx", "replies_5xx", "connections_refused")}
     reasons += [f"refused: the server counted {count} {name}" for name, count in bad.items() if count]
-    requests = seen.load.requests
-    least, most = seen.response_bytes or (0, seen.load.bytes)
-    # wrk's sum also holds the parts that it has read of responses under way at the end.
-    if not requests * least <= seen.load.bytes <= (requests + seen.point.c) * most:
-        reasons.append(f"size: {seen.load.bytes} bytes in {requests} responses of {least} to {most}")
+    requests, size = seen.load.all_requests, seen.load.all_bytes
+    least, most = seen.response_bytes or (0, size)
+    if seen.point.k:  # the last response on a connection has other bytes in its field Connection, or has none
+        least, most = least - CONNECTION, most + CONNECTION
+    # The sum also holds the parts that were read of responses under way at the end.
+    if not requests * least <= size <= (requests + seen.point.c) * most:
+        reasons.append(f"size: {size} bytes in {requests} responses of {least} to {most}")
     return reasons
 
 
@@ -84,8 +101,8 @@ def _little(seen: Observation) -> list[str]:
     # After an error the histogram may lack samples: wrk forgets those of connections that it opens anew.
     return [
         f"little: throughput x mean latency / connections of {part} is {part.littles_ratio:.3f}"
-        for part in ([] if seen.load.failed else seen.load.parts)
-        if part.littles_ratio > LITTLE_MOST
+        for part in ([] if seen.load.failed or seen.load.is_open else seen.load.parts)
+        if part.littles_ratio > LITTLE_MOST + pacing.edge(part)
     ]
 
 
@@ -99,8 +116,14 @@ def _disturbances(seen: Observation) -> list[str]:
         for part, seconds in seen.throttled_s.items()
         if seconds > 0
     ]
+    dropped = difference(seen.last.dropped, seen.first.dropped)
+    if dropped:
+        reasons.append(
+            f"dropped: the kernel dropped {dropped} new connections, since its table of connections was full: sysctl"
+            " net.netfilter.nf_conntrack_tcp_timeout_time_wait=1, or a higher nf_conntrack_max"
+        )
     busiest = seen.busiest
-    if busiest and busiest.cpu > idle_targets.IDLE_MOST:
+    if busiest and busiest.cpu > seen.bystander_max:
         reasons.append(
             f"bystander: {busiest.name}, which was not loaded, used {busiest.cpu:.1%} of a CPU meanwhile:"
             " stop the other client that sends requests to it"
@@ -109,20 +132,21 @@ def _disturbances(seen: Observation) -> list[str]:
 
 
 def _counts(seen: Observation) -> list[str]:
-    """What the server counted against what wrk did. A count that the server does not have is not checked."""
+    """The server's counts against those of the generators. A count that the server does not have is not checked."""
     reasons, c = [], seen.point.c
-    if any(seen.before.get(name) != seen.after.get(name) for name in ("pid", "start_time")):
+    if not server_stats.is_same_process(seen.before, seen.after):
         reasons.append("restarted: the server is another process than before")
     # A server that runs elsewhere may have other clients too: health checks, one a second at most.
     others = math.ceil(seen.wall_s) if seen.server.url else 0
-    if abs(seen.server_requests - seen.load.requests) > c + others:
-        reasons.append(f"requests: the server counted {seen.server_requests}, wrk {seen.load.requests}")
+    sent = seen.load.all_requests
+    if abs(seen.server_requests - sent) > c + others:
+        reasons.append(f"requests: the server counted {seen.server_requests}, {seen.load.generator} {sent}")
     queries, (least, most) = seen.grown("queries"), _queries(seen, others)
     if not least <= queries <= most:
         reasons.append(f"queries: the server counted {queries} in {seen.server_requests} requests")
-    accepted = seen.accepted
-    if accepted is not None and (accepted < c or accepted > c and not seen.server.url):
-        reasons.append(f"connections: the server accepted {accepted} and not {c}")
+    accepted, opened = seen.accepted, seen.load.all_connections
+    if accepted is not None and (accepted < opened or accepted > opened and not seen.server.url):
+        reasons.append(f"connections: the server accepted {accepted} and not {opened}")
     return reasons
 
 
@@ -130,7 +154,8 @@ def _queries(seen: Observation, others: int) -> tuple[int, int]:
     """(least, most) that the requests need, and those that are under way; `others` may come from other clients."""
     if operations := seen.load.operations:
         least, most = accounting.queries(operations, seen.point.c, seen.pool)
-        return least, most + others
+        idle = sum(paced.idle for paced in seen.load.paced)  # each reads an item
+        return least + idle, most + idle + others
     n = seen.server.parameters(seen.point)["n"]
     expected, apart = n * seen.server_requests, n * (seen.point.c + others) + others
     return expected - apart, expected + apart
@@ -164,10 +189,11 @@ def apart(load: Load) -> list[str]:
 
 def flags(seen: Observation) -> list[str]:
     # Each generator is judged alone: several that have time to spare would hide one that has none.
-    parts = seen.load.parts
+    load, closed = seen.load, [] if seen.load.is_open else seen.load.parts
     found = {
-        "generator-bound": any(is_bottleneck(part) for part in parts),
-        "too-short": any(is_short(part) for part in parts),
+        "generator-bound": any(is_bottleneck(part, seen.point.k) for part in closed),
+        "too-short": pacing.is_short(load) or any(is_short(part) for part in closed),
+        "overloaded": load.unfinished > 0,
         "machine-busy": seen.other_share is not None and seen.other_share > OTHERS_BUSY,
     }
     return [word for word, holds in found.items() if holds]
@@ -177,7 +203,8 @@ def is_short(part: Part) -> bool:
     return part.result.requests < ROUNDS_LEAST * part.connections
 
 
-def is_bottleneck(part: Part) -> bool:
-    # With fewer rounds the mean age of the requests under way is unknown, and so is the bottleneck.
-    idle = not is_short(part) and part.in_flight_ratio < LITTLE_LEAST
-    return idle or part.result.cpu_s > WRK_BUSY * part.threads * part.result.duration_us / 1e6
+def is_bottleneck(part: Part, requests_per_connection: int = 0) -> bool:
+    # With fewer rounds the mean age of the requests under way is unknown, and so is the bottleneck. A connection that is
+    # opened anew waits for the server's side, too.
+    tells = not is_short(part) and not requests_per_connection
+    return tells and part.in_flight_ratio < LITTLE_LEAST or part.cpu_share > GENERATOR_BUSY

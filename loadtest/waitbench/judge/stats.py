@@ -170,10 +170,45 @@ def _mean_and_variance(values):
     return mean, variance if variance > (1e-14 * max(1, abs(mean))) ** 2 else 0.0
 
 
+def mean(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """(mean, low, high): the arithmetic mean with its 95% t-interval, for what may be zero or negative. low and high
+    are None for a single value."""
+    if len(values) == 1:
+        return values[0], None, None
+    middle, variance = _mean_and_variance(values)
+    reach = _critical(1 - ALPHA / 2, len(values) - 1) * math.sqrt(variance / len(values))
+    return middle, middle - reach, middle + reach
+
+
+def line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float, float | None]:
+    """(slope, value at x = 0, half of the slope's 95% interval) of the least-squares line through values at two or more
+    places. At two places alone it goes through their medians, and there is no interval: they cannot show whether a line fits.
+    """
+    places = sorted(set(xs))
+    if len(places) == 2:
+        low, high = (median_interval([y for x, y in zip(xs, ys) if x == place])[0] for place in places)
+        slope = (high - low) / (places[1] - places[0])
+        return slope, low - slope * places[0], None
+    found = distributions.linregress(xs, ys)
+    reach = _critical(1 - ALPHA / 2, len(xs) - 2) * found.stderr
+    return float(found.slope), float(found.intercept), float(reach)
+
+
+def geometric_mean(values: Sequence[float]) -> Estimate:
+    """Of positive values, one or more: their ratio to 1."""
+    found = paired(values, [1.0] * len(values))
+    assert found
+    return found
+
+
 def paired(values: Sequence[float], baselines: Sequence[float]) -> Estimate | None:
     """The ratio of values to baselines, pair by pair: each pair was measured in the same block. All
     must be positive. None for no pair at all."""
-    logs = [math.log(value / baseline) for value, baseline in zip(values, baselines, strict=True)]
+    return of_logs([math.log(value / baseline) for value, baseline in zip(values, baselines, strict=True)])
+
+
+def of_logs(logs: Sequence[float]) -> Estimate | None:
+    """The same from log ratios."""
     if not logs:
         return None
     if len(logs) == 1:

@@ -5,6 +5,9 @@ both servers in the same block, at the same point. A block that lacks either ser
 dropped, and nothing takes its place: the columns `pairs_*` show how many are left.
 
 A family (stats.family) is one measure of one server over all points of the run.
+
+In an open loop (points with a load) all servers have the same throughput, which is not compared; capacities are
+(judge/capacities.py).
 """
 
 import csv
@@ -13,47 +16,18 @@ import io
 import math
 from pathlib import Path
 import statistics
-from typing import Iterable, NamedTuple
+from typing import Iterable, Mapping
 
 from .. import Failure
 from ..base import reading, results
 from ..plan import matrix, server_list
-from . import stats
+from . import capacities, languages, measures, stats
+from .measures import COLUMNS, CPU, MEASURED, MEASURES, P99, THROUGHPUT, Measure
 
 GENERATOR_BOUND, TOO_SHORT, MACHINE_BUSY = "generator-bound", "too-short", "machine-busy"  # soundness.FLAGS
-SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT}
-CPU = "cpu_us_per_req"  # user and system together: their split comes from ticks, their sum is exact
-# The columns of runs.csv that are measured, and so have a median.
-MEASURED = [name for name in results.COLUMNS if name not in reading.TEXTS | reading.LEAST.keys()]
-
-
-class Measure(NamedTuple):
-    name: str  # as in ratio_NAME
-    column: str  # of a run
-    more_is_better: bool
-    verdict: str  # its column in summary.csv; `faster` means better, whatever the measure
-
-
-MEASURES = (
-    Measure("rps", "rps", True, "verdict"),
-    Measure("cpu", CPU, False, "verdict_cpu"),
-    Measure("p99", "p99_us", False, "verdict_p99"),
-)
-PER_MEASURE = (
-    "ratio_{0},ratio_{0}_low,ratio_{0}_high,{1},p_{0},pairs_{0},detectable_{0},"
-    "median_ratio_{0},median_ratio_{0}_low,median_ratio_{0}_high"
-)
-JOINT = "joint_{0}_low,joint_{0}_high,blocks_needed_{0}"  # came later, so they stand at the end
-COLUMNS = (
-    [name for name in matrix.Point._fields if name != "workload"]
-    + ["server", "base", "runs"]
-    + MEASURED
-    + [CPU]
-    + [name for m in MEASURES for name in PER_MEASURE.format(m.name, m.verdict).split(",")]
-    + ["exploratory", "flags"]
-    + [name for m in MEASURES for name in JOINT.format(m.name).split(",")]
-    + ["workload"]
-)
+OVERLOADED = "overloaded"  # one of them, too
+SPOILS_LATENCY = {GENERATOR_BOUND, TOO_SHORT, OVERLOADED}
+Capacities = capacities.Entries
 
 
 @dataclasses.dataclass
@@ -94,6 +68,29 @@ class Summary:
     entries: dict[tuple[matrix.Point, str], Entry]  # (point, server) -> Entry, where there is any run
     environment: dict  # as in environment.json, {} when there is none
     colours: dict[str, str]  # name of a listed server -> #rrggbb
+    capacities: Capacities = dataclasses.field(default_factory=dict)  # of an open loop
+    kinds: dict[str, languages.Kind] = dataclasses.field(
+        default_factory=dict
+    )  # of the servers that were asked for, where known
+    discarded: list[dict[str, str]] = dataclasses.field(default_factory=list)  # rows of unsound.csv
+
+    @property
+    def is_open(self) -> bool:
+        return any(point.load is not None for point in self.points)
+
+    @property
+    def several_languages(self) -> bool:
+        return languages.several(self.kinds)
+
+    @property
+    def measures(self) -> list[Measure]:
+        """That are compared."""
+        return [measure for measure in MEASURES if measure != THROUGHPUT or not self.is_open]
+
+    @property
+    def lead(self) -> Measure:
+        """The measure that the answer begins with."""
+        return P99 if self.is_open else THROUGHPUT
 
     @property
     def baseline(self) -> str:
@@ -102,12 +99,12 @@ class Summary:
     @property
     def compared(self) -> list[Entry]:
         """The entries of the other servers that share a block with the baseline."""
-        return [e for e in self.entries.values() if e.estimates.get("rps")]
+        return [e for e in self.entries.values() if e.estimates.get(self.lead.name)]
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """(fewest, most) pairs behind a ratio of throughputs; of runs, when only one server ran."""
-        counts = [e.estimates["rps"].count for e in self.compared]
+        """(fewest, most) pairs behind a ratio of the leading measure; of runs, when only one server ran."""
+        counts = [e.estimates[self.lead.name].count for e in self.compared]
         counts = counts or [len(e.runs) for e in self.entries.values()]
         return min(counts), max(counts)
 
@@ -152,7 +149,11 @@ def load(folder: str | Path) -> Summary:
     runs = read_runs(folder / "runs.csv")
     if not runs:
         raise Failure(f"{folder}/runs.csv has no rows: nothing was measured there")
-    return summarise(runs, reading.facts(folder / "environment.json") or {})
+    summary = summarise(runs, reading.facts(folder / "environment.json") or {})
+    summary.capacities = capacities.read(folder, summary.servers)
+    if summary.several_languages and (folder / "unsound.csv").exists():
+        summary.discarded = reading.table(folder / "unsound.csv", ("block", "server", "reason"))
+    return summary
 
 
 def summarise(runs: list[dict], environment: dict) -> Summary:
@@ -166,20 +167,34 @@ def summarise(runs: list[dict], environment: dict) -> Summary:
             )
         entry.runs.append(run)
     points = in_order({point for point, _ in entries})
-    ran = dict.fromkeys(run["server"] for run in runs)
-    servers = [name for name in environment.get("servers", ()) if name in ran]
-    servers += [name for name in ran if name not in servers]
-    colours = _listed(environment)
-    first = next(iter(colours))
-    baseline = first if first in servers else servers[0]
-    servers = [baseline] + [name for name in servers if name != baseline]
-    summary = Summary(servers, points, entries, environment, colours)
+    servers, colours = _servers(dict.fromkeys(run["server"] for run in runs), environment)
+    kinds = languages.of([*servers, *environment.get("servers", ())], environment)
+    summary = Summary(servers, points, entries, environment, colours, kinds=kinds)
     for server in servers[1:]:
         _compare(summary, server)
     return summary
 
 
-def _listed(environment: dict) -> dict[str, str]:
+def of_searches(folder: str | Path) -> Summary:
+    """The capacities alone, of a folder in which no run was sound. Raises Failure."""
+    folder = Path(folder)
+    environment = reading.facts(folder / "environment.json") or {}
+    servers, colours = _servers(dict.fromkeys(capacities.servers(folder)), environment)
+    return Summary(servers, [], {}, environment, colours, capacities.read(folder, servers))
+
+
+def _servers(ran: Mapping[str, None], environment: dict) -> tuple[list[str], dict[str, str]]:
+    """(names, the baseline first; colours of the listed servers)"""
+    servers = [name for name in environment.get("servers", ()) if name in ran]
+    servers += [name for name in ran if name not in servers]
+    colours = listed(environment)
+    first = next(iter(colours))
+    baseline = first if first in servers else servers[0]
+    ordered = [baseline] + [name for name in servers if name != baseline]
+    return languages.grouped(ordered, languages.of(ordered, environment)), colours
+
+
+def listed(environment: dict) -> dict[str, str]:
     """name -> colour of the listed servers, in order: of the list that the run had, or else of the project's."""
     recorded = environment.get("server_list")
     if recorded:
@@ -203,8 +218,11 @@ def _compare(summary: Summary, server: str) -> None:
 
 
 def pairs(entry: Entry, baseline: Entry, measure: Measure) -> tuple[list[float], list[float]]:
-    """(values, values of the baseline) of the blocks that have both; none for latencies that are spoilt."""
+    """(values, values of the baseline) of the blocks that have both; none for latencies that are spoilt, and for
+    a throughput that was set."""
     if measure.column == "p99_us" and (entry.latencies_spoilt or baseline.latencies_spoilt):
+        return [], []
+    if measure == THROUGHPUT and entry.point.load is not None:
         return [], []
     column = measure.column
     other = {run["block"]: run[column] for run in baseline.runs}
@@ -213,31 +231,19 @@ def pairs(entry: Entry, baseline: Entry, measure: Measure) -> tuple[list[float],
     return [a for a, _ in both], [b for _, b in both]
 
 
-def row(entry: Entry, baseline: str) -> dict:
+def row(entry: Entry, summary: Summary) -> dict:
     """The row of summary.csv, without what is not known."""
-    found = entry.point._asdict() | {"server": entry.server, "base": baseline, "runs": len(entry.runs)}
+    found = entry.point._asdict() | {
+        "server": entry.server,
+        "base": summary.baseline,
+        "runs": len(entry.runs),
+    }
     found |= {name: entry.median(name) for name in MEASURED + [CPU]}
     for measure in MEASURES:
-        estimate = entry.estimates.get(measure.name)
-        if estimate is None:
-            continue
-        low, high = estimate.interval()
-        found |= {
-            f"ratio_{measure.name}": estimate.ratio,
-            f"ratio_{measure.name}_low": low,
-            f"ratio_{measure.name}_high": high,
-            measure.verdict: entry.verdicts[measure.name],
-            f"p_{measure.name}": estimate.p,
-            f"pairs_{measure.name}": estimate.count,
-            f"detectable_{measure.name}": estimate.detectable,
-            f"median_ratio_{measure.name}": estimate.median,
-            f"median_ratio_{measure.name}_low": estimate.median_low,
-            f"median_ratio_{measure.name}_high": estimate.median_high,
-            f"joint_{measure.name}_low": estimate.low,
-            f"joint_{measure.name}_high": estimate.high,
-            f"blocks_needed_{measure.name}": estimate.blocks_needed,
-        }
-    compared = entry.estimates.get("rps")
+        if estimate := entry.estimates.get(measure.name):
+            found |= measures.columns(measure, estimate, entry.verdicts[measure.name])
+    found |= capacities.columns(summary.capacities.get((entry.point.configuration, entry.server)))
+    compared = entry.estimates.get(summary.lead.name)
     found["exploratory"] = "yes" if (compared.count if compared else len(entry.runs)) < stats.BLOCKS else "no"
     found["flags"] = " ".join(entry.flags)
     return found
@@ -250,7 +256,7 @@ def csv_text(summary: Summary) -> str:
     for point in summary.points:
         for server in summary.servers:
             if entry := summary.entries.get((point, server)):
-                known = row(entry, summary.baseline)
+                known = row(entry, summary)
                 writer.writerow([results.text(known.get(name)) for name in COLUMNS])
     return out.getvalue()
 

@@ -1,19 +1,16 @@
 """How far the servers are from what the machine can do: queries per second beside pgbench's, requests without queries
 and their CPU beside nginx's, paired in the blocks of one run."""
 
-import csv
 from pathlib import Path
 from typing import Iterable, NamedTuple
 
-from .. import Failure
-from ..base import reading
-from . import stats
+from . import figure_table, stats
 
 PGBENCH, PIPELINED, NGINX = "pgbench", "pgbench pipelined", "nginx"
 
 
 class Figure(NamedTuple):
-    """What one measurement gave; a row of yardstick.csv."""
+    """The figures of one measurement; a row of yardstick.csv."""
 
     block: int
     c: int  # connections of wrk; of pgbench to the database
@@ -52,7 +49,7 @@ def entries(figures: Iterable[Figure]) -> list[Entry]:
 
 
 def _base(found: dict, c: int, n: int, m: int, server: str) -> list[Figure]:
-    """What it is held against: pgbench or nginx; empty for these themselves."""
+    """The yardstick of it: pgbench or nginx; empty for these themselves."""
     if n == 0:
         return found.get((c, n, m, NGINX), []) if server != NGINX else []
     plain = [group for (_, of_n, _, name), group in found.items() if (of_n, name) == (1, PGBENCH)]
@@ -60,13 +57,20 @@ def _base(found: dict, c: int, n: int, m: int, server: str) -> list[Figure]:
 
 
 def _rate(own: list[Figure], base: list[Figure]) -> stats.Estimate | None:
-    return stats.paired([f.per_s * max(f.n, 1) for f in own], [f.per_s for f in base]) if base else None
+    return _paired([(f.block, f.per_s * max(f.n, 1)) for f in own], [(f.block, f.per_s) for f in base])
 
 
 def _cpu(own: list[Figure], base: list[Figure]) -> stats.Estimate | None:
-    if not base or own[0].n > 0:
+    if own[0].n > 0:
         return None
-    return stats.paired([f.cpu_us for f in own], [f.cpu_us for f in base])
+    return _paired([(f.block, f.cpu_us) for f in own], [(f.block, f.cpu_us) for f in base])
+
+
+def _paired(own: list[tuple[int, float]], base: list[tuple[int, float]]) -> stats.Estimate | None:
+    """In the blocks that have both."""
+    of_block = dict(base)
+    pairs = [(value, of_block[block]) for block, value in own if block in of_block]
+    return stats.paired([one for one, _ in pairs], [other for _, other in pairs]) if pairs else None
 
 
 def _medians(figures: list[Figure]) -> tuple[float, float]:
@@ -76,30 +80,8 @@ def _medians(figures: list[Figure]) -> tuple[float, float]:
 
 def read(path: Path) -> list[Figure]:
     """Raises Failure, with file and line."""
-    figures = []
-    for number, row in enumerate(reading.table(path, Figure._fields), 2):
-        try:
-            figures.append(
-                Figure(
-                    int(row["block"]),
-                    int(row["c"]),
-                    row["server"],
-                    int(row["n"]),
-                    int(row["m"]),
-                    float(row["per_s"]),
-                    float(row["cpu_us"]),
-                )
-            )
-        except ValueError as error:
-            raise Failure(f"{path}, line {number}: {error}") from None
-    return figures
+    return figure_table.read(path, Figure)
 
 
 def write(path: Path, figures: Iterable[Figure]) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(Figure._fields)
-        writer.writerows(
-            figure._replace(per_s=round(figure.per_s, 1), cpu_us=round(figure.cpu_us, 3))
-            for figure in figures
-        )
+    figure_table.write(path, Figure, figures)

@@ -65,8 +65,9 @@ def sentence(ran: dict[str, Any] | None) -> str:
     manner = {NATIVE: "natively", CONTAINER: "in containers", UNKNOWN: "where it is not known"}
     if len(groups) == 1:
         return f"everything ran {manner[next(iter(groups)) or UNKNOWN]}"
-    return "; ".join(f"{_listed(names)} ran {manner[place or UNKNOWN]}" for place, names in groups.items())
+    return "; ".join(f"{listed(names)} ran {manner[place or UNKNOWN]}" for place, names in groups.items())
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """a, b and c"""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -7,7 +7,6 @@ from ..base import client
 from ..plan import matrix
 from . import server_stats
 
-IDLE_MOST = 0.01  # CPU seconds per second; an idle server used less than 0.001, health checks included
 # Two targets may be one process: the same server with nginx in front of it and without.
 PROCESS = "model", "pid", "start_time"
 

@@ -34,3 +34,8 @@ def database_connections(stats: dict) -> int | None:
     """That the server has now; None where it does not say."""
     made, lost = stats.get("db_connects"), stats.get("db_lost")
     return None if made is None or lost is None else made - lost
+
+
+def is_same_process(first: dict, last: dict) -> bool:
+    """Whether one process said both, as far as it says so."""
+    return all(first.get(name) == last.get(name) for name in ("pid", "start_time"))

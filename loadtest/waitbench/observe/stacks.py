@@ -29,6 +29,14 @@ def record(pid: int, seconds: float, file: Path) -> Counter:
     )
 
 
+def record_flat(pids: list[int], seconds: float, file: Path) -> str:
+    """What perf says of the innermost frames of these processes, without call chains: of code whose stack cannot be
+    unwound, and at less cost. Blocks for that time. Raises Failure."""
+    words = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HERTZ), "-p", ",".join(map(str, pids))]
+    _perf([*words, "-o", str(file), "--", "sleep", str(seconds)])
+    return _perf(["perf", "script", "-i", str(file), "-F", "ip,sym,dso"])
+
+
 def _perf(words: list[str]) -> str:
     try:
         done = process.run(words, capture_output=True, text=True, errors="replace")

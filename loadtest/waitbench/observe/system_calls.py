@@ -67,7 +67,7 @@ class Counter:
         return parse(self.tool, text) if text else None
 
     def _end(self) -> str:
-        """What the tool wrote; "" when it does not count."""
+        """The output of the tool; "" when it does not count."""
         if not self.child:
             return ""
         if self.tool == "perf":

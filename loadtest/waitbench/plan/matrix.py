@@ -1,7 +1,7 @@
-"""What is measured: points, the servers that are compared there, and the order of the blocks.
+"""The matrix that is measured: points, the servers that are compared there, and the order of the blocks.
 
-A point is one combination of proxy, n, m, w, d and c; with the workload crud, of proxy and c alone. A block runs
-every server once at one point.
+A point is one combination of proxy, n, m, w, d, t, c, k and i, in an open loop of load, too; with the workload crud, none
+of n, m, w, d and t. A block runs every server once at one point.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from ..base import reading
 from . import address
 from .server_list import NAME
 
-WORK = ("n", "m", "w", "d")
+WORK = ("n", "m", "w", "d", "t")
 INJECT = ("inject", "plant")  # `plant` is the older name of the same option
 # Options without a value, which are a part of the server's name in the results -> the settings of that server.
 # DB_POOL=0: in a pipeline, the server has as many database connections as suit it.
@@ -22,11 +22,15 @@ VARIANTS = {"pipeline": (("DB_PIPELINE", "1"), ("DB_POOL", "0"))}
 POOL = "pool"  # database connections, in place of POOL or of what suits a pipeline
 OPTIONS = (*WORK, *INJECT, *VARIANTS, POOL)
 USUAL, CRUD = WORKLOADS = reading.WORKLOADS  # GET /work; a mix of reads and writes of /items
-FAULTS = ("error", "short", "slow-generator")
+MODES = CLOSED, OPEN = reading.MODES
+GENERATORS = WRK, PACE = reading.GENERATORS
+ARRIVALS = "poisson", "constant"
+SLOW = "slow-generator"
+FAULTS = ("error", "short", SLOW)
 
 
 class Point(NamedTuple):
-    """n, m, w and d are parameters of GET /work: None with another workload."""
+    """n, m, w, d and t are parameters of GET /work: None with another workload."""
 
     proxy: str  # none or nginx
     n: int | None  # queries per request
@@ -35,17 +39,35 @@ class Point(NamedTuple):
     d: int | None  # ms that the database adds to each query
     c: int  # connections
     workload: str = USUAL  # one of WORKLOADS
+    t: int | None = 0  # ms that a request waits for something else than the database
+    k: int = 0  # requests per connection; 0: any number
+    i: int = 0  # idle connections beside the c
+    load: int | None = None  # percent of the reference rate; None in a closed loop
 
     def __str__(self) -> str:
         text = CRUD if self.is_crud else f"n={self.n} m={self.m}"
         text += f" w={self.w}" if self.w else ""
         text += f" d={self.d}" if self.d else ""
+        text += f" t={self.t}" if self.t else ""
         text += f" c={self.c}"
+        text += f" k={self.k}" if self.k else ""
+        text += f" i={self.i}" if self.i else ""
+        text += f" load={self.load}%" if self.load is not None else ""
         return text + (f" proxy={self.proxy}" if self.proxy != "none" else "")
 
     @property
     def is_crud(self) -> bool:
         return self.workload == CRUD
+
+    @property
+    def connections(self) -> int:
+        """All that are open at a time."""
+        return self.c + self.i
+
+    @property
+    def configuration(self) -> "Point":
+        """The same for the points of all loads: what a reference rate and a capacity are of."""
+        return self._replace(load=None)
 
     def without(self, axis: str) -> "Point":
         """The same for all points that differ in nothing but this axis."""
@@ -65,9 +87,12 @@ class Server:
     variables: tuple = ()  # (("DB_PIPELINE", "1"),): settings in which it differs from the others
 
     def parameters(self, point: Point) -> dict[str, int]:
-        """n, m, w and d of the requests that this server receives at that point; none of them with crud."""
-        of_point = {name: getattr(point, name) for name in WORK}
-        return {} if point.is_crud else of_point | dict(self.work)
+        """n, m, w, d and t of the requests that this server receives at that point; none of them with crud. t only
+        where it is not 0: a server need not know it."""
+        of_point = {name: getattr(point, name) for name in WORK} | dict(self.work)
+        if not of_point["t"]:
+            del of_point["t"]
+        return {} if point.is_crud else of_point
 
     def asks_database(self, point: Point) -> bool:
         return point.is_crud or self.parameters(point)["n"] > 0
@@ -138,27 +163,45 @@ def servers(targets: Iterable[Target]) -> list[Server]:
     ]
 
 
-def product(proxies: list, n: list, m: list, w: list, d: list, c: list) -> list[Point]:
-    return [Point(*values) for values in itertools.product(proxies, n, m, w, d, c)]
+def product(
+    proxies: list,
+    n: list,
+    m: list,
+    w: list,
+    d: list,
+    t: list,
+    c: list,
+    k: Sequence = (0,),
+    i: Sequence = (0,),
+) -> list[Point]:
+    return [Point(*values) for values in itertools.product(proxies, n, m, w, d, c, [USUAL], t, k, i)]
 
 
-def crud(proxies: list, c: list) -> list[Point]:
-    return [Point(proxy, None, None, None, None, many, CRUD) for proxy in proxies for many in c]
+def crud(proxies: list, c: list, k: Sequence = (0,), i: Sequence = (0,)) -> list[Point]:
+    return [
+        Point(proxy, None, None, None, None, many, CRUD, None, *rest)
+        for proxy, many, *rest in itertools.product(proxies, c, k, i)
+    ]
+
+
+def loaded(configurations: Iterable[Point], loads: Sequence[int]) -> list[Point]:
+    """The points of an open loop: each configuration at each load."""
+    return [point._replace(load=load) for point in configurations for load in loads]
 
 
 def impossible(point: Point, pool: int, duration: float) -> str | None:
     """Why no server could be measured at that point, as a sentence; None when it can."""
-    if point.n is None or point.m is None or point.w is None or point.d is None:
+    if point.n is None or point.m is None or point.w is None or point.d is None or point.t is None:
         return None
     if point.w > point.n:
         return f"w={point.w} updates do not fit into n={point.n} queries: leave that pair out"
     if 0 < point.m < 64:
         return f"m={point.m}: a body has 0 or at least 64 bytes"
     # With more connections than database connections, requests also wait for each other.
-    slowest = point.n * point.d / 1000 * max(1, point.c / pool)
+    slowest = point.n * point.d / 1000 * max(1, point.c / pool) + point.t / 1000
     if slowest > duration / 2:
         return (
-            f"at {point} a request waits {slowest:.1f} s for the database alone, too long for runs of"
+            f"at {point} a request takes {slowest:.1f} s for its waits alone, too long for runs of"
             f" {duration:g} s: DURATION={slowest * 2:.0f} or more would do"
         )
     return None

@@ -38,6 +38,14 @@ def list_of(parse: Callable) -> Callable:
     return parse_all
 
 
+def requests_of_a_connection(text: str) -> int:
+    """0 for `unlimited`."""
+    try:
+        return 0 if text == "unlimited" else number(1, 10**9)(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is neither a whole number from 1 nor unlimited") from None
+
+
 def text_of(text: str) -> str:
     return text
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Sequence
 
-from .matrix import Point, Server
+from .matrix import SLOW, Point, Server
 
 BURN_US = 2000  # CPU time that the injected slow generator burns before each request
 INJECTED_EVERY = 100  # one request in so many is a faulty one
@@ -15,7 +15,7 @@ AGAIN = 2
 
 
 class Crud(NamedTuple):
-    """What crud.lua is told."""
+    """The arguments of crud.lua."""
 
     mix: tuple[int, ...]  # the shares of OPERATIONS
     seed: int  # below 2^31; each of wrk's threads adds its number
@@ -43,16 +43,35 @@ def work_path(parameters: dict) -> str:
     return "/work?" + "&".join(f"{name}={value}" for name, value in parameters.items())
 
 
+def path(server: Server, point: Point) -> str:
+    """Where the load of that server at that point goes."""
+    return "/items" if point.is_crud else work_path(server.parameters(point))
+
+
 def injected(server: Server, point: Point) -> tuple:
     """Further words for wrk.lua: the faulty path and how often to ask for it, or how long to burn CPU. crud.lua makes
     the faulty request itself."""
-    if point.is_crud and server.fault in ("error", "short"):
-        return (f"{server.fault}={INJECTED_EVERY}",)
-    if server.fault == "error":
-        return work_path(server.parameters(point) | {"n": "none"}), INJECTED_EVERY
-    if server.fault == "short":
-        half = max(64, (point.m or 0) // 2)
-        return work_path(server.parameters(point) | {"m": half}), INJECTED_EVERY
-    if server.fault == "slow-generator":
+    if server.fault == SLOW:
         return (f"burn={BURN_US}",)
-    return ()
+    faulty = _faulty(server, point)
+    if faulty and point.is_crud:
+        return (f"{faulty}={INJECTED_EVERY}",)
+    return (faulty, INJECTED_EVERY) if faulty else ()
+
+
+def injected_into_pace(server: Server, point: Point) -> tuple:
+    """Further options of pace, for the same."""
+    if server.fault == SLOW:
+        return "--burn", BURN_US
+    faulty = _faulty(server, point)
+    return ("--inject", f"{faulty}:{INJECTED_EVERY}") if faulty else ()
+
+
+def _faulty(server: Server, point: Point) -> str | None:
+    """The path of the faulty requests; with crud, what the generator is to make of them."""
+    if point.is_crud or server.fault is None:
+        return server.fault
+    change: dict[str, object] = (
+        {"n": "none"} if server.fault == "error" else {"m": max(64, (point.m or 0) // 2)}
+    )
+    return work_path(server.parameters(point) | change)

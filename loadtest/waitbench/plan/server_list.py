@@ -3,7 +3,8 @@
 A server is one row, and may be any executable in any language. Run as a program, this module answers
 shell scripts:
 
-    python3 -m waitbench.plan.server_list names
+    python3 -m waitbench.plan.server_list names             of the core servers
+    python3 -m waitbench.plan.server_list peers             the other names
     python3 -m waitbench.plan.server_list start NAME        the command, quoted for a shell; BUILD as in loadtest/run
 """
 
@@ -19,7 +20,10 @@ from .. import ROOT, Failure
 
 DEFAULT = ROOT / "servers.csv"
 VARIABLE = "SERVER_LIST"
-COLUMNS = ("name", "description", "build", "start", "port", "colour")
+REQUIRED = ("name", "description", "build", "start", "port", "colour")
+OPTIONAL = ("language", "model", "role", "needs")  # a list, and a row, may end before any of them
+COLUMNS = REQUIRED + OPTIONAL
+ROLES = CORE, PEER = "core", "peer"
 NAME = r"[A-Za-z0-9_.-]+"
 COLOUR = r"#[0-9a-f]{6}"
 
@@ -33,6 +37,10 @@ class Entry(NamedTuple):
     start: str  # the command; $BUILD in it is the folder of the built programs
     port: int  # the default port under Docker Compose
     colour: str  # #rrggbb, in pictures
+    language: str = ""  # "" where the list does not say
+    model: str = ""  # how it waits: threads, event loop, ...
+    role: str = CORE  # one of ROLES: a peer is measured, built and tested only when it is named
+    needs: tuple[str, ...] = ()  # sets of .ci/deps without which it neither builds nor starts
 
     @property
     def port_variable(self) -> str:
@@ -60,6 +68,11 @@ class ServerList:
         return list(self.entries)
 
     @property
+    def core(self) -> list[str]:
+        """The names of those that are measured unless SERVERS says otherwise."""
+        return [entry.name for entry in self if entry.role == CORE]
+
+    @property
     def baseline(self) -> str:
         return self.names[0]
 
@@ -77,16 +90,17 @@ def read(path: str | Path | None = None) -> ServerList:
             reader = csv.reader(stream, strict=True)
             entries: list[Entry] = []
             try:
-                _check_header(next(reader, []))
+                header: list[str] = next(reader, [])
+                _check_header(header)
                 for row in reader:
                     if row:
-                        entries.append(_entry(row, {entry.name for entry in entries}))
+                        entries.append(_entry(row, len(header), {entry.name for entry in entries}))
             except (ValueError, csv.Error) as error:
                 raise Failure(f"{path}, line {max(1, reader.line_num)}: {error}") from None
     except OSError as error:
         raise Failure(f"the list of servers cannot be read: {path}: {error.strerror}") from None
-    if not entries:
-        raise Failure(f"{path}, line 1: the list has no server")
+    if all(entry.role == PEER for entry in entries):
+        raise Failure(f"{path}, line 1: the list has no {'core ' if entries else ''}server")
     return ServerList(path, entries)
 
 
@@ -94,14 +108,20 @@ def _check_header(names: list[str]) -> None:
     for name in names:
         if name not in COLUMNS or names.count(name) > 1:
             raise ValueError(f"'{name}' is no column of the list, which are {','.join(COLUMNS)}")
-    if tuple(names) != COLUMNS:
-        raise ValueError(f"the columns are to be {','.join(COLUMNS)}")
+    if len(names) < len(REQUIRED) or tuple(names) != COLUMNS[: len(names)]:
+        raise ValueError(
+            f"the columns are to be {','.join(REQUIRED)}, and may go on with {','.join(OPTIONAL)}"
+        )
 
 
-def _entry(row: list[str], known: set[str]) -> Entry:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"a row has {len(COLUMNS)} fields, and this one has {len(row)}")
-    name, description, build, start, port, colour = (field.strip() for field in row)
+def _entry(row: list[str], most: int, known: set[str]) -> Entry:
+    least = len(REQUIRED)
+    if not least <= len(row) <= most:
+        allowed = least if least == most else f"{least} to {most}"
+        raise ValueError(f"a row has {allowed} fields, and this one has {len(row)}")
+    fields = [field.strip() for field in row]
+    name, description, build, start, port, colour = fields[:least]
+    language, model, role, needs = fields[least:] + [""] * (len(COLUMNS) - len(row))
     if not re.fullmatch(NAME, name) or name in known:
         raise ValueError(f"'{name}' is no name for a server, or is there twice")
     try:
@@ -114,20 +134,37 @@ def _entry(row: list[str], known: set[str]) -> Entry:
         raise ValueError(f"port of {name} is '{port}', which is not a number from 1 to 65535")
     if not re.fullmatch(COLOUR, colour.lower()):
         raise ValueError(f"colour of {name} is '{colour}', which is not #rrggbb")
-    return Entry(name, description, build, start, int(port), colour.lower())
+    if (role or CORE) not in ROLES:
+        raise ValueError(f"role of {name} is '{role}', which is not {' or '.join(ROLES)}")
+    if any(not re.fullmatch(NAME, word) for word in needs.split()):
+        raise ValueError(f"needs of {name} is '{needs}', which is no list of sets of .ci/deps")
+    return Entry(
+        name,
+        description,
+        build,
+        start,
+        int(port),
+        colour.lower(),
+        language,
+        model,
+        role or CORE,
+        tuple(needs.split()),
+    )
 
 
 def main(arguments: list[str]) -> str:
     """The answer to a shell script. Raises Failure."""
     known = read(os.environ.get(VARIABLE))
     if arguments == ["names"]:
-        return " ".join(known.names)
+        return " ".join(known.core)
+    if arguments == ["peers"]:
+        return " ".join(name for name in known.names if name not in known.core)
     if len(arguments) == 2 and arguments[0] == "start":
         name = arguments[1]
         if name not in known.entries:
             raise Failure(f"{known.path} has no server '{name}': it has {' '.join(known.names)}")
         return shlex.join(known.get(name).command(os.environ.get("BUILD") or "build"))
-    raise Failure("usage: names | start NAME")
+    raise Failure("usage: names | peers | start NAME")
 
 
 if __name__ == "__main__":

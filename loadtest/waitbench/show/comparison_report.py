@@ -4,48 +4,63 @@ import argparse
 import sys
 import textwrap
 from pathlib import Path
+from typing import Callable
 
 from .. import Failure
 from ..judge import comparison, stats, summary
 from . import formatting
 
-HEADS = ("point", "server", "measure", "A", "B", f"B / A {formatting.JOINT}", "verdict", "MDE")
-LEFT = (0, 1, 2, 5, 6)
-ABSOLUTE = {"rps": "req/s", "cpu": "CPU us/req", "p99": "p99 us"}
-RELATIVE = {"rps": "throughput", "cpu": "CPU per request", "p99": "p99"}
+HEADS = ("point", "server", "A", "B", f"B / A {formatting.JOINT}", "verdict", "MDE")
+LEFT = (0, 1, 4, 5)
+MEASURES = {  # title, unit
+    "rps": ("Requests per second", ""),
+    "cpu": ("Server CPU per request", "microseconds"),
+    "p99": ("p99 latency", "microseconds"),
+    "capacity": ("Capacity", "requests per second"),
+}
 COUNTED = {
     stats.FASTER: "better", stats.SLOWER: "worse", stats.SAME: "equivalent", stats.INCONCLUSIVE: "cannot tell",
     None: "not compared",
 }  # fmt: skip
+OPEN = (
+    "Open loop: a load is a percentage of closed-loop rates that each folder measured for itself, so that its rate is"
+    " nearly the same in A and B."
+)
+ABSOLUTE = (
+    "Absolute figures differ between two hosts, and on one host between a quiet hour and a busy one: then those of all"
+    " servers move together. A change that all servers share shows here alone."
+)
+JOINTLY = (
+    f"{formatting.JOINT}: all intervals of these ratios, or of these figures, hold the truth with 95% confidence; verdicts"
+    " are read off them"
+)
+MDE = "MDE: minimum detectable effect: the smallest that such a table shows with 80% power"
 CHANGES = {True: ", with changes", False: "", None: ", perhaps with changes"}
 
 
 def report(a: summary.Summary, b: summary.Summary, found: comparison.Comparison) -> str:
-    """The ratios to the baseline and what they say, then the absolute figures."""
-    out = []
+    """By ratios to the baseline, then by absolute figures: what was found, and the tables behind it."""
+    out = _wrapped(OPEN) if a.is_open else []
     if found.relative:
-        out.append(
-            f"Ratios to {found.baseline}, in A and in B; what a host does to all servers alike cancels."
+        out += ["", *_wrapped(_said(f"B against A, by ratios to {found.baseline}", found.relative))]
+        out += _wrapped(
+            f"A and B below are ratios to {found.baseline}: what a host does to all servers alike cancels."
         )
-        out += _table(found.relative, RELATIVE)
-        out += ["", _said(f"B against A, by ratios to {found.baseline}", found.relative), ""]
-    out.append(
-        "Absolute figures differ between two hosts, and on one host between a quiet hour and a busy one: then those of"
-    )
-    out.append("all servers move together. A change that all servers share shows here alone.")
-    out += _table(found.absolute, ABSOLUTE)
-    out += ["", _said("B against A, by absolute figures", found.absolute)]
+        out += _tables(found.relative, f"ratio to {found.baseline}", formatting.ratio)
+    out += ["", *_wrapped(_said("B against A, by absolute figures", found.absolute)), *_wrapped(ABSOLUTE)]
+    out += [*_tables(found.absolute, "", formatting.significant), ""]
     for sentence in comparison.missing(a, b):
-        out += textwrap.wrap(sentence, formatting.WIDTH, subsequent_indent="  ")
+        out += _wrapped(sentence)
     if min(a.blocks[0], b.blocks[0]) < stats.BLOCKS:
         out.append(f"exploratory: fewer than {stats.BLOCKS} blocks at some point of A or B")
-    out.append(
-        f"{formatting.JOINT}: all intervals of a table hold the truth with 95% confidence; verdicts are read off them"
-    )
-    out.append("MDE: minimum detectable effect: the smallest that such a table shows with 80% power")
+    out += _wrapped(JOINTLY) + _wrapped(MDE)
     if any(line.estimate and line.estimate.blocks_needed for line in found.relative + found.absolute):
-        out.append(formatting.OPEN)
+        out += _wrapped(formatting.OPEN)
     return "\n".join(out)
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, formatting.WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _said(what: str, lines: list[comparison.Line]) -> str:
@@ -58,24 +73,27 @@ def _said(what: str, lines: list[comparison.Line]) -> str:
     return f"{what}: {none}{counts}{reach}"
 
 
-def _table(lines: list[comparison.Line], measures: dict[str, str]) -> list[str]:
-    axes = formatting.varying([line.point for line in lines]) or ["n", "c"]
-    rows: list[tuple] = [HEADS]
-    return formatting.columns(rows + [_row(line, axes, measures) for line in lines], LEFT)
+def _tables(lines: list[comparison.Line], ratio: str, shown: Callable[[float | None], str]) -> list[str]:
+    """One for each measure; `ratio`: what stands in place of its unit; `shown` makes text of a value of A or B."""
+    axes, out = formatting.varying([line.point for line in lines]) or ["n", "c"], []
+    for name, (title, unit) in MEASURES.items():
+        rows = [_row(line, axes, shown) for line in lines if line.measure.name == name]
+        if rows:
+            out += ["", ", ".join(filter(None, (title, ratio or unit)))]
+            out += formatting.narrow([HEADS, *rows], LEFT, 2, formatting.WIDTH)
+    return out
 
 
-def _row(line: comparison.Line, axes: list[str], measures: dict[str, str]) -> tuple:
-    estimate, name = line.estimate, line.measure.name
+def _row(line: comparison.Line, axes: list[str], shown: Callable[[float | None], str]) -> tuple:
+    estimate = line.estimate
     return (
-        formatting.label(line.point, axes),
+        # A capacity has no load, which may be all that varies.
+        formatting.label(line.point, axes) or formatting.label(line.point, ["n", "c"]),
         line.server,
-        measures[name],
-        *(
-            formatting.ratio(value) if measures is RELATIVE else formatting.significant(value)
-            for value in (line.a, line.b)
-        ),
+        shown(line.a),
+        shown(line.b),
         f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}" if estimate else "",
-        formatting.decision(name, estimate, line.verdict),
+        formatting.decision(line.measure.name, estimate, line.verdict),
         formatting.detectable(estimate),
     )
 

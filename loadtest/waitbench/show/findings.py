@@ -1,9 +1,12 @@
 """The findings in sentences, from the numbers alone: no sentence presumes a result.
 
-For each server against the baseline: all points together, then each axis (queries, bytes, ...) with the ratios at
-its ends, those in between that leave the range of the ends, the order of magnitude, and where the sign of the
-difference flips. The ratio at a value of an axis is the mean of the points with that value. Only those
-combinations of the other axes count that were measured at every value shown, each of them once (stats.combined).
+The terminal has a few of them below its tables: what follows for somebody who must choose, where the better one changes,
+how small a difference is found, and what spoils the result. The report has more: each server against the baseline, over
+all points, then along each axis (queries, bytes, ...) with the ratios at its ends, those in between that leave the range
+of the ends, the order of magnitude, and where the sign of the difference flips. The ratio at a value of an axis is the
+mean of the points with that value. Only those combinations of the other axes count that were measured at every value
+shown, each of them once (stats.combined). The ratios are of throughput; in an open loop, where all servers have the same,
+of the p99 latency, beside the capacities.
 """
 
 import dataclasses
@@ -12,17 +15,17 @@ import textwrap
 from pathlib import Path
 
 from ..plan import matrix
-from ..judge import stats, summary
-from . import formatting
+from ..judge import series, stats, summary
+from . import by_language, capacity, choosing, formatting, peers, warnings, wording
 
-AXES = "N queries, M bytes, W updates, D ms of delay, C connections: each value is the mean of its points."
-CRUD = "Workload crud: reads and writes of /items, mixed; C connections."
+AXES = {
+    "n": "N queries", "m": "M bytes", "w": "W updates", "d": "D ms of delay in the database", "t": "T ms of waiting",
+    "c": "C connections", "k": "K requests per connection", "i": "I idle connections",
+    "load": "LOAD percent of the reference rate",
+}  # fmt: skip
+CRUD = "Workload crud: reads and writes of /items, mixed."
 
-FLAGS = {
-    summary.GENERATOR_BOUND: "* wrk was the bottleneck at {}: throughput is a lower bound there; CPU stands.",
-    summary.TOO_SHORT: "The window was too short at {}: latencies look shorter than they are; raise DURATION.",
-    summary.MACHINE_BUSY: "Other programs kept the machine busy at {}: wider intervals, ratios that may be shifted.",
-}
+NAMES = {"rps": "throughput", "p99": "p99 latency"}  # of what leads
 
 
 @dataclasses.dataclass
@@ -31,12 +34,13 @@ class Value:
 
     value: object
     points: list[summary.Entry]  # whose mean it is
-    rps: stats.Estimate
+    lead: summary.Measure  # of the ratio
+    ratio: stats.Estimate
     cpu: stats.Estimate | None
 
     @property
     def verdict(self) -> str | None:
-        return stats.verdict(self.rps)
+        return stats.verdict(self.ratio, self.lead.more_is_better)
 
     @property
     def mark(self) -> str:
@@ -50,131 +54,129 @@ class Findings:
     heading: list[str]
     servers: list[tuple[str, list[str]]]  # (sentence over all points, [one for each axis])
     footing: list[str]
+    table: list[tuple[str, ...]]  # with several languages: heads, and a row for each server
+    closing: list[str]  # and what follows for languages and models
 
 
 def text(folder: str | Path) -> str:
-    return in_lines(find(summary.load(folder)))
+    """The sentences of the terminal below its tables (show/table.py)."""
+    found, runs = summary.load(folder), series.load(folder)
+    parts = [
+        ("To choose:", choosing.of(found)),
+        ("To know:", _turns(found) + _precision(found) + _of_languages(found)),
+        ("Warnings:", warnings.of(found, runs)),
+    ]
+    return "\n\n".join("\n".join([title, *_items(sentences)]) for title, sentences in parts if sentences)
 
 
-def find(found: summary.Summary) -> Findings:
+def _of_languages(found):
+    """Findings that the warnings do not say already."""
+    if not found.several_languages:
+        return []
+    return [said for said in peers.missing(found) if said != peers.BOUND and "was given up" not in said]
+
+
+def _items(sentences: list[str]) -> list[str]:
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(
+            sentence, formatting.WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
+    ]
+
+
+def find(found: summary.Summary, runs: series.Runs | None = None) -> Findings:
     servers = [_server(found, server) for server in found.servers[1:]]
     if not servers:
         servers = [(f"Only {found.baseline} was measured: there is nothing to compare it with.", [])]
-    return Findings(_heading(found), servers, _footing(found))
-
-
-def in_lines(findings: Findings) -> str:
-    """For a terminal: at most 25 lines for two servers and a baseline along all axes."""
-    lines = [line for sentence in findings.heading for line in _wrapped(sentence, "", "")]
-    for overall, axes in findings.servers:
-        lines += _wrapped(overall, "", "  ")
-        lines += [line for axis in axes for line in _wrapped(axis, "  ", "    ")]
-    return "\n".join(lines + [line for sentence in findings.footing for line in _wrapped(sentence, "", "  ")])
-
-
-def _wrapped(sentence, first, others):
-    return textwrap.wrap(
-        sentence, formatting.WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
-    )
+    flagged = [sentence for flag in warnings.FLAGS for sentence in warnings.flags(found, flag)]
+    footing = _precision(found) + warnings.unsteady(found, runs or {}) + flagged
+    return Findings(_heading(found), servers, footing, by_language.answer(found), peers.closing(found))
 
 
 def _heading(found):
     fewest, most = found.blocks
-    blocks = _count(most, "block") if fewest == most else f"{fewest} to {most} blocks"
+    blocks = wording.count(most, "block") if fewest == most else f"{fewest} to {most} blocks"
     kind = (
         f"exploratory: fewer than {stats.BLOCKS} blocks per point" if found.exploratory else "95% confidence"
     )
-    points = _count(len(found.points), "point")
+    points = wording.count(len(found.points), "point")
     ran = formatting.arrangement(found.environment)
-    lines = [f"The answer, from {points}, {blocks} each ({kind}){'; ' if ran else ''}{ran}."]
-    axes = [CRUD] if any(point.is_crud for point in found.points) else []
-    axes += [AXES] if len(found.points) > 1 and any(not point.is_crud for point in found.points) else []
-    return lines + axes
+    lines = [f"From {points}, {blocks} each ({kind}){'; ' if ran else ''}{ran}."]
+    axes = [AXES[axis] for axis in formatting.varying(found.points) if axis in AXES]
+    lines += [CRUD] if any(point.is_crud for point in found.points) else []
+    lines += [f"What varies: {', '.join(axes)}."] if axes else []
+    return lines + capacity.explained(found)
 
 
-def _footing(found):
-    lines = []
-    seen = [e.estimates["rps"].detectable for e in found.compared if e.estimates["rps"].detectable]
+def _precision(found):
+    """How small a difference is found, and how many blocks would decide what is open."""
+    lines, estimates = [], [entry.estimates[found.lead.name] for entry in found.compared]
+    seen = [estimate.detectable for estimate in estimates if estimate.detectable]
     if seen:
         middle, worst = formatting.percent(statistics.median(seen)), formatting.percent(max(seen))
+        noisiest = f"; where there was most noise, {worst}" if worst != middle else ""
+        about = "" if middle.startswith("more") else "about "
         lines.append(
-            f"The minimum detectable effect on throughput (with 80% power) was {middle} at the median point and"
-            f" {worst} at the worst."
+            f"The smallest difference in {NAMES[found.lead.name]} that so many blocks find is {about}{middle}{noisiest}."
         )
-    needed = [e.estimates["rps"].blocks_needed for e in found.compared if e.estimates["rps"].blocks_needed]
+    needed = [estimate.blocks_needed for estimate in estimates if estimate.blocks_needed]
     if needed:
-        least, most = (formatting.blocks(count).strip("~") for count in (min(needed), max(needed)))
-        lines.append(
-            f"Where it cannot tell, about {least if least == most else f'{least} to {most}'} blocks per point would tell, if"
-            " ratios and spreads stay as they are (REPEATS)."
+        least, most = (
+            formatting.blocks(count).strip("~").replace(">", "more than ")
+            for count in (min(needed), max(needed))
         )
-    return lines + [
-        sentence.format(_where(found, flag)) for flag, sentence in FLAGS.items() if _flagged(found, flag)
-    ]
+        lines.append(
+            f"Where the run cannot tell, about {least if least == most else f'{least} to {most}'} blocks would (REPEATS)."
+        )
+    return lines
 
 
-def _flagged(found, flag):
-    """The points at which any run of any server has the flag."""
-    return [
-        point
-        for point in found.points
-        if any(flag in e.flags for e in found.entries.values() if e.point == point)
-    ]
-
-
-def _where(found, flag):
-    """2 of 30 points (n=0 c=16, n=0 c=256)"""
-    points, axes = _flagged(found, flag), formatting.varying(found.points) or ["n", "c"]
-    named = ", ".join(formatting.label(point, axes) for point in points[:3]) + (
-        ", ..." if len(points) > 3 else ""
-    )
-    return f"{len(points)} of {_count(len(found.points), 'point')} ({named})"
+def _turns(found):
+    """Where the better one changes along an axis."""
+    said = []
+    for server in found.servers[1:]:
+        entries = [entry for entry in found.at(server) if entry.estimates.get(found.lead.name)]
+        for axis in formatting.varying(found.points) if entries else []:
+            changes = flips(axis, along(entries, axis, found.lead))
+            said += [f"{server} {words.replace('flips', 'goes', 1)}" for words in changes]
+    return [f"Which is better changes, on average over the other axes: {'; '.join(said)}."] if said else []
 
 
 def _server(found, server):
     """(the sentence over all points, those along the axes)"""
-    entries = [entry for entry in found.at(server) if entry.estimates.get("rps")]
+    lead = found.lead
+    entries = [entry for entry in found.at(server) if entry.estimates.get(lead.name)]
+    if not entries and any(entry.estimates.get("cpu") for entry in found.at(server)):
+        overall = f"{server.upper()} against {found.baseline}: {NAMES[lead.name]} is compared at no point."
+        return overall, capacity.sentences(found, server)
     if not entries:
         return f"{server} and {found.baseline} never ran in the same block: nothing to compare.", []
-    axes = {axis: along(entries, axis) for axis in formatting.varying(found.points)}
-    axes = {axis: values for axis, values in axes.items() if len(values) > 1}
-    overall = _overall(found, server, entries)
-    decided = any(value.verdict != stats.INCONCLUSIVE for values in axes.values() for value in values)
-    if decided and not any(flips(axis, values) for axis, values in axes.items()):
-        both = {stats.FASTER, stats.SLOWER} <= {entry.verdicts["rps"] for entry in entries}
-        overall += " On average no axis flips it." if both else " No axis flips it."
-    return overall, [_axis(axis, values) for axis, values in axes.items()]
+    axes = {axis: along(entries, axis, lead) for axis in formatting.varying(found.points)}
+    along_axes = [_axis(axis, values) for axis, values in axes.items() if len(values) > 1]
+    return _overall(found, server, entries), capacity.sentences(found, server) + along_axes
 
 
 def _overall(found, server, entries):
     """One point: its ratio. Several points: the extremes, and how many have which verdict."""
-    best = max(entries, key=lambda entry: entry.estimates["rps"].ratio)
-    worst = min(entries, key=lambda entry: entry.estimates["rps"].ratio)
+    name = found.lead.name
+    best = max(entries, key=lambda entry: entry.estimates[name].ratio)
+    worst = min(entries, key=lambda entry: entry.estimates[name].ratio)
     axes = formatting.varying(found.points)
     if len(entries) == 1:
-        estimate = best.estimates["rps"]
+        estimate = best.estimates[name]
         ratios = (
-            f"{_ratio(estimate)}: {formatting.verdict('rps', best.verdicts['rps'])}, {_magnitude([estimate])}"
+            f"{_ratio(estimate)}: {formatting.verdict(name, best.verdicts[name])}, {_magnitude([estimate])}"
         )
     else:
         low, high = (
-            f"{_ratio(entry.estimates['rps'])} ({formatting.label(entry.point, axes)})"
+            f"{_ratio(entry.estimates[name])} ({formatting.label(entry.point, axes)})"
             for entry in (worst, best)
         )
-        ratios = f"{low} to {high}: {_magnitude([e.estimates['rps'] for e in entries])}; {_tally(entries)}"
-    return f"{server.upper()} against {found.baseline}, throughput: {ratios}. {_cpu(found, entries)}"
-
-
-def _tally(entries):
-    """faster at 3, slower at 1, cannot tell at 2 of 6 points"""
-    counts: dict[str, int] = {}
-    for word in (stats.FASTER, stats.SLOWER, stats.SAME, stats.INCONCLUSIVE):
-        count = sum(entry.verdicts["rps"] == word for entry in entries)
-        if count:
-            counts[formatting.verdict("rps", word)] = count
-    if len(counts) == 1:
-        return f"{next(iter(counts))} at all {len(entries)} points"
-    return ", ".join(f"{word} at {count}" for word, count in counts.items()) + f" of {len(entries)} points"
+        tally = formatting.tally(name, [entry.verdicts[name] for entry in entries], "points")
+        ratios = f"{low} to {high}: {_magnitude([e.estimates[name] for e in entries])}; {tally}"
+    return f"{server.upper()} against {found.baseline}, {NAMES[name]}: {ratios}. {_cpu(found, entries)}"
 
 
 def _cpu(found, entries):
@@ -193,7 +195,9 @@ def _cpu(found, entries):
     return f"Server CPU per request: {_ratio(combined)}{average}, {verdict} ({', '.join(spans)})."
 
 
-def along(entries: list[summary.Entry], axis: str) -> list[Value]:
+def along(
+    entries: list[summary.Entry], axis: str, lead: summary.Measure = summary.MEASURES[0]
+) -> list[Value]:
     """The values of an axis, in order, each with the entries that are matched over all of them."""
     rest: dict[matrix.Point, dict] = {}
     for entry in entries:
@@ -205,10 +209,10 @@ def along(entries: list[summary.Entry], axis: str) -> list[Value]:
     ordered = sorted(shown, key=lambda value: (value != "none", isinstance(value, str), value))
     points = [[values[value] for values in matched] for value in ordered]
     # The values of one axis are one family.
-    rps = stats.family([stats.combined([entry.logs["rps"] for entry in entries]) for entries in points])
+    ratios = [stats.combined([entry.logs[lead.name] for entry in entries]) for entries in points]
     return [
-        Value(value, entries, estimate, _combined_cpu(entries))
-        for value, entries, estimate in zip(ordered, points, rps)
+        Value(value, entries, lead, estimate, _combined_cpu(entries))
+        for value, entries, estimate in zip(ordered, points, stats.family(ratios))
         if estimate  # always: there is at least one point
     ]
 
@@ -228,24 +232,30 @@ def _value(point, axis):
 def _axis(axis, values):
     """The ends of the axis, and what lies between where it leaves the range of the ends."""
     first, last = values[0], values[-1]
-    low, high = min(first.rps.ratio, last.rps.ratio), max(first.rps.ratio, last.rps.ratio)
-    if first.rps.low is not None:
-        low, high = min(first.rps.low, last.rps.low), max(first.rps.high, last.rps.high)
-    shown = [first] + [v for v in values[1:-1] if not low <= v.rps.ratio <= high] + [last]
+    low, high = min(first.ratio.ratio, last.ratio.ratio), max(first.ratio.ratio, last.ratio.ratio)
+    if first.ratio.low is not None:
+        low, high = min(first.ratio.low, last.ratio.low), max(first.ratio.high, last.ratio.high)
+    shown = [first] + [v for v in values[1:-1] if not low <= v.ratio.ratio <= high] + [last]
     parts = [
-        f"{axis.upper()}={value.value} {_ratio(value.rps)}{value.mark} {formatting.verdict('rps', value.verdict)},"
+        f"{axis.upper()}={formatting.part(axis, value.value)} {_ratio(value.ratio)}{value.mark}"
+        f" {formatting.verdict(value.lead.name, value.verdict)},"
         f" CPU {formatting.ratio(value.cpu.ratio if value.cpu else None)}"
         for value in shown
     ]
-    return "; ".join(parts + [_magnitude([value.rps for value in values])] + flips(axis, values))
+    return "; ".join(parts + [_magnitude([value.ratio for value in values])] + flips(axis, values))
 
 
 def flips(axis: str, values: list[Value]) -> list[str]:
     """Where the sign of the difference changes; values without a significant difference are skipped."""
-    axis = axis.upper()
     sided = [value for value in values if value.verdict in (stats.FASTER, stats.SLOWER)]
+    words = {
+        id(
+            value
+        ): f"{formatting.verdict(value.lead.name, value.verdict)} at {axis.upper()}={formatting.part(axis, value.value)}"
+        for value in sided
+    }
     return [
-        f"flips from {before.verdict} at {axis}={before.value} to {after.verdict} at {axis}={after.value}"
+        f"flips from {words[id(before)]} to {words[id(after)]}"
         for before, after in zip(sided, sided[1:])
         if before.verdict != after.verdict
     ]
@@ -259,7 +269,3 @@ def _magnitude(estimates):
 
 def _ratio(estimate):
     return f"{formatting.ratio(estimate.ratio)} {formatting.interval(estimate)}"
-
-
-def _count(number, noun):
-    return f"{number} {noun}" + ("s" if number != 1 else "")

@@ -1,19 +1,21 @@
 """Numbers, verdicts and points as text, the same on the terminal and in the report."""
 
 import math
-from typing import Any, Collection, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from ..judge import stats
 from ..observe import deployment
 from ..plan.matrix import USUAL, Point
+from . import aligned
 
-WIDTH = 120  # of a terminal's line of text
+WIDTH = 80  # of a terminal's line of text
 
 # `faster` means better, whatever the measure; a reader sees what that is for the measure.
 VERDICTS = {
     "rps": {stats.FASTER: "faster", stats.SLOWER: "slower"},
     "cpu": {stats.FASTER: "less", stats.SLOWER: "more"},
     "p99": {stats.FASTER: "shorter", stats.SLOWER: "longer"},
+    "capacity": {stats.FASTER: "higher", stats.SLOWER: "lower"},
 }
 AXES = {
     "proxy": "proxy",
@@ -23,7 +25,13 @@ AXES = {
     "d": "ms added to each query (D)",
     "c": "connections (C)",
     "workload": "workload",
+    "t": "ms of waiting for something else than the database (T)",
+    "k": "requests per connection (K)",
+    "i": "idle connections (I)",
+    "load": "percent of the reference rate (LOAD)",
 }
+# The axes of a point where nothing unusual was asked for; those of `c` and the other axes are always named.
+QUIET = {"proxy": "none", "workload": USUAL, "t": 0, "k": 0, "i": 0}
 CPU_GROUPS = {
     "service": "each part in a CPU group of equal weight",
     "flat": "all parts in one CPU group",
@@ -34,6 +42,7 @@ LIMITS = (1 / stats.MARGIN, 1, stats.MARGIN)  # which an interval may leave
 JOINT = "[joint 95%]"
 JOINTLY = f"{JOINT}: all intervals of one server and measure hold the truth with 95% confidence; verdicts are read off them"
 OPEN = "cannot tell (~40): about 40 blocks would tell, if ratio and spread stay as they are (80% power; REPEATS=40)"
+UNCERTAIN = "too uncertain for an order of magnitude"
 UNDECIDED = {stats.SAME: "equivalent", stats.INCONCLUSIVE: "cannot tell"}
 
 
@@ -46,6 +55,17 @@ def decision(measure: str, estimate: stats.Estimate | None, word: str | None) ->
     """The verdict, and where it is open about how many blocks would tell: cannot tell (~40)."""
     needed = estimate and estimate.blocks_needed
     return verdict(measure, word) + (f" ({blocks(needed)})" if needed else "")
+
+
+def tally(measure: str, words: Sequence[str | None], nouns: str) -> str:
+    """faster at 3, slower at 1, cannot tell at 2 of 6 points"""
+    counts: dict[str, int] = {}
+    for word in (stats.FASTER, stats.SLOWER, stats.SAME, stats.INCONCLUSIVE):
+        if count := words.count(word):
+            counts[verdict(measure, word)] = count
+    if len(counts) == 1:
+        return f"{next(iter(counts))} at all {len(words)} {nouns}"
+    return ", ".join(f"{word} at {count}" for word, count in counts.items()) + f" of {len(words)} {nouns}"
 
 
 def blocks(needed: int) -> str:
@@ -62,6 +82,12 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{round(value, places):.{max(0, places)}f}"
 
 
+def grouped(value: float | None) -> str:
+    """The same with its thousands apart: 12,300."""
+    text = significant(value)
+    return f"{int(text):,}" if text.isdecimal() else text
+
+
 def ratio(value: float | None) -> str:
     """1.05x. Two decimals below ten: the noise is larger than the third."""
     if value is None:
@@ -69,6 +95,11 @@ def ratio(value: float | None) -> str:
     if value >= 1e6 or 0 < value < 1e-4:
         return f"{value:.0e}x"
     return f"{value:.2f}x" if 0.095 <= value < 10 else f"{significant(value)}x"
+
+
+def brief(value: float) -> str:
+    """1.3x, with two digits, for a line that has little room."""
+    return f"{significant(value, 2)}x"
 
 
 def interval(estimate: stats.Estimate) -> str:
@@ -89,6 +120,15 @@ def _end(value: float) -> str:
         ):
             break
     return text
+
+
+# Of a verdict, beside a ratio.
+MARKS = {stats.FASTER: "+", stats.SLOWER: "-", stats.SAME: "=", stats.INCONCLUSIVE: "~"}
+
+
+def cell(estimate: stats.Estimate, word: str | None) -> tuple[str, str]:
+    """A ratio in a narrow table, and what is behind it: 1.23x and ~ [0.91 1.66]."""
+    return ratio(estimate.ratio), f"{MARKS.get(word or '', ' ')} {interval(estimate).replace(',', '')}"
 
 
 def detectable(estimate: stats.Estimate | None) -> str:
@@ -125,7 +165,7 @@ def magnitude(low: float, high: float) -> str:
     if far < math.sqrt(10):
         return "the same order of magnitude"
     if near == 1.0:
-        return "too uncertain for an order of magnitude"
+        return UNCERTAIN
     if near < math.sqrt(10):
         return f"a factor of {significant(near, 2)} to {significant(far, 2)}"
     orders = {round(math.log10(near)), round(math.log10(far))}
@@ -136,12 +176,21 @@ def magnitude(low: float, high: float) -> str:
 
 
 def label(point: Point, axes: Sequence[str]) -> str:
-    """A point by the axes that vary: n=1 c=16. Updates, delay, proxy and workload are named where they are not the
+    """A point by the axes that vary: n=1 c=16. Updates, delay and what is in QUIET are named where they are not the
     usual ones, and what the point's workload does not have is left out."""
-    quiet = {"w": 0, "d": 0, "proxy": "none", "workload": USUAL}
+    quiet = QUIET | {"w": 0, "d": 0}
     has = [axis for axis in axes if getattr(point, axis) is not None]
     named = [axis for axis in has if getattr(point, axis) != quiet.get(axis)]
-    return " ".join(f"{axis}={getattr(point, axis)}" for axis in named or has)
+    return " ".join(f"{axis}={shown(point, axis)}" for axis in named or has)
+
+
+def shown(point: Point, axis: str) -> str:
+    return part(axis, getattr(point, axis))
+
+
+def part(axis: str, value: Any) -> str:
+    """Of a point, as a reader sees it: 50% of load, unlimited requests per connection."""
+    return f"{value}%" if axis == "load" else "unlimited" if axis == "k" and value == 0 else str(value)
 
 
 def varying(points: Sequence[Point]) -> list[str]:
@@ -152,23 +201,13 @@ def varying(points: Sequence[Point]) -> list[str]:
 
 
 def fixed(points: Sequence[Point]) -> str:
-    """The parameters that are the same at all points: m=1024 w=0 d=0. Proxy and workload are named only where they are
-    not the usual ones."""
-    free, quiet = varying(points), {"proxy": "none", "workload": USUAL}
+    """The parameters that are the same at all points: m=1024 w=0 d=0. Those in QUIET are named only where they are not
+    the usual ones."""
+    free = varying(points)
     same = [axis for axis in points[0]._fields if axis not in free]
-    named = [axis for axis in same if getattr(points[0], axis) not in (None, quiet.get(axis))]
-    return " ".join(f"{axis}={getattr(points[0], axis)}" for axis in named)
+    named = [axis for axis in same if getattr(points[0], axis) not in (None, QUIET.get(axis))]
+    return " ".join(f"{axis}={shown(points[0], axis)}" for axis in named)
 
 
-def columns(lines: Sequence[tuple], left: Collection[int]) -> list[str]:
-    """Lines of cells, aligned: the columns in `left` are words, the others numbers. The first line has the
-    heads, and is underlined; a first cell that repeats (the point) is shown once."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    out, last = [], None
-    for line in lines:
-        cells = ("",) + line[1:] if line[0] == last else line
-        padded = [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))]
-        out.append("  ".join(padded).rstrip())
-        last = line[0]
-    out.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
-    return out
+columns = aligned.columns  # apart from this module, which imports numpy
+narrow = aligned.narrow

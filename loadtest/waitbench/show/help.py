@@ -1,4 +1,4 @@
-"""What loadtest/run --help prints."""
+"""The text of loadtest/run --help."""
 
 import textwrap
 
@@ -6,10 +6,10 @@ from ..judge import soundness
 from ..plan import settings
 
 INTRODUCTION = """\
-loadtest/run measures the servers of this project against each other with wrk, and writes a results
+loadtest/run measures the servers of this project against each other with wrk or pace, and writes a results
 folder. Every setting is an environment variable and a flag of the same name (--n "1 5 20"); lists are
-separated by spaces, and the matrix is the product of N, M, W, D, C and PROXY; with WORKLOAD=crud, of C and
-PROXY. A point is one combination of them.
+separated by spaces, and the matrix is the product of N, M, W, D, T, C, K, I and PROXY; with WORKLOAD=crud, of
+C, K, I and PROXY; with MODE=open, of LOAD, too. A point is one combination of them.
 """
 CONCLUSION = """\
 A block runs every server once at one point in random order; the blocks of all points are interleaved.
@@ -34,7 +34,7 @@ def text() -> str:
     lines.append(
         "\nquick has one more point with M=65536, at N=1 C=16; full has some with C=1024, and some along D and W."
     )
-    lines.append("Where one of N M W D C is given, these are left out.\n")
+    lines.append("Where one of N M W D T C K I or MODE=open is given, these are left out.\n")
     lines.append(CONCLUSION)
     lines.append("A run is discarded, and its block run again, when (the word is in unsound.csv)")
     lines += [_entry(word, why) for word, why in soundness.REASONS.items()]

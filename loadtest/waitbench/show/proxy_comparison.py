@@ -1,6 +1,6 @@
 """The effect of nginx in front of a server: each server without nginx and with it, side by side."""
 
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from ..judge import stats, summary
 from . import formatting
@@ -10,7 +10,6 @@ HEADS = (
     f"ratio direct {formatting.JOINT}", f"nginx {formatting.JOINT}", f"CPU ratio direct {formatting.JOINT}",
     f"nginx {formatting.JOINT}",
 )  # fmt: skip
-LEFT = (0, 1, 4, 5, 6, 7, 8)
 
 
 class Pair(NamedTuple):
@@ -44,11 +43,13 @@ def rows(found: summary.Summary) -> list[tuple]:
 
 def _row(pair: Pair, axes: list[str]) -> tuple:
     both = pair.direct, pair.proxied
-    rates = [
-        formatting.significant(entry.median("rps")) + ("*" if entry.generator_bound else "") for entry in both
-    ]
+    rates = [_rate(entry, formatting.significant) for entry in both]
     ratios = [_ratio(entry.estimates.get(measure)) for measure in ("rps", "cpu") for entry in both]
     return formatting.label(pair.direct.point, axes), pair.direct.server, *rates, _ratio(pair.change), *ratios
+
+
+def _rate(entry: summary.Entry, number: Callable[[float | None], str]) -> str:
+    return number(entry.median("rps")) + ("*" if entry.generator_bound else "")
 
 
 def _ratio(estimate: stats.Estimate | None) -> str:
@@ -57,9 +58,41 @@ def _ratio(estimate: stats.Estimate | None) -> str:
 
 def text(found: summary.Summary) -> list[str]:
     """Lines for a terminal; none when there is nothing to show."""
-    shown = rows(found)
-    return (
-        ["", f"what nginx in front changes; ratios to {found.baseline}"] + formatting.columns(shown, LEFT)
-        if shown
-        else []
-    )
+    made = pairs(found)
+    if not made:
+        return []
+    axes = [axis for axis in formatting.varying(found.points) if axis != "proxy"] or ["n", "c"]
+    lines: list[tuple] = [("point", "server", "direct", "nginx", "nginx / direct")]
+    lines += [
+        (
+            formatting.label(pair.direct.point, axes),
+            pair.direct.server,
+            *(_rate(entry, formatting.grouped) for entry in (pair.direct, pair.proxied)),
+            _cell(pair.change, stats.verdict(pair.change)),
+        )
+        for pair in made
+    ]
+    out = ["", "What nginx in front changes: requests per second of each server"]
+    out += formatting.narrow(lines, (0, 1, 4), 2, formatting.WIDTH)
+    for measure, title in (("rps", "Requests per second"), ("cpu", "Server CPU per request")):
+        lines = [("point", "server", "direct", "nginx")]
+        lines += [
+            (formatting.label(pair.direct.point, axes), pair.direct.server, *_cells(pair, measure))
+            for pair in made
+            if any(_cells(pair, measure))
+        ]
+        if len(lines) > 1:
+            out += ["", f"{title}, ratio to {found.baseline}, without and with nginx"]
+            out += formatting.narrow(lines, (0, 1, 2, 3), 2, formatting.WIDTH)
+    return out
+
+
+def _cells(pair: Pair, measure: str) -> list[str]:
+    return [
+        _cell(entry.estimates.get(measure), entry.verdicts.get(measure))
+        for entry in (pair.direct, pair.proxied)
+    ]
+
+
+def _cell(estimate: stats.Estimate | None, word: str | None) -> str:
+    return " ".join(formatting.cell(estimate, word)) if estimate else ""

@@ -1,46 +1,126 @@
 """report.html: one page that needs nothing else, neither network nor script. The answer comes first, then its
-evidence: pictures, every number, and where it was measured."""
+evidence: pictures, every number, and where it was measured. figures/ has the same pictures for slides."""
 
-import html
-import json
+import dataclasses
 from pathlib import Path
-from typing import Iterable
+from typing import Callable
 
-from ..base import results
-from ..judge import reference, stats, summary
-from . import charts, colours, findings, formatting, proxy_comparison
+from ..base import reading, results
+from ..judge import evidence, summary
+from . import estimate_form, findings, headline, how_each_waits, numbers, particulars, peers_report, picker
+from . import proxy_comparison
+from .html_parts import section as _section, table as _rows, text as _text
+from .picture_parts import Gallery
+from .pictures import (
+    axes,
+    connections,
+    cost,
+    every_run,
+    forest,
+    heatmap,
+    latency,
+    limits,
+    look,
+    memory,
+    open_loop,
+)
+from .pictures import (
+    over_time,
+    peers,
+    primitives,
+    request_time,
+    saturation,
+    shares,
+    slides,
+    spectrum,
+    switches,
+)
+from .pictures.picture import Picture, Section
 
+SLIDES, PAGE, NONE = "slides", "page", "none"
 STYLE = (Path(__file__).with_name("report.css")).read_text
-TABLE = (
-    ("req/s", "rps"), ("CPU µs/req", "cpu_us_per_req"), ("p50 µs", "p50_us"), ("p99 µs", "p99_us"),
-    ("RSS KiB", "rss_kib"), ("kernel KiB", "kernel_kib"), ("threads", "threads"),
-    ("switches/req", "ctx_voluntary_per_req"),
-)  # fmt: skip
-HEADS = {"rps": "throughput", "cpu": "CPU", "p99": "p99"}
+# In the order of the page: what is compared, what a request costs, and then what the run was like.
+OF_RUNS: tuple[Callable[[evidence.Evidence], Section | None], ...] = (
+    forest.section,
+    heatmap.section,
+    connections.section,
+    axes.section,
+    open_loop.section,
+    latency.section,
+    spectrum.section,
+    request_time.section,
+    cost.section,
+    switches.section,
+    memory.section,
+    shares.section,
+    every_run.section,
+    over_time.section,
+)
+# Of measurements that have no runs of servers under load.
+OF_FOLDER: tuple[Callable[[Path], Section | None], ...] = (
+    primitives.section,
+    limits.section,
+    saturation.section,
+)
+READING = (
+    "A <dfn>ratio</dfn> is one server's value divided by the baseline's ({baseline}) in the same block: 1.5x is half as much"
+    " again.",
+    "[1.2, 1.8] is an <dfn>interval</dfn>: with 95% confidence all intervals of one picture have the true ratio in them. One"
+    " that has 1 in it: this run cannot tell.",
+    "N is <dfn>queries per request</dfn>, M <dfn>bytes of a response</dfn>, C <dfn>connections</dfn>{loop}.",
+    "<dfn>CPU per request</dfn> is what a model costs. Throughput also depends on what the database and the load generator"
+    " take of the same machine.",
+    "<dfn>p99</dfn>: 99 of 100 requests had their response within that time.",
+)
 
 
-def write(folder: str | Path) -> Path:
-    """Writes report.html into a results folder and returns its path."""
+CLOSED = " that each send their next request when they have the response"
+OPEN = "; requests arrive at a rate of their own, whether or not earlier ones have their response"
+
+
+def write(folder: str | Path, figures: str = PAGE) -> Path:
+    """Writes report.html into a results folder; `figures` is as in the setting FIGURES. Returns the page's path. Raises
+    Failure."""
     folder = Path(folder)
     path = folder / "report.html"
-    results.replace(path, page(summary.load(folder), folder.resolve().name).encode())
+    made = Page(folder, figures)
+    results.replace(path, made.html().encode())
+    if figures == SLIDES:
+        slides.write(folder, made.pictures, look.slide(made.servers, made.colours), made.corner())
     return path
 
 
-def page(found: summary.Summary, name: str) -> str:
-    sections = [
-        _answer(found),
-        _ratios(found),
-        _proxy(found),
-        _axes(found),
-        _latencies(found),
-        _memory(found),
-        _shares(found),
-        _table(found),
-        _method(found),
-        _environment(found),
-    ]
-    return f"""<!doctype html>
+class Page:
+    def __init__(self, folder: Path, figures: str = PAGE):
+        self.folder, self.figures = folder, figures
+        self.seen = evidence.load(folder) if (folder / "runs.csv").exists() else None
+        self.facts = (
+            self.seen.found.environment if self.seen else reading.facts(folder / "environment.json") or {}
+        )
+        self.servers, self.colours = _servers(self.seen, folder)
+        variables, self.sheet = look.variables(self.servers, self.colours)
+        self.gallery = Gallery(look.page(self.servers, self.colours), variables, figures == SLIDES)
+        if self.seen:
+            self.answer = headline.of(self.seen.found, self.seen.seconds)
+        self.of_runs = [made for section in OF_RUNS if self.seen and (made := section(self.seen))]
+        self.of_languages = peers.section(self.seen) if self.seen else None
+        self.overview = _overview(self.seen, self.of_languages) if self.seen else None
+        self.of_folder = [made for section in OF_FOLDER if (made := section(folder))]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        sections = [*self.of_runs, *([self.of_languages] if self.of_languages else []), *self.of_folder]
+        first = [self.overview] if self.overview else []
+        return first + [picture for section in sections for picture in section.pictures]
+
+    def html(self) -> str:
+        name = self.folder.resolve().name
+        if self.figures != NONE:
+            self.gallery.draw(self.pictures)
+        parts = self._of_runs(self.seen) if self.seen else [f"<p class='strip'>{_text(self.corner())}</p>"]
+        parts += map(self.gallery.section, self.of_folder)
+        parts.append(particulars.environment(self.facts))
+        return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -48,217 +128,133 @@ def page(found: summary.Summary, name: str) -> str:
 <meta name="color-scheme" content="light dark">
 <title>waitbench: {_text(name)}</title>
 <style>
-{STYLE()}{colours.style(found.servers, found.colours)}</style>
+{STYLE()}{self.sheet}</style>
 </head>
 <body>
 <main>
 <h1>waitbench <small>{_text(name)}</small></h1>
-{"".join(filter(None, sections))}
+{"".join(filter(None, parts))}
 </main>
 </body>
 </html>
 """
 
+    def _of_runs(self, seen: evidence.Evidence) -> list[str]:
+        found = seen.found
+        return [
+            self._top(seen),
+            _reading(found),
+            picker.html(found),
+            _estimate(seen),
+            *map(self.gallery.section, self.of_runs),
+            self._languages(seen),
+            _proxy(found),
+            how_each_waits.section(seen),
+            _in_words(seen, self.answer.warnings),
+            numbers.section(found),
+            particulars.method(found),
+        ]
 
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _section(title: str, body: str, note: str = "") -> str:
-    note = f"<p class='note'>{note}</p>" if note else ""
-    return f"<section>\n<h2>{_text(title)}</h2>\n{note}{body}\n</section>\n"
-
-
-def _answer(found: summary.Summary) -> str:
-    answer = findings.find(found)
-    parts = [f"<p>{_text(sentence)}</p>" for sentence in answer.heading]
-    if refused := reference.refused(found.environment):
-        parts.insert(0, f"<p><strong>{_text(refused[0].upper() + refused[1:])}.</strong></p>")
-    for overall, axes in answer.servers:
-        items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
-        subject, colon, rest = overall.partition(":")
-        parts.append(
-            f"<p><strong>{_text(subject + colon)}</strong>{_text(rest)}</p>"
-            + (f"<ul>{items}</ul>" if items else "")
+    def _top(self, seen: evidence.Evidence) -> str:
+        """The part seen without scrolling: the answer, what follows, one picture, and where it was measured."""
+        answer, picture = self.answer, self.overview
+        said = [f"<p class='headline'>{_text(answer.lead)}</p>"]
+        said += [f"<p>{_text(' '.join(answer.rest))}</p>"] if answer.rest else []
+        said += [f"<p>{_text(sentence)}</p>" for sentence in answer.choose]
+        drawn = self.gallery.legend(picture.key) + self.gallery.figure(picture, level=2) if picture else ""
+        return (
+            f"<section id='answer' class='top'><div>{''.join(said)}</div><div>{drawn}</div>"
+            f"<div class='strip'><p>{_text(answer.about)}</p>{_warnings(answer.warnings)}</div></section>\n"
         )
-    parts += [f"<p class='note'>{_text(sentence)}</p>" for sentence in answer.footing]
-    return _section("Answer", "\n".join(parts))
+
+    def _languages(self, seen: evidence.Evidence) -> str:
+        drawn = self.gallery.section(self.of_languages) if self.of_languages else ""
+        return drawn + peers_report.tables(seen.found)
+
+    def corner(self) -> str:
+        """Machine and date, for a slide."""
+        machine = self.facts.get("machine") or {}
+        words = [
+            machine.get("cpu_model"),
+            f"{machine['cpus_usable']} CPUs" if machine.get("cpus_usable") else None,
+            self.facts.get("system"),
+            str((self.facts.get("outcome") or {}).get("finished_at", ""))[:10],
+        ]
+        return " · ".join(str(word) for word in words if word) or "machine not known"
 
 
-def _legend(found: summary.Summary, names: list[str] | None = None) -> str:
-    marks = []
-    for server in names or found.servers:
-        class_, shape = charts.style(found, server)
-        marks.append(
-            f"<li><svg aria-hidden='true' viewBox='-6 -6 12 12' width='14' height='14'>"
-            f"<path class='{class_}' d='{charts.svg.SHAPES[shape]}'/></svg> {_text(server)}</li>"
-        )
-    return f"<ul class='legend'>{''.join(marks)}</ul>"
+def _overview(seen: evidence.Evidence, languages: Section | None) -> Picture | None:
+    """With servers in many languages, their means, and not a row for each at each point."""
+    if languages and languages.pictures:
+        return dataclasses.replace(languages.pictures[0], name="overview")
+    return forest.overview(seen)
 
 
-def _figures(drawings: Iterable, class_: str = "figures") -> str:
-    shown = "".join(f"<figure>{drawing}</figure>" for drawing in drawings if drawing)
-    return f"<div class='{class_}'>{shown}</div>" if shown else ""
+def _servers(seen: evidence.Evidence | None, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """(names, colours of the listed ones)"""
+    if seen:
+        return seen.found.servers, seen.found.colours
+    listed = summary.listed(reading.facts(folder / "environment.json") or {})
+    measured = limits.servers(folder) + saturation.servers(folder)
+    return list(dict.fromkeys([*listed, *measured])), listed
 
 
-def _ratios(found: summary.Summary) -> str:
-    pictures = []
-    for measure in summary.MEASURES:
-        drawing = charts.forest(found, measure)
-        if drawing:
-            pictures.append(f"<figure><figcaption>{_text(drawing.title)}</figcaption>{drawing}</figure>")
-    if not pictures:
+def _warnings(sentences: list[str]) -> str:
+    """The most important one, and the others behind a click."""
+    if not sentences:
         return ""
-    note = (
-        "A mark is the mean ratio over the blocks of a point, its line the joint 95% interval; hollow: cannot"
-        " tell."
-        " The band is 5% to both sides of 1. The scale is logarithmic. Latencies are left out where wrk was the"
-        " bottleneck (*) or the window too short."
+    first, *others = (f"<li>{_text(sentence)}</li>" for sentence in sentences)
+    more = (
+        f"<details class='more'><summary>{len(others)} more</summary><ul>{''.join(others)}</ul></details>"
+        if others
+        else ""
     )
-    return _section(
-        "Ratios", _legend(found, found.servers[1:]) + f"<div class='figures'>{''.join(pictures)}</div>", note
+    return f"<div class='warnings' role='note' aria-label='Warnings'><ul>{first}</ul>{more}</div>"
+
+
+def _reading(found: summary.Summary) -> str:
+    lines = "".join(
+        f"<li>{line.format(baseline=_text(found.baseline), loop=OPEN if found.is_open else CLOSED)}</li>"
+        for line in READING
     )
+    return _section("How to read it", f"<ul>{lines}</ul>", "", "reading")
+
+
+def _estimate(seen: evidence.Evidence) -> str:
+    note = "A cost model that is fitted to these runs says what a configuration between the measured ones would do."
+    form = estimate_form.html(seen)
+    return _section("Your application", form, note, "yours") if form else ""
 
 
 def _proxy(found: summary.Summary) -> str:
     rows = proxy_comparison.rows(found)
     if not rows:
         return ""
-    heads = "".join(f"<th scope='col'>{_text(head)}</th>" for head in rows[0])
-    body = ""
-    for point, server, *cells in rows[1:]:
-        values = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
-        body += f"<tr><td>{_text(point)}</td><th scope='row'>{_text(server)}</th>{values}</tr>"
     note = (
         f"Ratios and CPU ratios are to {_text(found.baseline)} at the same point, paired in blocks. nginx / direct is"
         " one server's throughput behind nginx to its own without; those runs share no block, so it is not paired. The CPU is"
         " the server's own, without nginx's."
     )
-    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-    scroll = (
-        f"<div class='scroll' tabindex='0' role='region' aria-label='With and without nginx'>{table}</div>"
+    return _section("What nginx in front changes", _rows(rows, "With and without nginx"), note, "nginx")
+
+
+def _in_words(seen: evidence.Evidence, said_above: list[str]) -> str:
+    """Each server in sentences, for a reader who sees no pictures."""
+    answer = findings.find(seen.found, seen.seconds)
+    footing = [sentence for sentence in answer.footing if sentence not in said_above]
+    parts = [f"<p>{_text(sentence)}</p>" for sentence in answer.heading + answer.closing]
+    parts += [_rows(answer.table, "Each server", header=2, words=range(3))] if answer.table else []
+    said = "\n".join(_of_server(*one) for one in answer.servers)
+    parts.append(
+        f"<details><summary>Each server in sentences</summary>{said}</details>" if answer.table else said
     )
-    return _section("What nginx in front changes", scroll, note)
+    parts += [f"<p class='note'>{_text(sentence)}</p>" for sentence in footing]
+    return _section("In words", "\n".join(parts), "", "words")
 
 
-def _axes(found: summary.Summary) -> str:
-    parts = []
-    for axis in formatting.varying(found.points):
-        rows = [_figures(charts.along(found, axis, column), "small") for column in ("rps", summary.CPU)]
-        if any(rows):
-            parts.append(f"<h3>By {_text(formatting.AXES[axis])}</h3>{''.join(rows)}")
-    if not parts:
-        return ""
-    note = "Medians, joined to guide the eye; every run is a dot. The vertical scale is logarithmic."
-    return _section("Throughput and CPU", _legend(found) + "".join(parts), note)
-
-
-def _latencies(found: summary.Summary) -> str:
-    drawing = charts.latencies(found)
-    note = (
-        "Every mark is one run: percentiles are neither pooled nor averaged. Pale: not compared, since wrk was"
-        " the bottleneck or the window too short."
+def _of_server(overall: str, axes: list[str]) -> str:
+    items = "".join(f"<li>{_text(axis)}</li>" for axis in axes)
+    subject, colon, rest = overall.partition(":")
+    return f"<p><strong>{_text(subject + colon)}</strong>{_text(rest)}</p>" + (
+        f"<ul>{items}</ul>" if items else ""
     )
-    return _section("Latency", _legend(found) + _figures([drawing], "wide"), note) if drawing else ""
-
-
-def _memory(found: summary.Summary) -> str:
-    drawings = charts.along(found, "c", "rss_kib", most=2) + charts.along(found, "c", "kernel_kib", most=2)
-    note = (
-        "In the middle of a run. Kernel memory (thread stacks, page tables, sockets) is in no process's resident"
-        " memory."
-    )
-    return (
-        _section("Memory by connections", _legend(found) + _figures(drawings, "small"), note)
-        if drawings
-        else ""
-    )
-
-
-def _shares(found: summary.Summary) -> str:
-    drawing = charts.shares(found)
-    if not drawing:
-        return ""
-    names = "".join(
-        f"<li><i class='share-{part}'></i> {part}</li>"
-        for part in ("server", "database", "wrk", "others", "idle")
-    )
-    note = (
-        "Where the database takes most of the machine, a difference between servers shows little in throughput: look"
-        " at the CPU per request."
-    )
-    return _section(
-        "Where the CPU went", f"<ul class='legend'>{names}</ul>" + _figures([drawing], "wide"), note
-    )
-
-
-def _table(found: summary.Summary) -> str:
-    heads = "".join(f"<th scope='col'>{_text(title)}</th>" for title, _ in TABLE)
-    heads += "".join(
-        f"<th scope='col'>{HEADS[m.name]} ratio</th><th scope='col'>verdict</th>" for m in summary.MEASURES
-    )
-    rows = "".join(_table_row(entry) for point in found.points for entry in charts.at(found, point))
-    body = (
-        "<div class='scroll' tabindex='0' role='region' aria-label='All numbers'><table><thead><tr>"
-        f"<th scope='col'>point</th><th scope='col'>server</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-    note = (
-        f"Medians over the blocks; ratios to {_text(found.baseline)} with their joint 95% interval. In"
-        " brackets: about how many blocks would tell."
-        " <code>summary.csv</code> has more columns, <code>runs.csv</code> every run."
-    )
-    return _section("Numbers", body, note)
-
-
-def _table_row(entry: summary.Entry) -> str:
-    cells = "".join(f"<td>{_text(formatting.significant(entry.median(column)))}</td>" for _, column in TABLE)
-    for measure in summary.MEASURES:
-        estimate = entry.estimates.get(measure.name)
-        if estimate is None:
-            cells += "<td></td><td></td>"
-            continue
-        word = entry.verdicts[measure.name]
-        cells += f"<td>{formatting.ratio(estimate.ratio)} {_text(formatting.interval(estimate))}</td>"
-        cells += f"<td class='{word}'>{_text(formatting.decision(measure.name, estimate, word))}</td>"
-    mark = " *" if entry.generator_bound else ""
-    return f"<tr><td>{_text(entry.point)}{mark}</td><th scope='row'>{_text(entry.server)}</th>{cells}</tr>"
-
-
-def _method(found: summary.Summary) -> str:
-    """How a ratio and its verdict come about."""
-    sentences = (
-        f"A block runs every server once at one point in random order; a ratio to {found.baseline} is taken inside a"
-        " block, and what is shown is the mean of the log ratios with Student's t interval.",
-        "The intervals of one server and measure hold jointly: with 95% confidence every one of them has the true"
-        " ratio in it (Bonferroni over the points). The verdict is read off that interval. Faster or slower: it leaves"
-        " 1. Equivalent: it lies within 5% of 1. Anything else: cannot tell.",
-        "Beside cannot tell stands about how many blocks (REPEATS) would tell: with so many, as small an effect as the"
-        " difference measured is found with 80% power, or else what is left of the 5%. Ratio and spread are taken as"
-        " measured, so it is a guess, and a rough one from few blocks.",
-        f"With fewer than {stats.BLOCKS} blocks a result is exploratory. Unsound runs were repeated; missing values"
-        " are not filled in.",
-    )
-    return _section("How to read it", "".join(f"<p>{_text(sentence)}</p>" for sentence in sentences))
-
-
-def _environment(found: summary.Summary) -> str:
-    if not found.environment:
-        return ""
-    items = []
-    for key, value in found.environment.items():
-        if isinstance(value, dict):
-            inner = "".join(
-                f"<tr><th scope='row'>{_text(k)}</th><td>{_text(_shown(v))}</td></tr>"
-                for k, v in value.items()
-            )
-            shown = f"<table class='facts'>{inner}</table>"
-        else:
-            shown = _text(_shown(value))
-        items.append(f"<dt>{_text(key)}</dt><dd>{shown}</dd>")
-    return _section("Environment", f"<dl>{''.join(items)}</dl>")
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not known"
-    return value if isinstance(value, str) else json.dumps(value)

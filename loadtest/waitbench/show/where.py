@@ -10,6 +10,7 @@ from typing import Iterable
 from .. import ROOT, Failure
 from ..base import reading
 from ..observe import parts
+from .words import split
 
 FILE = "where.csv"
 COLUMNS = ("server", "n", "part", "unit", "value", "low", "high")
@@ -24,16 +25,10 @@ Cell = dict[str, str]
 
 def parse(words: Iterable[str]) -> tuple[Path, dict[str, str]]:
     """Raises Failure."""
-    folders, chosen = [], {}
-    for word in words:
-        name, equals, value = word.rpartition("=")
-        if equals and name in ("unit", "n", "server"):
-            chosen[name] = value
-        else:
-            folders.append(ROOT / word)
+    folders, chosen = split(words, ("unit", "n", "server"))
     if len(folders) != 1 or chosen.get("unit") not in UNITS or ("n" in chosen) == ("server" in chosen):
         raise Failure(f"where takes one folder, unit={'|'.join(UNITS)}, and either n=N or server=NAME")
-    return folders[0], chosen
+    return ROOT / folders[0], chosen
 
 
 def cells(words: Iterable[str]) -> tuple[list[str], list[list[str]]]:

@@ -1,0 +1,49 @@
+"""SIGINT and SIGTERM as an exception, so that whatever was begun is undone on the way out."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from typing import Iterator
+
+AGAIN_S = 0.02
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM."""
+
+
+def interruptible() -> None:
+    """From here on SIGINT and SIGTERM raise Interrupted, once: a second signal, while things are being
+    stopped, changes nothing. Python drops an exception of a callback (after a fork, or in a destructor): then the signal
+    comes again, a little later."""
+
+    def on_signal(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Interrupted
+
+    def arm() -> None:
+        signal.signal(signal.SIGINT, on_signal)
+        signal.signal(signal.SIGTERM, on_signal)
+
+    def on_dropped(dropped):
+        if not issubclass(dropped.exc_type, Interrupted):
+            return sys.__unraisablehook__(dropped)
+        arm()
+        threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    sys.unraisablehook = on_dropped
+    arm()
+
+
+@contextlib.contextmanager
+def ignored() -> Iterator[None]:
+    """Meanwhile both signals change nothing: what is being undone is to be finished."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
