@@ -1,10 +1,8 @@
 """SIGINT and SIGTERM as an exception, so that whatever was begun is undone on the way out."""
 
 import contextlib
-import os
 import signal
 import sys
-import threading
 from typing import Iterator
 
 AGAIN_S = 0.02
@@ -17,7 +15,8 @@ class Interrupted(Exception):
 def interruptible() -> None:
     """From here on SIGINT and SIGTERM raise Interrupted, once: a second signal, while things are being
     stopped, changes nothing. Python drops an exception of a callback (after a fork, or in a destructor): then the signal
-    comes again, a little later."""
+    comes again, a little later. It is a timer of the process (setitimer(2)) that sends it again, since Python warns of
+    a fork beside a thread."""
 
     def on_signal(number, frame):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -27,12 +26,13 @@ def interruptible() -> None:
     def arm() -> None:
         signal.signal(signal.SIGINT, on_signal)
         signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGINT))
 
     def on_dropped(dropped):
         if not issubclass(dropped.exc_type, Interrupted):
             return sys.__unraisablehook__(dropped)
         arm()
-        threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT)).start()
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
 
     sys.unraisablehook = on_dropped
     arm()
