@@ -78,11 +78,11 @@ async def burn(milliseconds):
 
 async def main():
     stub = Stub(sys.argv[2:])
-    burning = asyncio.create_task(burn(stub.faults.get("burn", 0)))
+    also = [burn(stub.faults["burn"])] if "burn" in stub.faults else []  # else it sleeps when it has nothing to do
     host = "::1" if "ipv6" in stub.faults else "127.0.0.1"
     server = await asyncio.start_server(stub.serve, host, int(sys.argv[1]), backlog=1024)
     async with server:
-        await asyncio.gather(server.serve_forever(), burning)
+        await asyncio.gather(server.serve_forever(), *also)
 
 
 asyncio.run(main())

@@ -77,6 +77,7 @@ def arguments(folder, targets, **more):
         "duration": "0.6",
         "warmup": "0.2",
         "repeats": "2",
+        "bystander-max": "0.05",  # a stub in Python takes 1 ms to say its /stats, and more on a busy machine
     } | more
     flags["steal-max"] = "1"  # the machine that runs the tests may be a bad one
     words = [PYTHON, str(RUN), "--out", str(folder)]
@@ -167,7 +168,7 @@ def test_a_server_that_is_not_under_test_is_seen_to_idle(stub, tmp_path):
     done = run(idle, f"threaded={stub()} libuv={stub()}", repeats="1")
     assert done.returncode == 0, done.stderr
     shares = [float(row["bystander_cpu"]) for row in rows(idle, "detail.csv")]
-    assert len(shares) == 2 and all(0 <= share < 0.01 for share in shares)
+    assert len(shares) == 2 and all(0 <= share < 0.05 for share in shares)
     done = run(busy, f"threaded={stub()} libuv={stub('burn=10')}", repeats="1", retries="0")
     assert done.returncode == 3
     thrown = [row for row in rows(busy, "unsound.csv") if row["reason"].startswith("bystander: libuv")]
