@@ -54,6 +54,18 @@ def test_idle_connections_come_from_many_addresses():
     assert done["connect_s"] > 0
 
 
+def in_time_wait(port):
+    with open("/proc/net/tcp") as file:
+        rows = [line.split()[1:4] for line in file][1:]  # local address, remote address, state (proc(5))
+    return sum(state == "06" and f"{port:04X}" in (local[-4:], remote[-4:]) for local, remote, state in rows)
+
+
+def test_idle_connections_leave_nothing_behind_in_the_kernel():
+    with Server() as server:
+        right(*BRIEF, "-c", 4, "--idle", 1000, server.url)
+    assert in_time_wait(server.port) < 100
+
+
 @pytest.mark.parametrize("announce", [0, 1])
 def test_idle_connections_that_the_server_closes_are_opened_again(announce):
     """It closes each after its first request; that is counted, and no error."""
