@@ -78,7 +78,7 @@ async def burn(milliseconds):
 
 async def main():
     stub = Stub(sys.argv[2:])
-    also = [burn(stub.faults["burn"])] if "burn" in stub.faults else []  # else it sleeps when it has nothing to do
+    also = [burn(stub.faults["burn"])] if "burn" in stub.faults else []  # no timer, no CPU time
     host = "::1" if "ipv6" in stub.faults else "127.0.0.1"
     server = await asyncio.start_server(stub.serve, host, int(sys.argv[1]), backlog=1024)
     async with server:
